@@ -1,0 +1,1 @@
+//! Every SQL statement of kv-erp: migrations, tenant transactions, the stock ledger.

@@ -1,0 +1,113 @@
+//! Ids. The tenant's is a small number because it stands in lock and queue keys that people read; all others are UUIDv7,
+//! so that rows created together lie together.
+
+use std::fmt;
+use std::num::NonZeroI64;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// One customer company; every row, lock and job belongs to exactly one.
+///
+/// ```
+/// assert!(kv_types::TenantId::new(1).is_some());
+/// assert!(kv_types::TenantId::new(0).is_none());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct TenantId(NonZeroI64);
+
+impl TenantId {
+    /// A tenant's number, counted from 1; `None` for zero and below.
+    pub const fn new(raw: i64) -> Option<Self> {
+        if raw < 1 {
+            return None;
+        }
+        match NonZeroI64::new(raw) {
+            Some(number) => Some(Self(number)),
+            None => None,
+        }
+    }
+
+    /// The number as PostgreSQL's `bigint` and the Redis keys carry it.
+    pub const fn get(self) -> i64 {
+        self.0.get()
+    }
+}
+
+impl fmt::Display for TenantId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// Wraps an id read from the database or parsed at the edge.
+            pub const fn from_uuid(raw: Uuid) -> Self {
+                Self(raw)
+            }
+
+            /// The raw value, for a statement's parameters.
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(raw: &str) -> Result<Self, Self::Err> {
+                raw.parse().map(Self)
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// A person or program that logs in.
+    UserId
+);
+uuid_id!(
+    /// Somebody who orders.
+    CustomerId
+);
+uuid_id!(
+    /// Something that is stocked. It is not a warehouse, and mixing the two does not compile:
+    ///
+    /// ```compile_fail
+    /// fn ship(product: kv_types::ProductId) {}
+    /// let warehouse: kv_types::WarehouseId = "018f0000-0000-7000-8000-000000000000".parse().unwrap();
+    /// ship(warehouse);
+    /// ```
+    ProductId
+);
+uuid_id!(
+    /// A place where stock lies.
+    WarehouseId
+);
+uuid_id!(
+    /// An order.
+    OrderId
+);
+uuid_id!(
+    /// Stock held for somebody; one reservation has one or more lines.
+    ReservationId
+);
+uuid_id!(
+    /// One receipt of goods.
+    ReceiptId
+);

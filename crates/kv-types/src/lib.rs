@@ -1,0 +1,12 @@
+//! The words of kv-erp: ids, quantities, money, and the request and view types of its HTTP interface.
+//!
+//! Invariants: a value of a type here is already checked; no I/O, no clock, no async, no unseeded randomness.
+//! Absent on purpose: floats (money is integer minor units, stock is integer base units) and conversions between ids.
+
+pub mod ids;
+pub mod money;
+pub mod quantity;
+
+pub use ids::{CustomerId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, UserId, WarehouseId};
+pub use money::{BadCurrency, Currency, MinorUnits};
+pub use quantity::{BadQuantity, Quantity};

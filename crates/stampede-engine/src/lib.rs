@@ -1,0 +1,1 @@
+//! HTTP load, black-box rows, target control: the half of the bench that does I/O.

@@ -1,0 +1,1 @@
+//! Plan, schedule, histogram, verdict: the pure half of the bench.

@@ -1,0 +1,1 @@
+//! A run file made readable.

@@ -1,1 +1,19 @@
 //! Every SQL statement of kv-erp: migrations, tenant transactions, the stock ledger.
+//!
+//! Invariants: a tenant's rows are reached only through [`session`], which sets the tenant in the same pipeline as the
+//! statement, and each statement names `tenant_id` too, so that row-level security and the predicate guard each other.
+//! Stock levels are locked by one function, in one order, in [`stock`]. Nobody is told "reserved" before the commit.
+//!
+//! Absent on purpose: HTTP words, Redis, retries of a write whose outcome is unknown.
+
+pub mod access;
+pub mod admin;
+pub mod catalogue;
+pub mod error;
+pub mod orders;
+pub mod session;
+pub mod statement;
+pub mod stock;
+
+pub use error::StoreError;
+pub use session::{Page, Store, StoreConfig};

@@ -3,9 +3,12 @@
 //! Invariants: a value of a type here is already checked; no I/O, no clock, no async, no unseeded randomness.
 //! Absent on purpose: floats (money is integer minor units, stock is integer base units) and conversions between ids.
 
+pub mod catalogue;
 pub mod ids;
 pub mod money;
+pub mod order;
 pub mod quantity;
+pub mod stock;
 
 pub use ids::{CustomerId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, UserId, WarehouseId};
 pub use money::{BadCurrency, Currency, MinorUnits};

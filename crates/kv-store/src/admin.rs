@@ -1,0 +1,154 @@
+//! What is done before the service serves: roles, migrations, and the proof that the service's own role is harmless.
+//!
+//! Three roles: `kv_owner` owns every table and may not log in; `kv_auth` owns the two look-ups of the login; `kv_app` is the
+//! service, an ordinary role under forced row-level security.
+
+use thiserror::Error;
+use tokio_postgres::{Client, NoTls};
+
+mod embedded {
+    refinery::embed_migrations!("migrations");
+}
+
+/// A set-up that failed.
+#[derive(Debug, Error)]
+pub enum AdminError {
+    /// PostgreSQL refused or was not reachable.
+    #[error("PostgreSQL: {0}")]
+    Postgres(#[from] tokio_postgres::Error),
+    /// A migration failed or differs from the one that was applied.
+    #[error("migration failed: {0}")]
+    Migration(#[from] refinery::Error),
+    /// The service's role could get around row-level security.
+    #[error("role \"{role}\" {fault}; hint: let the service log in as kv_app, and keep the other for `kv-erp migrate`")]
+    UnsafeRole {
+        /// The role of the session.
+        role: String,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// A table with tenants' rows is not under forced row-level security.
+    #[error("table \"{table}\" holds tenants' rows but {fault}; hint: run `kv-erp migrate`")]
+    UnsafeTable {
+        /// The table's name.
+        table: String,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// The schema is older or newer than this program.
+    #[error("the schema is at version {found}, this program needs {needed}; hint: run `kv-erp migrate`")]
+    SchemaVersion {
+        /// The version found, 0 for an empty database.
+        found: i32,
+        /// The version that this program was built with.
+        needed: i32,
+    },
+}
+
+/// A connection outside the pool. Its task ends with it.
+pub async fn connect(config: &tokio_postgres::Config) -> Result<Client, tokio_postgres::Error> {
+    let (client, connection) = config.connect(NoTls).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "an administrative connection ended");
+        }
+    });
+    Ok(client)
+}
+
+/// Roles belong to the whole cluster and databases are migrated side by side, hence a lock per transaction and "if not exists".
+const ROLES: &str = "
+    begin;
+    select pg_advisory_xact_lock(hashtext('kv-erp roles'));
+    do $$ begin
+        if not exists (select from pg_roles where rolname = 'kv_owner') then create role kv_owner nologin; end if;
+        if not exists (select from pg_roles where rolname = 'kv_auth') then create role kv_auth nologin; end if;
+        if not exists (select from pg_roles where rolname = 'kv_app') then create role kv_app login; end if;
+        if not pg_has_role('kv_owner', 'kv_auth', 'member') then grant kv_auth to kv_owner; end if;
+        if not pg_has_role(current_user, 'kv_owner', 'member') then execute format('grant kv_owner to %I', current_user); end if;
+        execute format('grant create, connect, temporary on database %I to kv_owner', current_database());
+        execute format('grant connect on database %I to kv_app', current_database());
+        grant create on schema public to kv_owner;
+        grant usage on schema public to kv_app, kv_auth;
+    end $$;
+    commit";
+
+/// Creates the roles, brings the schema up to date, and sets the password of `kv_app` when one is given.
+///
+/// Needs a role that may create roles (a superuser, or CREATEROLE on a managed server). Several processes may do it at once.
+pub async fn migrate(config: &tokio_postgres::Config, app_password: Option<&str>) -> Result<(), AdminError> {
+    let mut client = connect(config).await?;
+    client.batch_execute(ROLES).await?;
+    if let Some(password) = app_password {
+        // ALTER ROLE takes no parameters, so the server quotes the literal itself.
+        let row = client.query_one("select format('alter role kv_app password %L', $1::text)", &[&password]).await?;
+        client.batch_execute(row.get(0)).await?;
+    }
+    client.batch_execute("select pg_advisory_lock(hashtext('kv-erp migrations')); set role kv_owner").await?;
+    embedded::migrations::runner().run_async(&mut client).await?;
+    client.batch_execute("reset role; select pg_advisory_unlock(hashtext('kv-erp migrations'))").await?;
+    Ok(())
+}
+
+/// A word that changes when any migration changes: the name of a template database.
+pub fn migrations_fingerprint() -> String {
+    use sha2::{Digest as _, Sha256};
+    let mut digest = Sha256::new();
+    for migration in embedded::migrations::runner().get_migrations() {
+        digest.update(migration.to_string());
+        digest.update(migration.sql().unwrap_or_default());
+    }
+    digest.finalize().iter().take(6).fold(String::new(), |word, byte| format!("{word}{byte:02x}"))
+}
+
+const ROLE_FAULTS: &str = "
+    select current_user::text, r.rolsuper, r.rolbypassrls,
+           exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                    where n.nspname = 'public' and c.relkind in ('r', 'p') and pg_has_role(current_user, c.relowner, 'member'))
+      from pg_roles r where r.rolname = current_user";
+
+const TABLE_FAULTS: &str = "
+    select c.relname::text, c.relrowsecurity, c.relforcerowsecurity,
+           exists (select from pg_policy p where p.polrelid = c.oid)
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'public' and c.relkind in ('r', 'p')
+       and (c.relname = 'tenants' or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'))
+     order by 1";
+
+/// Refuses a role or a schema with which row-level security would not hold.
+///
+/// # Errors
+/// [`AdminError::UnsafeRole`] for a superuser, BYPASSRLS or an owner; [`AdminError::UnsafeTable`] for a tenant's table without
+/// forced security; [`AdminError::SchemaVersion`] when migrations are missing.
+pub async fn check_role(config: &tokio_postgres::Config) -> Result<(), AdminError> {
+    let client = connect(config).await?;
+    let row = client.query_one(ROLE_FAULTS, &[]).await?;
+    let role: String = row.get(0);
+    for (column, fault) in [(1, "is a superuser"), (2, "has BYPASSRLS"), (3, "owns the tables")] {
+        if row.get(column) {
+            return Err(AdminError::UnsafeRole { role, fault });
+        }
+    }
+    check_version(&client).await?;
+    for row in client.query(TABLE_FAULTS, &[]).await? {
+        let table: String = row.get(0);
+        let faults = [(1, "row-level security is off"), (2, "its security is not forced"), (3, "it has no policy")];
+        for (column, fault) in faults {
+            if !row.get::<_, bool>(column) {
+                return Err(AdminError::UnsafeTable { table, fault });
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn check_version(client: &Client) -> Result<(), AdminError> {
+    let needed = embedded::migrations::runner().get_migrations().iter().map(|m| m.version()).max().unwrap_or(0);
+    let known = client.query_one("select to_regclass('public.refinery_schema_history') is not null", &[]).await?;
+    let found = if known.get(0) {
+        client.query_one("select coalesce(max(version), 0)::int from refinery_schema_history", &[]).await?.get(0)
+    } else {
+        0
+    };
+    if found == needed { Ok(()) } else { Err(AdminError::SchemaVersion { found, needed: needed as i32 }) }
+}

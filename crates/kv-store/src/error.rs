@@ -1,0 +1,89 @@
+//! What can go wrong between this service and PostgreSQL, as far as a caller can act on it.
+
+use thiserror::Error;
+use tokio_postgres::error::SqlState;
+
+/// An operation on the store that did not happen, but for [`StoreError::OutcomeUnknown`].
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// PostgreSQL cannot be reached, or the connection broke before anything could be written.
+    #[error("PostgreSQL is not reachable")]
+    Unavailable(#[source] Option<tokio_postgres::Error>),
+    /// Every connection is in use and the wait for one was too long, or a queue is full.
+    #[error("the store is overloaded")]
+    Overloaded,
+    /// A row lock was not had within `lock_timeout`, or the statement ran into `statement_timeout`.
+    #[error("a row lock was not had in time")]
+    LockTimeout,
+    /// A unique or foreign key refused the write; the name is one of the schema's constraints.
+    #[error("constraint {constraint} refused the write")]
+    Constraint {
+        /// The constraint's name in the schema.
+        constraint: String,
+    },
+    /// The connection broke while the commit was under way and the outcome could not be learned.
+    #[error("the connection broke during the commit and its outcome is unknown")]
+    OutcomeUnknown,
+    /// Anything else that PostgreSQL refused: a fault of this program.
+    #[error("PostgreSQL refused a statement")]
+    Database(#[source] tokio_postgres::Error),
+}
+
+impl StoreError {
+    /// Whether the same request may succeed a moment later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::Overloaded | Self::LockTimeout)
+    }
+}
+
+impl From<tokio_postgres::Error> for StoreError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(refusal) = error.as_db_error() else {
+            // Without an answer of the server it is the connection that failed, or the value of a column was not as expected.
+            return if error.is_closed() || std::error::Error::source(&error).is_some_and(|s| s.is::<std::io::Error>()) {
+                Self::Unavailable(Some(error))
+            } else {
+                Self::Database(error)
+            };
+        };
+        let code = refusal.code();
+        if *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::QUERY_CANCELED {
+            return Self::LockTimeout;
+        }
+        if is_shutdown(code) {
+            return Self::Unavailable(Some(error));
+        }
+        let is_key = *code == SqlState::UNIQUE_VIOLATION || *code == SqlState::FOREIGN_KEY_VIOLATION;
+        match refusal.constraint() {
+            Some(constraint) if is_key => Self::Constraint { constraint: constraint.to_owned() },
+            _ => Self::Database(error),
+        }
+    }
+}
+
+/// Codes with which a server that stops, starts or is full turns a session away.
+fn is_shutdown(code: &SqlState) -> bool {
+    [
+        SqlState::ADMIN_SHUTDOWN,
+        SqlState::CRASH_SHUTDOWN,
+        SqlState::CANNOT_CONNECT_NOW,
+        SqlState::TOO_MANY_CONNECTIONS,
+        SqlState::CONNECTION_FAILURE,
+        SqlState::CONNECTION_EXCEPTION,
+    ]
+    .contains(code)
+}
+
+impl From<deadpool_postgres::PoolError> for StoreError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        match error {
+            deadpool_postgres::PoolError::Backend(error) => match Self::from(error) {
+                // A connection that could not be made is the server's absence, whatever the words.
+                Self::Database(error) => Self::Unavailable(Some(error)),
+                other => other,
+            },
+            deadpool_postgres::PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Self::Overloaded,
+            _ => Self::Unavailable(None),
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The pool, and the only way to a tenant's rows.
+//!
+//! A transaction's begin, its tenant and its statements leave in one pipeline: row-level security then costs no round trip.
+//! A future that is dropped anywhere in between leaves a rollback queued on the connection before the pool lends it again;
+//! PostgreSQL works through a connection's messages in order, so the next borrower never sees a foreign transaction.
+//!
+//! Absent on purpose: `SET` for a whole session (it would outlive its transaction in a pooled connection).
+
+use std::time::Duration;
+
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
+use futures_util::FutureExt as _;
+use kv_types::TenantId;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{NoTls, Row};
+
+use crate::StoreError;
+use crate::statement::{Statement, statements};
+
+statements! {
+    /// Binds the transaction to one tenant. The setting ends with the transaction.
+    SET_TENANT = "select set_config('app.tenant_id', $1::bigint::text, true)";
+    /// The readiness question.
+    PING = "select 1";
+}
+
+/// A statement's parameters.
+pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// What every session of the service runs under. `jit` compiles plans for long queries; ours are short.
+const SESSION_OPTIONS: &str =
+    "-c lock_timeout=2s -c statement_timeout=5s -c idle_in_transaction_session_timeout=10s -c jit=off";
+
+/// How to reach PostgreSQL, and how much of it to use.
+#[derive(Clone, Debug)]
+pub struct StoreConfig {
+    /// As libpq writes it: a URL or key=value words. The role must be an ordinary one, see [`crate::admin::check_role`].
+    pub connection: tokio_postgres::Config,
+    /// Connections for reads and single writes.
+    pub pool_size: usize,
+    /// How long a request may wait for a connection.
+    pub pool_wait: Duration,
+    /// Tasks that write stock, each with a connection of its own. A stock level is always served by the same one.
+    pub stock_writers: usize,
+}
+
+impl StoreConfig {
+    /// The defaults for a connection: 16 pooled, 2 s of waiting, 2 stock writers.
+    pub fn new(connection: tokio_postgres::Config) -> Self {
+        Self { connection, pool_size: 16, pool_wait: Duration::from_secs(2), stock_writers: 2 }
+    }
+
+    /// The connection settings with the service's session options and time limits added.
+    pub(crate) fn session(&self) -> tokio_postgres::Config {
+        let mut config = self.connection.clone();
+        config.application_name("kv-erp").connect_timeout(Duration::from_secs(2));
+        config.keepalives_idle(Duration::from_secs(10)).tcp_user_timeout(Duration::from_secs(5));
+        let options = match config.get_options() {
+            Some(given) => format!("{SESSION_OPTIONS} {given}"),
+            None => SESSION_OPTIONS.to_owned(),
+        };
+        config.options(options);
+        config
+    }
+}
+
+/// The store: a bounded pool and the stock writers. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pool: Pool,
+    stock: crate::stock::Ledger,
+}
+
+/// One page of a list in key order.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// At most as many as were asked for.
+    pub rows: Vec<T>,
+    /// Whether rows follow the last one.
+    pub has_more: bool,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of what a query with `limit + 1` gave.
+    pub(crate) fn from_rows<E>(rows: &[Row], limit: i64, read: impl Fn(&Row) -> Result<T, E>) -> Result<Self, E> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let has_more = rows.len() > limit;
+        let rows = rows.iter().take(limit).map(read).collect::<Result<_, _>>()?;
+        Ok(Self { rows, has_more })
+    }
+}
+
+impl Store {
+    /// Makes the pool and starts the stock writers. Connections are made when they are needed, so this succeeds while
+    /// PostgreSQL is away; ask [`Store::ping`] for readiness.
+    pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = Manager::from_config(config.session(), NoTls, manager_config);
+        let timeout = Some(config.pool_wait);
+        let pool = Pool::builder(manager)
+            .max_size(config.pool_size)
+            .wait_timeout(timeout)
+            .create_timeout(timeout)
+            .recycle_timeout(timeout)
+            .runtime(deadpool_postgres::Runtime::Tokio1)
+            .pre_recycle(Hook::sync_fn(|client, _| {
+                if client.is_closed() { Err(HookError::message("the connection is closed")) } else { Ok(()) }
+            }))
+            .build()
+            .map_err(|_| StoreError::Overloaded)?;
+        Ok(Self { pool, stock: crate::stock::Ledger::start(config) })
+    }
+
+    /// The stock ledger: every change of stock goes through it.
+    pub fn stock(&self) -> &crate::stock::Ledger {
+        &self.stock
+    }
+
+    /// Whether PostgreSQL answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let client = self.pool.get().await?;
+        client.query_one(PING.text, &[]).await?;
+        Ok(())
+    }
+
+    /// Connections in use, idle and waited for.
+    pub fn pool_status(&self) -> deadpool_postgres::Status {
+        self.pool.status()
+    }
+
+    /// Runs one statement as a tenant, in a transaction of its own, in one round trip.
+    ///
+    /// # Errors
+    /// Any; then nothing was written, but for a connection that broke during the commit: [`StoreError::OutcomeUnknown`].
+    /// # Cancel safety
+    /// A dropped future leaves the statement either committed or rolled back, never open.
+    pub(crate) async fn run(
+        &self,
+        tenant: TenantId,
+        statement: &Statement,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let client = self.pool.get().await?;
+        let set_tenant = client.prepare_cached(SET_TENANT.text).await?;
+        let prepared = client.prepare_cached(statement.text).await?;
+        let guard = RollbackOnDrop::new(&client);
+        let tenant_number = tenant.get();
+        let tenant_param: Params<'_> = &[&tenant_number];
+        let (begun, set, rows, committed) = futures_util::join!(
+            client.batch_execute("begin"),
+            client.execute(&set_tenant, tenant_param),
+            client.query(&prepared, params),
+            client.batch_execute("commit"),
+        );
+        guard.disarm();
+        begun?;
+        set?;
+        let rows = rows?;
+        // The statement was answered; an answer that is missing now is the commit's.
+        committed.map_err(|error| match StoreError::from(error) {
+            StoreError::Unavailable(_) => StoreError::OutcomeUnknown,
+            other => other,
+        })?;
+        Ok(rows)
+    }
+
+    /// Runs two reading statements as a tenant on one snapshot's worth of time, in one round trip.
+    ///
+    /// # Cancel safety
+    /// As [`Store::run`].
+    pub(crate) async fn read_two(
+        &self,
+        tenant: TenantId,
+        first: (&Statement, Params<'_>),
+        second: (&Statement, Params<'_>),
+    ) -> Result<(Vec<Row>, Vec<Row>), StoreError> {
+        let client = self.pool.get().await?;
+        let set_tenant = client.prepare_cached(SET_TENANT.text).await?;
+        let prepared = (client.prepare_cached(first.0.text).await?, client.prepare_cached(second.0.text).await?);
+        let guard = RollbackOnDrop::new(&client);
+        let tenant_number = tenant.get();
+        let tenant_param: Params<'_> = &[&tenant_number];
+        let (begun, set, one, two, committed) = futures_util::join!(
+            client.batch_execute("begin isolation level repeatable read read only"),
+            client.execute(&set_tenant, tenant_param),
+            client.query(&prepared.0, first.1),
+            client.query(&prepared.1, second.1),
+            client.batch_execute("commit"),
+        );
+        guard.disarm();
+        begun?;
+        set?;
+        let answers = (one?, two?);
+        committed?;
+        Ok(answers)
+    }
+
+    /// Runs one statement that belongs to no tenant: the look-ups of [`crate::access`].
+    pub(crate) async fn run_untenanted(
+        &self,
+        statement: &Statement,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let client = self.pool.get().await?;
+        let prepared = client.prepare_cached(statement.text).await?;
+        Ok(client.query(&prepared, params).await?)
+    }
+}
+
+/// Queues a rollback on the connection when the transaction's future is dropped before its end.
+struct RollbackOnDrop<'a> {
+    client: Option<&'a Object>,
+}
+
+impl<'a> RollbackOnDrop<'a> {
+    fn new(client: &'a Object) -> Self {
+        Self { client: Some(client) }
+    }
+
+    fn disarm(mut self) {
+        self.client = None;
+    }
+}
+
+impl Drop for RollbackOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(client) = self.client {
+            // The first poll puts the message into the connection's queue; nobody waits for the answer. Without an open
+            // transaction PostgreSQL only warns.
+            drop(client.batch_execute("rollback").now_or_never());
+        }
+    }
+}

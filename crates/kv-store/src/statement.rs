@@ -1,0 +1,41 @@
+//! Statements and their register. A statement stands beside the one function that runs it and in its module's list, so that a
+//! test can prepare every one of them against the migrated schema: what a compile-time check would have caught, without a
+//! database at build time.
+
+/// One SQL statement with a name for logs, metrics and the golden file.
+#[derive(Debug)]
+pub struct Statement {
+    /// The constant's name.
+    pub name: &'static str,
+    /// The SQL text; parameters are `$1..`.
+    pub text: &'static str,
+}
+
+/// Declares statements as constants and `STATEMENTS`, the module's list of them.
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $text:expr;)+) => {
+        $($(#[$doc])* pub(crate) const $name: $crate::statement::Statement =
+            $crate::statement::Statement { name: stringify!($name), text: $text };)+
+        /// Every statement of this module.
+        pub(crate) const STATEMENTS: &[&$crate::statement::Statement] = &[$(&$name),+];
+    };
+}
+pub(crate) use statements;
+
+/// Every statement that the service may send while it runs.
+pub fn all() -> impl Iterator<Item = &'static Statement> {
+    [
+        crate::access::STATEMENTS,
+        crate::catalogue::customers::STATEMENTS,
+        crate::catalogue::products::STATEMENTS,
+        crate::catalogue::warehouses::STATEMENTS,
+        crate::orders::STATEMENTS,
+        crate::session::STATEMENTS,
+        crate::stock::read::STATEMENTS,
+        crate::stock::batch::STATEMENTS,
+        crate::stock::load::STATEMENTS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}

@@ -1,0 +1,175 @@
+//! Customers, products and warehouses: what is shown, and what may be written.
+//!
+//! A `New*` holds every field, checked; a `*Patch` holds the fields to change: `None` leaves a field as it is, and
+//! `Some(None)` of an optional one empties it.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{Currency, CustomerId, MinorUnits, ProductId, WarehouseId};
+
+/// Somebody who orders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Customer {
+    /// Its id.
+    pub id: CustomerId,
+    /// The tenant's own code, unique within the tenant.
+    pub code: String,
+    /// Name.
+    pub name: String,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
+    /// Counts the changes, from 1.
+    pub version: i64,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+/// A customer to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCustomer {
+    /// The tenant's own code.
+    pub code: String,
+    /// Name.
+    pub name: String,
+    /// E-mail address.
+    pub email: Option<String>,
+    /// Telephone number.
+    pub phone: Option<String>,
+}
+
+/// Changes of a customer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomerPatch {
+    /// The tenant's own code.
+    pub code: Option<String>,
+    /// Name.
+    pub name: Option<String>,
+    /// E-mail address.
+    pub email: Option<Option<String>>,
+    /// Telephone number.
+    pub phone: Option<Option<String>>,
+}
+
+/// Something that is stocked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Product {
+    /// Its id.
+    pub id: ProductId,
+    /// Stock keeping unit, unique within the tenant.
+    pub sku: String,
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: Option<String>,
+    /// The base unit in which it is counted.
+    pub uom: String,
+    /// The price of one unit, in minor units.
+    pub price_minor: i64,
+    /// ISO 4217.
+    pub currency: String,
+    /// Whether it may be ordered.
+    pub active: bool,
+    /// Counts the changes, from 1.
+    pub version: i64,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+/// A product to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewProduct {
+    /// Stock keeping unit.
+    pub sku: String,
+    /// Name.
+    pub name: String,
+    /// Description.
+    pub description: Option<String>,
+    /// The base unit in which it is counted.
+    pub uom: String,
+    /// The price of one unit.
+    pub price: MinorUnits,
+    /// The price's currency.
+    pub currency: Currency,
+    /// Whether it may be ordered.
+    pub active: bool,
+}
+
+/// Changes of a product.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProductPatch {
+    /// Stock keeping unit.
+    pub sku: Option<String>,
+    /// Name.
+    pub name: Option<String>,
+    /// Description.
+    pub description: Option<Option<String>>,
+    /// The base unit in which it is counted.
+    pub uom: Option<String>,
+    /// The price of one unit.
+    pub price: Option<MinorUnits>,
+    /// The price's currency.
+    pub currency: Option<Currency>,
+    /// Whether it may be ordered.
+    pub active: Option<bool>,
+}
+
+/// A place where stock lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Warehouse {
+    /// Its id.
+    pub id: WarehouseId,
+    /// The tenant's own code, unique within the tenant.
+    pub code: String,
+    /// Name.
+    pub name: String,
+    /// Orders take stock from the lowest number first.
+    pub priority: i32,
+    /// Whether stock may be taken from it.
+    pub active: bool,
+    /// Counts the changes, from 1.
+    pub version: i64,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was last changed.
+    #[schema(value_type = String, format = DateTime)]
+    pub updated_at: Timestamp,
+}
+
+/// A warehouse to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewWarehouse {
+    /// The tenant's own code.
+    pub code: String,
+    /// Name.
+    pub name: String,
+    /// Orders take stock from the lowest number first.
+    pub priority: i32,
+    /// Whether stock may be taken from it.
+    pub active: bool,
+}
+
+/// Changes of a warehouse.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WarehousePatch {
+    /// The tenant's own code.
+    pub code: Option<String>,
+    /// Name.
+    pub name: Option<String>,
+    /// Orders take stock from the lowest number first.
+    pub priority: Option<i32>,
+    /// Whether stock may be taken from it.
+    pub active: Option<bool>,
+}

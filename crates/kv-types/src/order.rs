@@ -1,0 +1,105 @@
+//! Orders: what may be asked, and what is shown.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{CustomerId, OrderId, ProductId, Quantity, ReservationId, WarehouseId};
+
+/// Units of one product to order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderLine {
+    /// What.
+    pub product: ProductId,
+    /// How many.
+    pub quantity: Quantity,
+}
+
+/// Places an order: all lines or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlaceOrder {
+    /// For whom.
+    pub customer: CustomerId,
+    /// 1 to [`crate::stock::MAX_LINES`]; lines of the same product are summed before the check.
+    pub lines: Vec<OrderLine>,
+    /// The caller's own word for it.
+    pub reference: Option<String>,
+}
+
+/// The states of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OrderStatus {
+    /// The stock is held.
+    Pending,
+    /// Accepted by the seller; the stock is still held.
+    Confirmed,
+    /// Called off; the stock is available again. Final.
+    Cancelled,
+}
+
+impl OrderStatus {
+    /// The word in the table and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Confirmed => "confirmed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads the table's word.
+    pub fn parse(raw: &str) -> Option<Self> {
+        [Self::Pending, Self::Confirmed, Self::Cancelled].into_iter().find(|status| status.as_str() == raw)
+    }
+}
+
+/// Units of an order's line that one warehouse gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Allocation {
+    /// Which warehouse.
+    pub warehouse_id: WarehouseId,
+    /// How many.
+    pub quantity: i64,
+}
+
+/// One product of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct OrderItem {
+    /// What.
+    pub product_id: ProductId,
+    /// How many.
+    pub quantity: i64,
+    /// The price of one unit when the order was placed, in minor units.
+    pub unit_price_minor: i64,
+    /// Which warehouses give them.
+    pub allocations: Vec<Allocation>,
+}
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Order {
+    /// Its id.
+    pub id: OrderId,
+    /// A number for people, unique within the tenant. Numbers may have gaps.
+    pub order_number: i64,
+    /// For whom.
+    pub customer_id: CustomerId,
+    /// Its state.
+    pub status: OrderStatus,
+    /// ISO 4217.
+    pub currency: String,
+    /// The sum of quantity times unit price, in minor units.
+    pub total_minor: i64,
+    /// The caller's own word for it.
+    pub reference: Option<String>,
+    /// The reservation that holds its stock.
+    pub reservation_id: Option<ReservationId>,
+    /// One per product.
+    pub items: Vec<OrderItem>,
+    /// Counts the changes, from 1.
+    pub version: i64,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,187 @@
+//! Who may come in: logins, tokens, and the epochs of the lock service.
+//!
+//! Before anybody is known no tenant is, so [`Store::find_login`] and [`Store::find_token`] go through the two functions of the
+//! schema that look past the policies, each only for one exact address or secret. Everything else runs as the tenant.
+//!
+//! Absent on purpose: passwords and tokens in the clear. A password arrives here as a hash, a token as its SHA-256.
+
+pub mod provision;
+
+use jiff::Timestamp;
+use kv_types::{TenantId, UserId};
+use sha2::{Digest as _, Sha256};
+use tokio_postgres::Row;
+
+use crate::statement::statements;
+use crate::{Store, StoreError};
+
+statements! {
+    /// The account of an e-mail address, whatever its tenant.
+    FIND_LOGIN = "select tenant_id, user_id, email, role, rate_limit_per_minute, password_hash from app.find_login($1)";
+    /// The account behind a token that is neither revoked nor expired.
+    FIND_TOKEN = "select tenant_id, user_id, email, role, rate_limit_per_minute, expires_at from app.find_token($1)";
+    /// Stores a session's token.
+    INSERT_SESSION = "insert into api_tokens (tenant_id, token_sha256, user_id, kind, expires_at)
+        values ($1, $2, $3, 'session', $4)";
+    /// Ends a token. A second time changes nothing.
+    REVOKE_TOKEN = "update api_tokens set revoked_at = now()
+        where tenant_id = $1 and token_sha256 = $2 and revoked_at is null";
+    /// A number that no lock back end had before.
+    NEXT_LOCK_EPOCH = "select nextval('lock_epochs')";
+}
+
+/// What an account may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Everything.
+    Owner,
+    /// Everything but the accounts.
+    Manager,
+    /// Daily work.
+    Clerk,
+    /// Looking only.
+    ReadOnly,
+}
+
+impl Role {
+    /// Every role.
+    pub const ALL: [Self; 4] = [Self::Owner, Self::Manager, Self::Clerk, Self::ReadOnly];
+
+    /// The word in the table and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Manager => "manager",
+            Self::Clerk => "clerk",
+            Self::ReadOnly => "read_only",
+        }
+    }
+
+    /// Reads the table's word.
+    pub fn parse(raw: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == raw)
+    }
+}
+
+/// A token as the database knows it. It cannot be turned back into the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenHash([u8; 32]);
+
+impl TokenHash {
+    /// The hash of a token's text.
+    pub fn of(token: &str) -> Self {
+        Self(Sha256::digest(token.as_bytes()).into())
+    }
+
+    /// The raw hash.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Somebody who is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The tenant that the account belongs to.
+    pub tenant: TenantId,
+    /// The account's id.
+    pub user: UserId,
+    /// The address it logs in with.
+    pub email: String,
+    /// What it may do.
+    pub role: Role,
+    /// Requests per minute, where the account has a number of its own.
+    pub rate_limit_per_minute: Option<u32>,
+}
+
+/// An account with what a login is checked against.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Whose it is.
+    pub account: Account,
+    /// The password's hash as a PHC string.
+    pub password_hash: String,
+}
+
+/// An account that showed a valid token.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Whose it is.
+    pub account: Account,
+    /// Until when the token is valid.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// The account that logs in with this address, in any case of letters.
+    pub async fn find_login(&self, email: &str) -> Result<Option<Login>, StoreError> {
+        let rows = self.run_untenanted(&FIND_LOGIN, &[&email]).await?;
+        let read = |row: &Row| Ok(Login { account: read_account(row)?, password_hash: row.try_get(5)? });
+        rows.first().map(read).transpose()
+    }
+
+    /// The account behind a token, or `None` when the token is unknown, expired or revoked.
+    pub async fn find_token(&self, token: &TokenHash) -> Result<Option<Session>, StoreError> {
+        let rows = self.run_untenanted(&FIND_TOKEN, &[&token.0.as_slice()]).await?;
+        let read = |row: &Row| Ok(Session { account: read_account(row)?, expires_at: row.try_get(5)? });
+        rows.first().map(read).transpose()
+    }
+
+    /// Stores the token of a new session.
+    pub async fn insert_session(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        token: &TokenHash,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let params: crate::session::Params<'_> = &[&tenant.get(), &token.0.as_slice(), &user.uuid(), &expires_at];
+        self.run(tenant, &INSERT_SESSION, params).await.map(drop)
+    }
+
+    /// Ends a token; one that has ended already stays so.
+    pub async fn revoke_token(&self, tenant: TenantId, token: &TokenHash) -> Result<(), StoreError> {
+        self.run(tenant, &REVOKE_TOKEN, &[&tenant.get(), &token.0.as_slice()]).await.map(drop)
+    }
+
+    /// Draws the epoch of a lock back end that was found new: higher than every one before.
+    pub async fn next_lock_epoch(&self) -> Result<u64, StoreError> {
+        let rows = self.run_untenanted(&NEXT_LOCK_EPOCH, &[]).await?;
+        let row = rows.first().ok_or(StoreError::Unavailable(None))?;
+        let epoch: i64 = row.try_get(0)?;
+        Ok(epoch.unsigned_abs())
+    }
+}
+
+/// Reads the first five columns of both look-ups.
+fn read_account(row: &Row) -> Result<Account, StoreError> {
+    let tenant: i64 = row.try_get(0)?;
+    let role: String = row.try_get(3)?;
+    let limit: Option<i32> = row.try_get(4)?;
+    Ok(Account {
+        tenant: TenantId::new(tenant).expect("the column is a foreign key to an identity that counts from 1"),
+        user: UserId::from_uuid(row.try_get(1)?),
+        email: row.try_get(2)?,
+        role: Role::parse(&role).expect("a CHECK of the table admits these four words only"),
+        rate_limit_per_minute: limit.map(i32::unsigned_abs),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn roles_are_read_as_they_are_written() {
+        for role in Role::ALL {
+            assert_eq!(Role::parse(role.as_str()), Some(role));
+        }
+        assert_eq!(Role::parse("Owner"), None);
+    }
+
+    #[test]
+    fn a_token_hash_is_sha_256_of_the_text() {
+        let hex = TokenHash::of("abc").as_bytes().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        assert_eq!(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

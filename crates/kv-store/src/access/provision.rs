@@ -1,0 +1,159 @@
+//! Tenants, accounts and API tokens, made by whoever administers the database.
+//!
+//! It runs over a connection that may act as `kv_owner`, never over the service's own. Row-level security is forced on the owner
+//! too, so each write names its tenant first, in the transaction that makes it.
+
+use jiff::Timestamp;
+use kv_types::{TenantId, UserId};
+use thiserror::Error;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, Transaction};
+use uuid::Uuid;
+
+use super::{Role, TokenHash};
+
+/// Why nothing was made.
+#[derive(Debug, Error)]
+pub enum ProvisionError {
+    /// The name is taken.
+    #[error("{what} \"{name}\" exists already")]
+    Exists {
+        /// `tenant` or `user`.
+        what: &'static str,
+        /// The name asked for.
+        name: String,
+    },
+    /// There is no such tenant or account.
+    #[error("there is no {what} \"{name}\"")]
+    Missing {
+        /// `tenant` or `user`.
+        what: &'static str,
+        /// The name asked for.
+        name: String,
+    },
+    /// PostgreSQL refused or was not reachable.
+    #[error("PostgreSQL refused")]
+    Postgres(#[from] tokio_postgres::Error),
+}
+
+/// An account to be made.
+#[derive(Clone, Debug)]
+pub struct NewUser<'a> {
+    /// The tenant's slug.
+    pub tenant: &'a str,
+    /// The address to log in with, unique over all tenants.
+    pub email: &'a str,
+    /// The password's hash as a PHC string.
+    pub password_hash: &'a str,
+    /// What it may do.
+    pub role: Role,
+    /// Requests per minute, instead of the service's default.
+    pub rate_limit_per_minute: Option<u32>,
+}
+
+/// Makes tenants, accounts and API tokens.
+#[derive(Debug)]
+pub struct Provisioner {
+    client: Client,
+}
+
+impl Provisioner {
+    /// Connects as a role that may act as `kv_owner`, to a migrated database.
+    pub async fn connect(config: &tokio_postgres::Config) -> Result<Self, ProvisionError> {
+        Ok(Self { client: crate::admin::connect(config).await? })
+    }
+
+    /// Whether the database has a tenant at all.
+    pub async fn has_tenants(&mut self) -> Result<bool, ProvisionError> {
+        let owner = self.as_owner().await?;
+        let row = owner.query_one("select exists (select from tenants)", &[]).await?;
+        owner.commit().await?;
+        Ok(row.get(0))
+    }
+
+    /// Makes a tenant.
+    ///
+    /// # Errors
+    /// [`ProvisionError::Exists`] when the slug is taken.
+    pub async fn create_tenant(&mut self, slug: &str, name: &str) -> Result<TenantId, ProvisionError> {
+        let owner = self.as_owner().await?;
+        let row = owner
+            .query_one("insert into tenants (slug, name) values ($1, $2) returning id", &[&slug, &name])
+            .await
+            .map_err(|error| taken(error, "tenant", slug))?;
+        let tenant = tenant_id(row.get(0));
+        owner.commit().await?;
+        Ok(tenant)
+    }
+
+    /// Makes an account.
+    ///
+    /// # Errors
+    /// [`ProvisionError::Missing`] without the tenant; [`ProvisionError::Exists`] when any tenant has the address.
+    pub async fn create_user(&mut self, new: &NewUser<'_>) -> Result<UserId, ProvisionError> {
+        let owner = self.as_owner().await?;
+        let row = owner.query_opt("select id from tenants where slug = $1", &[&new.tenant]).await?;
+        let row = row.ok_or_else(|| ProvisionError::Missing { what: "tenant", name: new.tenant.to_owned() })?;
+        let tenant = tenant_id(row.get(0));
+        act_for(&owner, tenant).await?;
+        let id = Uuid::now_v7();
+        let limit = new.rate_limit_per_minute.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX));
+        owner
+            .execute(
+                "insert into users (tenant_id, id, email, password_hash, role, rate_limit_per_minute)
+                 values ($1, $2, $3, $4, $5, $6)",
+                &[&tenant.get(), &id, &new.email, &new.password_hash, &new.role.as_str(), &limit],
+            )
+            .await
+            .map_err(|error| taken(error, "user", new.email))?;
+        owner.commit().await?;
+        Ok(UserId::from_uuid(id))
+    }
+
+    /// Stores an API token of the account with this address.
+    ///
+    /// # Errors
+    /// [`ProvisionError::Missing`] without the account.
+    pub async fn create_token(
+        &mut self,
+        email: &str,
+        token: &TokenHash,
+        expires_at: Timestamp,
+    ) -> Result<UserId, ProvisionError> {
+        let owner = self.as_owner().await?;
+        let row = owner.query_opt("select tenant_id, user_id from app.find_login($1)", &[&email]).await?;
+        let row = row.ok_or_else(|| ProvisionError::Missing { what: "user", name: email.to_owned() })?;
+        let (tenant, user): (TenantId, Uuid) = (tenant_id(row.get(0)), row.get(1));
+        act_for(&owner, tenant).await?;
+        owner
+            .execute(
+                "insert into api_tokens (tenant_id, token_sha256, user_id, kind, expires_at)
+                 values ($1, $2, $3, 'api', $4)",
+                &[&tenant.get(), &token.as_bytes().as_slice(), &user, &expires_at],
+            )
+            .await?;
+        owner.commit().await?;
+        Ok(UserId::from_uuid(user))
+    }
+
+    async fn as_owner(&mut self) -> Result<Transaction<'_>, tokio_postgres::Error> {
+        let transaction = self.client.transaction().await?;
+        transaction.batch_execute("set local role kv_owner").await?;
+        Ok(transaction)
+    }
+}
+
+async fn act_for(owner: &Transaction<'_>, tenant: TenantId) -> Result<(), tokio_postgres::Error> {
+    owner.execute(crate::session::SET_TENANT.text, &[&tenant.get()]).await.map(drop)
+}
+
+fn tenant_id(raw: i64) -> TenantId {
+    TenantId::new(raw).expect("the column is an identity that counts from 1")
+}
+
+fn taken(error: tokio_postgres::Error, what: &'static str, name: &str) -> ProvisionError {
+    if error.code() == Some(&SqlState::UNIQUE_VIOLATION) {
+        return ProvisionError::Exists { what, name: name.to_owned() };
+    }
+    ProvisionError::Postgres(error)
+}

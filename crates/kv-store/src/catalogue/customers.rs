@@ -1,0 +1,126 @@
+//! Customers: somebody who orders.
+
+use kv_types::catalogue::{Customer, CustomerPatch, NewCustomer};
+use kv_types::{CustomerId, TenantId};
+use tokio_postgres::{Error, Row};
+use uuid::Uuid;
+
+use super::{first_row, start_after};
+use crate::statement::statements;
+use crate::{Page, Store, StoreError};
+
+statements! {
+    /// One page, in the order of creation.
+    LIST_CUSTOMERS = "select id, code, name, email, phone, version, created_at, updated_at
+        from customers where tenant_id = $1 and id > $2 order by id limit $3";
+    /// One customer.
+    GET_CUSTOMER = "select id, code, name, email, phone, version, created_at, updated_at
+        from customers where tenant_id = $1 and id = $2";
+    /// A new one.
+    INSERT_CUSTOMER = "insert into customers (tenant_id, id, code, name, email, phone) values ($1, $2, $3, $4, $5, $6)
+        returning id, code, name, email, phone, version, created_at, updated_at";
+    /// A change. Null keeps a required field; an optional one comes with a word on whether it is to be set.
+    UPDATE_CUSTOMER = "update customers set code = coalesce($3, code), name = coalesce($4, name),
+            email = case when $5::boolean then $6 else email end, phone = case when $7::boolean then $8 else phone end,
+            version = version + 1, updated_at = now()
+        where tenant_id = $1 and id = $2
+        returning id, code, name, email, phone, version, created_at, updated_at";
+    /// The end of one without orders.
+    DELETE_CUSTOMER = "delete from customers where tenant_id = $1 and id = $2 returning id";
+}
+
+fn read(row: &Row) -> Result<Customer, Error> {
+    Ok(Customer {
+        id: CustomerId::from_uuid(row.try_get(0)?),
+        code: row.try_get(1)?,
+        name: row.try_get(2)?,
+        email: row.try_get(3)?,
+        phone: row.try_get(4)?,
+        version: row.try_get(5)?,
+        created_at: row.try_get(6)?,
+        updated_at: row.try_get(7)?,
+    })
+}
+
+impl Store {
+    /// One page of customers, in the order of creation, behind `after`.
+    ///
+    /// # Cancel safety
+    /// Nothing is written.
+    pub async fn customers(
+        &self,
+        tenant: TenantId,
+        after: Option<CustomerId>,
+        limit: i64,
+    ) -> Result<Page<Customer>, StoreError> {
+        let start = start_after(after.map(CustomerId::uuid));
+        let rows = self.run(tenant, &LIST_CUSTOMERS, &[&tenant.get(), &start, &(limit + 1)]).await?;
+        Ok(Page::from_rows(&rows, limit, read)?)
+    }
+
+    /// One customer; `None` when the tenant has none of this id.
+    ///
+    /// # Cancel safety
+    /// Nothing is written.
+    pub async fn customer(&self, tenant: TenantId, id: CustomerId) -> Result<Option<Customer>, StoreError> {
+        let rows = self.run(tenant, &GET_CUSTOMER, &[&tenant.get(), &id.uuid()]).await?;
+        first_row(&rows, read)
+    }
+
+    /// Makes a customer.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] `customers_code` when the code is taken.
+    /// # Cancel safety
+    /// As [`Store::run`]: the customer exists wholly or not at all.
+    pub async fn create_customer(&self, tenant: TenantId, new: &NewCustomer) -> Result<Customer, StoreError> {
+        let id = Uuid::now_v7();
+        let rows = self
+            .run(tenant, &INSERT_CUSTOMER, &[&tenant.get(), &id, &new.code, &new.name, &new.email, &new.phone])
+            .await?;
+        first_row(&rows, read)?.ok_or(StoreError::OutcomeUnknown)
+    }
+
+    /// Changes a customer; `None` when the tenant has none of this id.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] `customers_code` when the new code is taken.
+    /// # Cancel safety
+    /// As [`Store::run`]: all fields change or none.
+    pub async fn change_customer(
+        &self,
+        tenant: TenantId,
+        id: CustomerId,
+        patch: &CustomerPatch,
+    ) -> Result<Option<Customer>, StoreError> {
+        let (email, phone) = (patch.email.as_ref(), patch.phone.as_ref());
+        let rows = self
+            .run(
+                tenant,
+                &UPDATE_CUSTOMER,
+                &[
+                    &tenant.get(),
+                    &id.uuid(),
+                    &patch.code,
+                    &patch.name,
+                    &email.is_some(),
+                    &email.and_then(Option::as_ref),
+                    &phone.is_some(),
+                    &phone.and_then(Option::as_ref),
+                ],
+            )
+            .await?;
+        first_row(&rows, read)
+    }
+
+    /// Deletes a customer; `None` when the tenant has none of this id.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] `orders_customer` when there are orders.
+    /// # Cancel safety
+    /// As [`Store::run`].
+    pub async fn delete_customer(&self, tenant: TenantId, id: CustomerId) -> Result<Option<CustomerId>, StoreError> {
+        let rows = self.run(tenant, &DELETE_CUSTOMER, &[&tenant.get(), &id.uuid()]).await?;
+        first_row(&rows, |row| row.try_get(0).map(CustomerId::from_uuid))
+    }
+}

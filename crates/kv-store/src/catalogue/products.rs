@@ -1,0 +1,147 @@
+//! Products: something that is stocked.
+
+use kv_types::catalogue::{NewProduct, Product, ProductPatch};
+use kv_types::{Currency, MinorUnits, ProductId, TenantId};
+use tokio_postgres::{Error, Row};
+use uuid::Uuid;
+
+use super::{first_row, start_after};
+use crate::statement::statements;
+use crate::{Page, Store, StoreError};
+
+statements! {
+    /// One page, in the order of creation.
+    LIST_PRODUCTS = "select id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at
+        from products where tenant_id = $1 and id > $2 order by id limit $3";
+    /// One product.
+    GET_PRODUCT = "select id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at
+        from products where tenant_id = $1 and id = $2";
+    /// A new one.
+    INSERT_PRODUCT = "insert into products (tenant_id, id, sku, name, description, uom, price_minor, currency, active)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        returning id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at";
+    /// A change. Null keeps a required field; the optional one comes with a word on whether it is to be set.
+    UPDATE_PRODUCT = "update products set sku = coalesce($3, sku), name = coalesce($4, name),
+            description = case when $5::boolean then $6 else description end, uom = coalesce($7, uom),
+            price_minor = coalesce($8, price_minor), currency = coalesce($9, currency), active = coalesce($10, active),
+            version = version + 1, updated_at = now()
+        where tenant_id = $1 and id = $2
+        returning id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at";
+    /// The end of one that was never stocked or ordered.
+    DELETE_PRODUCT = "delete from products where tenant_id = $1 and id = $2 returning id";
+}
+
+fn read(row: &Row) -> Result<Product, Error> {
+    Ok(Product {
+        id: ProductId::from_uuid(row.try_get(0)?),
+        sku: row.try_get(1)?,
+        name: row.try_get(2)?,
+        description: row.try_get(3)?,
+        uom: row.try_get(4)?,
+        price_minor: row.try_get(5)?,
+        currency: row.try_get(6)?,
+        active: row.try_get(7)?,
+        version: row.try_get(8)?,
+        created_at: row.try_get(9)?,
+        updated_at: row.try_get(10)?,
+    })
+}
+
+impl Store {
+    /// One page of products, in the order of creation, behind `after`.
+    ///
+    /// # Cancel safety
+    /// Nothing is written.
+    pub async fn products(
+        &self,
+        tenant: TenantId,
+        after: Option<ProductId>,
+        limit: i64,
+    ) -> Result<Page<Product>, StoreError> {
+        let start = start_after(after.map(ProductId::uuid));
+        let rows = self.run(tenant, &LIST_PRODUCTS, &[&tenant.get(), &start, &(limit + 1)]).await?;
+        Ok(Page::from_rows(&rows, limit, read)?)
+    }
+
+    /// One product; `None` when the tenant has none of this id.
+    ///
+    /// # Cancel safety
+    /// Nothing is written.
+    pub async fn product(&self, tenant: TenantId, id: ProductId) -> Result<Option<Product>, StoreError> {
+        let rows = self.run(tenant, &GET_PRODUCT, &[&tenant.get(), &id.uuid()]).await?;
+        first_row(&rows, read)
+    }
+
+    /// Makes a product.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] `products_sku` when the SKU is taken.
+    /// # Cancel safety
+    /// As [`Store::run`]: the product exists wholly or not at all.
+    pub async fn create_product(&self, tenant: TenantId, new: &NewProduct) -> Result<Product, StoreError> {
+        let id = Uuid::now_v7();
+        let rows = self
+            .run(
+                tenant,
+                &INSERT_PRODUCT,
+                &[
+                    &tenant.get(),
+                    &id,
+                    &new.sku,
+                    &new.name,
+                    &new.description,
+                    &new.uom,
+                    &new.price.get(),
+                    &new.currency.as_str(),
+                    &new.active,
+                ],
+            )
+            .await?;
+        first_row(&rows, read)?.ok_or(StoreError::OutcomeUnknown)
+    }
+
+    /// Changes a product; `None` when the tenant has none of this id. Orders already placed keep their price.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] `products_sku` when the new SKU is taken.
+    /// # Cancel safety
+    /// As [`Store::run`]: all fields change or none.
+    pub async fn change_product(
+        &self,
+        tenant: TenantId,
+        id: ProductId,
+        patch: &ProductPatch,
+    ) -> Result<Option<Product>, StoreError> {
+        let description = patch.description.as_ref();
+        let rows = self
+            .run(
+                tenant,
+                &UPDATE_PRODUCT,
+                &[
+                    &tenant.get(),
+                    &id.uuid(),
+                    &patch.sku,
+                    &patch.name,
+                    &description.is_some(),
+                    &description.and_then(Option::as_ref),
+                    &patch.uom,
+                    &patch.price.map(MinorUnits::get),
+                    &patch.currency.as_ref().map(Currency::as_str),
+                    &patch.active,
+                ],
+            )
+            .await?;
+        first_row(&rows, read)
+    }
+
+    /// Deletes a product; `None` when the tenant has none of this id.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] `stock_levels_product` or `order_items_product` when it was ever stocked or ordered.
+    /// # Cancel safety
+    /// As [`Store::run`].
+    pub async fn delete_product(&self, tenant: TenantId, id: ProductId) -> Result<Option<ProductId>, StoreError> {
+        let rows = self.run(tenant, &DELETE_PRODUCT, &[&tenant.get(), &id.uuid()]).await?;
+        first_row(&rows, |row| row.try_get(0).map(ProductId::from_uuid))
+    }
+}

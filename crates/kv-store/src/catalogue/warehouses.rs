@@ -1,0 +1,115 @@
+//! Warehouses: a place where stock lies.
+
+use kv_types::catalogue::{NewWarehouse, Warehouse, WarehousePatch};
+use kv_types::{TenantId, WarehouseId};
+use tokio_postgres::{Error, Row};
+use uuid::Uuid;
+
+use super::{first_row, start_after};
+use crate::statement::statements;
+use crate::{Page, Store, StoreError};
+
+statements! {
+    /// One page, in the order of creation.
+    LIST_WAREHOUSES = "select id, code, name, priority, active, version, created_at, updated_at
+        from warehouses where tenant_id = $1 and id > $2 order by id limit $3";
+    /// One warehouse.
+    GET_WAREHOUSE = "select id, code, name, priority, active, version, created_at, updated_at
+        from warehouses where tenant_id = $1 and id = $2";
+    /// A new one.
+    INSERT_WAREHOUSE = "insert into warehouses (tenant_id, id, code, name, priority, active) values ($1, $2, $3, $4, $5, $6)
+        returning id, code, name, priority, active, version, created_at, updated_at";
+    /// A change. Null keeps a field.
+    UPDATE_WAREHOUSE = "update warehouses set code = coalesce($3, code), name = coalesce($4, name),
+            priority = coalesce($5, priority), active = coalesce($6, active), version = version + 1, updated_at = now()
+        where tenant_id = $1 and id = $2
+        returning id, code, name, priority, active, version, created_at, updated_at";
+    /// The end of one in which nothing ever lay.
+    DELETE_WAREHOUSE = "delete from warehouses where tenant_id = $1 and id = $2 returning id";
+}
+
+fn read(row: &Row) -> Result<Warehouse, Error> {
+    Ok(Warehouse {
+        id: WarehouseId::from_uuid(row.try_get(0)?),
+        code: row.try_get(1)?,
+        name: row.try_get(2)?,
+        priority: row.try_get(3)?,
+        active: row.try_get(4)?,
+        version: row.try_get(5)?,
+        created_at: row.try_get(6)?,
+        updated_at: row.try_get(7)?,
+    })
+}
+
+impl Store {
+    /// One page of warehouses, in the order of creation, behind `after`.
+    ///
+    /// # Cancel safety
+    /// Nothing is written.
+    pub async fn warehouses(
+        &self,
+        tenant: TenantId,
+        after: Option<WarehouseId>,
+        limit: i64,
+    ) -> Result<Page<Warehouse>, StoreError> {
+        let start = start_after(after.map(WarehouseId::uuid));
+        let rows = self.run(tenant, &LIST_WAREHOUSES, &[&tenant.get(), &start, &(limit + 1)]).await?;
+        Ok(Page::from_rows(&rows, limit, read)?)
+    }
+
+    /// One warehouse; `None` when the tenant has none of this id.
+    ///
+    /// # Cancel safety
+    /// Nothing is written.
+    pub async fn warehouse(&self, tenant: TenantId, id: WarehouseId) -> Result<Option<Warehouse>, StoreError> {
+        let rows = self.run(tenant, &GET_WAREHOUSE, &[&tenant.get(), &id.uuid()]).await?;
+        first_row(&rows, read)
+    }
+
+    /// Makes a warehouse.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] `warehouses_code` when the code is taken.
+    /// # Cancel safety
+    /// As [`Store::run`]: the warehouse exists wholly or not at all.
+    pub async fn create_warehouse(&self, tenant: TenantId, new: &NewWarehouse) -> Result<Warehouse, StoreError> {
+        let id = Uuid::now_v7();
+        let rows = self
+            .run(tenant, &INSERT_WAREHOUSE, &[&tenant.get(), &id, &new.code, &new.name, &new.priority, &new.active])
+            .await?;
+        first_row(&rows, read)?.ok_or(StoreError::OutcomeUnknown)
+    }
+
+    /// Changes a warehouse; `None` when the tenant has none of this id.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] `warehouses_code` when the new code is taken.
+    /// # Cancel safety
+    /// As [`Store::run`]: all fields change or none.
+    pub async fn change_warehouse(
+        &self,
+        tenant: TenantId,
+        id: WarehouseId,
+        patch: &WarehousePatch,
+    ) -> Result<Option<Warehouse>, StoreError> {
+        let rows = self
+            .run(
+                tenant,
+                &UPDATE_WAREHOUSE,
+                &[&tenant.get(), &id.uuid(), &patch.code, &patch.name, &patch.priority, &patch.active],
+            )
+            .await?;
+        first_row(&rows, read)
+    }
+
+    /// Deletes a warehouse; `None` when the tenant has none of this id.
+    ///
+    /// # Errors
+    /// [`StoreError::Constraint`] `stock_levels_warehouse` when stock ever lay in it.
+    /// # Cancel safety
+    /// As [`Store::run`].
+    pub async fn delete_warehouse(&self, tenant: TenantId, id: WarehouseId) -> Result<Option<WarehouseId>, StoreError> {
+        let rows = self.run(tenant, &DELETE_WAREHOUSE, &[&tenant.get(), &id.uuid()]).await?;
+        first_row(&rows, |row| row.try_get(0).map(WarehouseId::from_uuid))
+    }
+}

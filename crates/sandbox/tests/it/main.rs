@@ -1,0 +1,3 @@
+//! Private servers, started for real.
+
+mod postgres;

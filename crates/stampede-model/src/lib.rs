@@ -1,1 +1,14 @@
 //! Plan, schedule, histogram, verdict: the pure half of the bench.
+//!
+//! Invariants: nothing here does I/O, reads a clock or draws an unseeded random number; the same input gives the same
+//! verdict on any machine. All times are nanoseconds in integers, measured from the start of the run.
+//! Absent on purpose: HTTP. How a request is sent and when it came back is the engine's business.
+
+pub mod failure;
+pub mod histogram;
+pub mod run;
+pub mod run_result;
+pub mod run_trust;
+pub mod schedule;
+pub mod threshold;
+pub mod units;

@@ -1,0 +1,177 @@
+//! Where requests go: a URL taken apart and checked once.
+//!
+//! Invariant: an [`Endpoint`] can be connected to and its path can stand in a request line; nothing about it can fail
+//! later except the network.
+
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+use std::{fmt, io};
+
+use http::Uri;
+use http::uri::PathAndQuery;
+use thiserror::Error;
+
+/// The parts of an `http` URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    host: String,
+    port: u16,
+    authority: String,
+    path: PathAndQuery,
+}
+
+/// A URL that cannot be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BadUrl {
+    /// Not a URL at all.
+    #[error("`{given}` is no URL: write it in full, such as http://127.0.0.1:8080/path")]
+    Syntax {
+        /// What was given.
+        given: String,
+    },
+    /// TLS.
+    #[error("`{given}`: https is not supported yet: load the plain http port behind the TLS terminator instead")]
+    Tls {
+        /// What was given.
+        given: String,
+    },
+    /// A user name in the URL.
+    #[error("the URL holds a user name: give it as a header instead (-H 'Authorization: Basic ...')")]
+    UserInfo,
+}
+
+/// A host that does not answer at all.
+#[derive(Debug, Error)]
+pub enum Unreachable {
+    /// The name has no address.
+    #[error("cannot resolve `{host}`: {source}")]
+    Resolve {
+        /// The name.
+        host: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// No address accepts a connection.
+    #[error("cannot connect to {authority}: {source}; is the server running?")]
+    Connect {
+        /// Host and port.
+        authority: String,
+        /// Why the last address refused.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Endpoint {
+    /// Takes a URL apart. A missing path is `/`, a missing port 80.
+    pub fn parse(url: &str) -> Result<Self, BadUrl> {
+        let syntax = || BadUrl::Syntax { given: url.to_owned() };
+        let without_fragment = url.split('#').next().unwrap_or(url);
+        let uri: Uri = without_fragment.parse().map_err(|_| syntax())?;
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") => return Err(BadUrl::Tls { given: url.to_owned() }),
+            _ => return Err(syntax()),
+        }
+        let authority = uri.authority().ok_or_else(syntax)?;
+        if authority.as_str().contains('@') {
+            return Err(BadUrl::UserInfo);
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() || (authority.port().is_some() && authority.port_u16().is_none()) {
+            return Err(syntax());
+        }
+        let path = match uri.path_and_query() {
+            Some(path) if path.as_str().starts_with('/') => path.clone(),
+            Some(path) => format!("/{path}").parse().map_err(|_| syntax())?,
+            None => PathAndQuery::from_static("/"),
+        };
+        Ok(Self { host, port: authority.port_u16().unwrap_or(80), authority: authority.to_string(), path })
+    }
+
+    /// Host name or address, without port and brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// TCP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Host and port as the URL wrote them: the value of the `Host` header.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// What stands in the request line.
+    pub fn path(&self) -> &PathAndQuery {
+        &self.path
+    }
+
+    /// Finds the address to load: the first of the host's addresses that accepts a connection.
+    ///
+    /// `localhost` often has two addresses of which the server listens on one; trying once up front keeps that out of the
+    /// measurement. Blocks for at most `wait` per address.
+    pub fn reach(&self, wait: Duration) -> Result<SocketAddr, Unreachable> {
+        let resolve = |source| Unreachable::Resolve { host: self.host.clone(), source };
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in (self.host.as_str(), self.port).to_socket_addrs().map_err(resolve)? {
+            match TcpStream::connect_timeout(&address, wait) {
+                Ok(_) => return Ok(address),
+                Err(error) => last = error,
+            }
+        }
+        Err(Unreachable::Connect { authority: self.authority.clone(), source: last })
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "http://{}{}", self.authority, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_url_comes_apart() {
+        let endpoint = Endpoint::parse("http://example.test:8080/a/b?c=d#e").unwrap();
+        assert_eq!(endpoint.host(), "example.test");
+        assert_eq!(endpoint.port(), 8080);
+        assert_eq!(endpoint.authority(), "example.test:8080");
+        assert_eq!(endpoint.path(), "/a/b?c=d");
+    }
+
+    #[test]
+    fn missing_parts_have_their_defaults() {
+        let endpoint = Endpoint::parse("http://example.test").unwrap();
+        assert_eq!((endpoint.port(), endpoint.path().as_str()), (80, "/"));
+        assert_eq!(Endpoint::parse("http://example.test?x=1").unwrap().path(), "/?x=1");
+        assert_eq!(Endpoint::parse("http://[::1]:9/").unwrap().host(), "::1");
+    }
+
+    #[test]
+    fn what_cannot_be_loaded_is_refused() {
+        for url in ["", "localhost:8080", "/path", "ftp://x/", "http://", "http://a b/", "http://x:99999/"] {
+            assert!(matches!(Endpoint::parse(url), Err(BadUrl::Syntax { .. })), "{url}");
+        }
+        assert!(matches!(Endpoint::parse("https://x/"), Err(BadUrl::Tls { .. })));
+        assert_eq!(Endpoint::parse("http://me:secret@x/"), Err(BadUrl::UserInfo));
+    }
+
+    #[test]
+    fn a_listening_port_is_reached_and_a_closed_one_is_not() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let endpoint = Endpoint::parse(&format!("http://localhost:{}/", address.port())).unwrap();
+        assert_eq!(endpoint.reach(Duration::from_secs(5)).unwrap(), address);
+        drop(listener);
+        assert!(matches!(endpoint.reach(Duration::from_secs(5)), Err(Unreachable::Connect { .. })));
+    }
+}

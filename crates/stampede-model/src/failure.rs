@@ -1,0 +1,136 @@
+//! Every way in which a request can fail, as one closed list.
+//!
+//! Invariants: a request that ends in any of these is never counted as a success; the list is closed, so that counting
+//! costs one array slot per request and a report can never grow with the number of different error texts.
+//! Absent on purpose: the text of an error. One example per kind is kept by the recorder, never one per request.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a request did not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FailureKind {
+    /// Nothing listens on the port.
+    ConnectRefused,
+    /// The connection was not established within the connect time-out.
+    ConnectTimeout,
+    /// Any other failure to connect (no route, network down).
+    ConnectFailed,
+    /// This machine has no free local port left; the fault is the generator's, not the server's.
+    NoLocalPort,
+    /// This process has no free file descriptor left; the fault is the generator's, not the server's.
+    TooManyOpenFiles,
+    /// The server reset the connection.
+    Reset,
+    /// The server closed the connection before the answer was complete.
+    ClosedEarly,
+    /// No complete answer within the time-out.
+    Timeout,
+    /// What came back is not HTTP/1.
+    Protocol,
+    /// A complete answer with a status from 400 to 499.
+    Status4xx,
+    /// A complete answer with a status from 500 to 599.
+    Status5xx,
+    /// A complete answer with another status than the expected ones.
+    StatusUnexpected,
+    /// Any other input or output error.
+    Other,
+}
+
+impl FailureKind {
+    /// Every kind, in the order of declaration; `ALL[kind as usize] == kind`.
+    pub const ALL: [Self; 13] = [
+        Self::ConnectRefused,
+        Self::ConnectTimeout,
+        Self::ConnectFailed,
+        Self::NoLocalPort,
+        Self::TooManyOpenFiles,
+        Self::Reset,
+        Self::ClosedEarly,
+        Self::Timeout,
+        Self::Protocol,
+        Self::Status4xx,
+        Self::Status5xx,
+        Self::StatusUnexpected,
+        Self::Other,
+    ];
+
+    /// The words a person reads.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ConnectRefused => "connection refused",
+            Self::ConnectTimeout => "connect timed out",
+            Self::ConnectFailed => "connect failed",
+            Self::NoLocalPort => "no free local port",
+            Self::TooManyOpenFiles => "too many open files",
+            Self::Reset => "connection reset",
+            Self::ClosedEarly => "closed before the answer was complete",
+            Self::Timeout => "timed out",
+            Self::Protocol => "not a valid HTTP answer",
+            Self::Status4xx => "status 4xx",
+            Self::Status5xx => "status 5xx",
+            Self::StatusUnexpected => "unexpected status",
+            Self::Other => "other I/O error",
+        }
+    }
+
+    /// Where the fault lies when this happens.
+    pub const fn fault(self) -> Fault {
+        match self {
+            Self::NoLocalPort | Self::TooManyOpenFiles => Fault::Generator,
+            _ => Fault::Server,
+        }
+    }
+
+    /// Whether a complete answer arrived, with a status that was not wanted.
+    pub const fn is_answer(self) -> bool {
+        matches!(self, Self::Status4xx | Self::Status5xx | Self::StatusUnexpected)
+    }
+
+    /// The kind of a complete answer whose status was not wanted.
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            400..=499 => Self::Status4xx,
+            500..=599 => Self::Status5xx,
+            _ => Self::StatusUnexpected,
+        }
+    }
+}
+
+impl fmt::Display for FailureKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+/// Which side a failure accuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The bench or its machine ran out of something: the measurement is in doubt.
+    Generator,
+    /// The server, or the way to it.
+    Server,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_complete_and_in_order() {
+        for (index, kind) in FailureKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index, "{kind}");
+        }
+        assert_eq!(FailureKind::Other as usize + 1, FailureKind::ALL.len(), "the last kind is not in ALL");
+    }
+
+    #[test]
+    fn statuses_fall_into_their_hundred() {
+        assert_eq!(FailureKind::of_status(404), FailureKind::Status4xx);
+        assert_eq!(FailureKind::of_status(503), FailureKind::Status5xx);
+        assert_eq!(FailureKind::of_status(200), FailureKind::StatusUnexpected);
+    }
+}

@@ -26,6 +26,8 @@ pub(crate) const TEMPORARY: &str = "/tmp";
 const LAST_PROCESSES: Duration = Duration::from_secs(10);
 /// A log longer than this starts anew with the next server.
 const LOG_MAX_BYTES: u64 = 16 * 1024 * 1024;
+/// The longest socket path the kernel takes, without its final zero.
+const SOCKET_PATH_MAX_BYTES: usize = 107;
 const LOG: &str = "server.log";
 
 /// The folder of one server; removed on drop when it was made for the occasion.
@@ -119,6 +121,26 @@ impl ServerFolder {
         Ok(path)
     }
 
+    /// The folder for a socket of this name, inside unless the path would be too long.
+    pub(crate) fn socket_folder(&self, socket: &str) -> Result<SocketFolder, SandboxError> {
+        if self.join("run").join(socket).as_os_str().len() <= SOCKET_PATH_MAX_BYTES {
+            return self.make("run").map(SocketFolder::Inside);
+        }
+        let elsewhere = temporary_folder("sandbox-run-")?;
+        self.give(elsewhere.path())?;
+        Ok(SocketFolder::Elsewhere(elsewhere))
+    }
+
+    /// What must be removed by somebody else if this process dies.
+    pub(crate) fn temporary_folders(&self, socket: &SocketFolder) -> Vec<PathBuf> {
+        let own = self.is_temporary().then(|| self.path.clone());
+        let elsewhere = match socket {
+            SocketFolder::Inside(_) => None,
+            SocketFolder::Elsewhere(folder) => Some(folder.path().to_path_buf()),
+        };
+        own.into_iter().chain(elsewhere).collect()
+    }
+
     /// Opens the log with the lock held, for a server that is about to start. `alive` says at once when the holder is a healthy
     /// server; otherwise the last processes of a killed one are given a moment to end.
     ///
@@ -148,6 +170,34 @@ impl ServerFolder {
             log.set_len(0).map_err(action())?;
         }
         Ok(log)
+    }
+}
+
+/// Where a server's Unix socket is.
+pub(crate) enum SocketFolder {
+    /// In the server's own folder.
+    Inside(PathBuf),
+    /// In a temporary folder, since the server's own path is too long for a socket.
+    Elsewhere(TempDir),
+}
+
+impl SocketFolder {
+    pub(crate) fn path(&self) -> &Path {
+        match self {
+            Self::Inside(path) => path,
+            Self::Elsewhere(folder) => folder.path(),
+        }
+    }
+}
+
+/// Whether process `pid` works in `folder`: servers make their data folder their current one. Where that may not be read (a root
+/// without ptrace rights in a container) the process's name decides: refusing a start is the smaller harm.
+pub(crate) fn works_in(proc: &Path, pid: u32, folder: &Path, names: &[&str]) -> bool {
+    let process = proc.join(pid.to_string());
+    match fs::read_link(process.join("cwd")) {
+        Ok(current) => current == folder,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
+        Err(_) => first_line(&process.join("comm")).is_some_and(|name| names.contains(&name.as_str())),
     }
 }
 

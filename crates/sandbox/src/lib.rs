@@ -9,11 +9,14 @@ mod folder;
 mod ports;
 mod postgres;
 mod programs;
+mod redis;
 mod supervise;
+pub mod testing;
 mod user;
 
 pub use error::SandboxError;
 pub use ports::free_port;
 pub use postgres::{Durability, Listen, Login, Postgres, PostgresAddress, PostgresOptions, Session};
+pub use redis::{Persistence, Redis, RedisOptions};
 pub use supervise::{DEFAULT_GRACE, Environment, ProcessSpec, Signal, StopSignal, Supervised, log_tail};
 pub use user::UnixUser;

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 
 use crate::error::SandboxError;
-use crate::folder::first_line;
+use crate::folder::{first_line, works_in};
 
 /// The major version that wrote the data, if there is any.
 pub(super) fn version(data: &Path) -> Option<String> {
@@ -18,18 +18,7 @@ pub(super) fn version(data: &Path) -> Option<String> {
 /// The living postmaster of this data folder, if there is one.
 pub(super) fn postmaster(data: &Path) -> Option<u32> {
     let pid: u32 = first_line(&data.join("postmaster.pid"))?.parse().ok()?;
-    works_on(Path::new("/proc"), pid, data).then_some(pid)
-}
-
-/// A postmaster's current folder is its data folder. Where that may not be read (a root without ptrace rights in a container), a
-/// process named postgres is taken for ours: refusing a start is the smaller harm.
-fn works_on(proc: &Path, pid: u32, data: &Path) -> bool {
-    let process = proc.join(pid.to_string());
-    match fs::read_link(process.join("cwd")) {
-        Ok(folder) => folder == data,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        Err(_) => first_line(&process.join("comm")).is_some_and(|name| name == "postgres" || name == "postmaster"),
-    }
+    works_in(Path::new("/proc"), pid, data, &["postgres", "postmaster"]).then_some(pid)
 }
 
 /// Removes what a dead server left behind. Only for a caller who holds the folder's lock and found no postmaster.
@@ -69,9 +58,9 @@ mod tests {
         let (proc, data) = (place.path().join("proc"), place.path().join("data"));
         fs::create_dir_all(proc.join("77")).unwrap();
         std::os::unix::fs::symlink(&data, proc.join("77/cwd")).unwrap();
-        assert!(works_on(&proc, 77, &data));
-        assert!(!works_on(&proc, 77, &place.path().join("other")));
-        assert!(!works_on(&proc, 78, &data));
+        assert!(works_in(&proc, 77, &data, &[]));
+        assert!(!works_in(&proc, 77, &place.path().join("other"), &[]));
+        assert!(!works_in(&proc, 78, &data, &[]));
     }
 
     #[test]

@@ -14,11 +14,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::time::Instant;
 
 use crate::error::SandboxError;
-use crate::folder::{ServerFolder, temporary_folder};
+use crate::folder::{ServerFolder, SocketFolder};
 use crate::ports;
 use crate::programs::{self, PostgresPrograms};
 use crate::supervise::{Environment, ProcessSpec, StopSignal, Supervised};
@@ -34,8 +33,6 @@ const LOG_LINES: usize = 12;
 /// A crash recovery may take this long before the server answers.
 const READY_WITHIN: Duration = Duration::from_mins(2);
 const ASK_EVERY: Duration = Duration::from_millis(20);
-/// The longest socket path the kernel takes, without its final zero.
-const SOCKET_PATH_MAX_BYTES: usize = 107;
 /// The port in a socket's name; each server has its socket folder for itself, so any number serves.
 const SOCKET_PORT: u16 = 5432;
 
@@ -56,21 +53,6 @@ struct Plan {
     password: String,
 }
 
-enum SocketFolder {
-    Inside(PathBuf),
-    /// The server's own path is too long for a socket.
-    Elsewhere(TempDir),
-}
-
-impl SocketFolder {
-    fn path(&self) -> &Path {
-        match self {
-            Self::Inside(path) => path,
-            Self::Elsewhere(folder) => folder.path(),
-        }
-    }
-}
-
 impl Postgres {
     /// Starts a server and returns once it answers `SELECT 1`. A new folder takes one to two seconds, an old one a tenth.
     ///
@@ -89,7 +71,7 @@ impl Postgres {
         let log = folder.lock(|| leftover::postmaster(&data)).await?;
         initialise::initialise(&folder, &programs, options.durability, &log).await?;
         drop(log);
-        let socket = socket_folder(&folder)?;
+        let socket = folder.socket_folder(&format!(".s.PGSQL.{SOCKET_PORT}.lock"))?;
         let password = folder.password()?;
         let plan = Plan { options, programs, socket, folder, password };
         let attempts = if plan.options.listen == Listen::AnyPort { ports::ATTEMPTS } else { 1 };
@@ -258,30 +240,8 @@ impl Plan {
         if let Some(user) = self.folder.user() {
             spec = spec.user(user.clone());
         }
-        spec.remove_when_orphaned(self.temporary_folders())
+        spec.remove_when_orphaned(self.folder.temporary_folders(&self.socket))
     }
-
-    fn temporary_folders(&self) -> Vec<PathBuf> {
-        let mut folders = Vec::new();
-        if self.folder.is_temporary() {
-            folders.push(self.folder.path().to_path_buf());
-        }
-        if let SocketFolder::Elsewhere(folder) = &self.socket {
-            folders.push(folder.path().to_path_buf());
-        }
-        folders
-    }
-}
-
-fn socket_folder(folder: &ServerFolder) -> Result<SocketFolder, SandboxError> {
-    let inside = folder.join("run");
-    let socket = inside.join(format!(".s.PGSQL.{SOCKET_PORT:05}.lock"));
-    if socket.as_os_str().len() <= SOCKET_PATH_MAX_BYTES {
-        return folder.make("run").map(SocketFolder::Inside);
-    }
-    let elsewhere = temporary_folder("sandbox-run-")?;
-    folder.give(elsewhere.path())?;
-    Ok(SocketFolder::Elsewhere(elsewhere))
 }
 
 async fn until_it_answers(process: &Supervised, url: &str) -> Result<(), SandboxError> {

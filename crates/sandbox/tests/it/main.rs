@@ -1,3 +1,6 @@
 //! Private servers, started for real.
+#![expect(clippy::unwrap_used, reason = "the helpers of tests fail like tests")]
 
 mod postgres;
+mod redis;
+mod templates;

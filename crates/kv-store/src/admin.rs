@@ -86,7 +86,8 @@ pub async fn migrate(config: &tokio_postgres::Config, app_password: Option<&str>
     }
     client.batch_execute("select pg_advisory_lock(hashtext('kv-erp migrations')); set role kv_owner").await?;
     embedded::migrations::runner().run_async(&mut client).await?;
-    client.batch_execute("reset role; select pg_advisory_unlock(hashtext('kv-erp migrations'))").await?;
+    client.batch_execute("grant select on refinery_schema_history to kv_app; reset role").await?;
+    client.batch_execute("select pg_advisory_unlock(hashtext('kv-erp migrations'))").await?;
     Ok(())
 }
 
@@ -143,12 +144,13 @@ pub async fn check_role(config: &tokio_postgres::Config) -> Result<(), AdminErro
 }
 
 async fn check_version(client: &Client) -> Result<(), AdminError> {
-    let needed = embedded::migrations::runner().get_migrations().iter().map(|m| m.version()).max().unwrap_or(0);
+    let needed =
+        embedded::migrations::runner().get_migrations().iter().map(refinery::Migration::version).max().unwrap_or(0);
     let known = client.query_one("select to_regclass('public.refinery_schema_history') is not null", &[]).await?;
     let found = if known.get(0) {
         client.query_one("select coalesce(max(version), 0)::int from refinery_schema_history", &[]).await?.get(0)
     } else {
         0
     };
-    if found == needed { Ok(()) } else { Err(AdminError::SchemaVersion { found, needed: needed as i32 }) }
+    if found == needed { Ok(()) } else { Err(AdminError::SchemaVersion { found, needed }) }
 }

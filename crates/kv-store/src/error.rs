@@ -24,12 +24,23 @@ pub enum StoreError {
     /// The connection broke while the commit was under way and the outcome could not be learned.
     #[error("the connection broke during the commit and its outcome is unknown")]
     OutcomeUnknown,
+    /// A row does not read as this program wrote it.
+    #[error("{0} in the database is not one this program knows")]
+    Corrupt(&'static str),
     /// Anything else that PostgreSQL refused: a fault of this program.
     #[error("PostgreSQL refused a statement")]
     Database(#[source] tokio_postgres::Error),
 }
 
 impl StoreError {
+    /// Whether PostgreSQL gave up on a deadlock or a serialisation failure.
+    pub fn is_deadlock(&self) -> bool {
+        let Self::Database(error) = self else { return false };
+        error
+            .code()
+            .is_some_and(|code| [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code))
+    }
+
     /// Whether the same request may succeed a moment later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Overloaded | Self::LockTimeout)
@@ -40,7 +51,10 @@ impl From<tokio_postgres::Error> for StoreError {
     fn from(error: tokio_postgres::Error) -> Self {
         let Some(refusal) = error.as_db_error() else {
             // Without an answer of the server it is the connection that failed, or the value of a column was not as expected.
-            return if error.is_closed() || std::error::Error::source(&error).is_some_and(|s| s.is::<std::io::Error>()) {
+            return if error.is_closed()
+                || std::error::Error::source(&error)
+                    .is_some_and(<dyn std::error::Error + 'static>::is::<std::io::Error>)
+            {
                 Self::Unavailable(Some(error))
             } else {
                 Self::Database(error)

@@ -164,35 +164,37 @@ impl Store {
         Ok(rows)
     }
 
-    /// Runs two reading statements as a tenant on one snapshot's worth of time, in one round trip.
+    /// Runs reading statements with the same parameters as a tenant, on one snapshot, in one round trip.
     ///
     /// # Cancel safety
     /// As [`Store::run`].
-    pub(crate) async fn read_two(
+    pub(crate) async fn read_all<const N: usize>(
         &self,
         tenant: TenantId,
-        first: (&Statement, Params<'_>),
-        second: (&Statement, Params<'_>),
-    ) -> Result<(Vec<Row>, Vec<Row>), StoreError> {
+        statements: [&Statement; N],
+        params: Params<'_>,
+    ) -> Result<[Vec<Row>; N], StoreError> {
         let client = self.pool.get().await?;
         let set_tenant = client.prepare_cached(SET_TENANT.text).await?;
-        let prepared = (client.prepare_cached(first.0.text).await?, client.prepare_cached(second.0.text).await?);
+        let mut prepared = Vec::with_capacity(N);
+        for statement in statements {
+            prepared.push(client.prepare_cached(statement.text).await?);
+        }
         let guard = RollbackOnDrop::new(&client);
         let tenant_number = tenant.get();
         let tenant_param: Params<'_> = &[&tenant_number];
-        let (begun, set, one, two, committed) = futures_util::join!(
+        let (begun, set, answers, committed) = futures_util::join!(
             client.batch_execute("begin isolation level repeatable read read only"),
             client.execute(&set_tenant, tenant_param),
-            client.query(&prepared.0, first.1),
-            client.query(&prepared.1, second.1),
+            futures_util::future::join_all(prepared.iter().map(|statement| client.query(statement, params))),
             client.batch_execute("commit"),
         );
         guard.disarm();
         begun?;
         set?;
-        let answers = (one?, two?);
         committed?;
-        Ok(answers)
+        let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
+        answers.try_into().map_err(|_| StoreError::Unavailable(None))
     }
 
     /// Runs one statement that belongs to no tenant: the look-ups of [`crate::access`].

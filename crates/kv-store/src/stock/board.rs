@@ -1,0 +1,179 @@
+//! What a batch knows and what it will write: the rows it locked, and the effects its commands had on them. No I/O.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::Timestamp;
+use kv_types::order::{Order, OrderStatus};
+use kv_types::stock::{MovementKind, Reservation};
+use kv_types::{CustomerId, OrderId, ProductId, ReceiptId, ReservationId, UserId, WarehouseId};
+
+/// A stock level's key. Its order is the global order in which levels are locked.
+pub(crate) type LevelKey = (ProductId, WarehouseId);
+
+/// The largest sum a level may reach; far below `i64::MAX`, so that no sum of a batch can overflow.
+pub(crate) const MAX_UNITS: i64 = 1_000_000_000_000_000;
+
+/// A locked row of `stock_levels`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Level {
+    pub(crate) quantity: i64,
+    pub(crate) reserved: i64,
+    pub(crate) shipped: i64,
+    pub(crate) received: i64,
+    pub(crate) version: i64,
+    /// Whether this batch changed it.
+    pub(crate) dirty: bool,
+}
+
+impl Level {
+    fn is_conserved(&self) -> bool {
+        self.quantity >= 0
+            && self.reserved >= 0
+            && self.shipped >= 0
+            && self.quantity + self.reserved + self.shipped == self.received
+    }
+}
+
+/// A product's facts that an order needs.
+#[derive(Clone, Debug)]
+pub(crate) struct ProductFacts {
+    pub(crate) price_minor: i64,
+    pub(crate) currency: String,
+    pub(crate) active: bool,
+}
+
+/// A warehouse's facts that an allocation needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WarehouseFacts {
+    pub(crate) priority: i32,
+    pub(crate) active: bool,
+}
+
+/// A row of `stock_movements` to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Movement {
+    pub(crate) key: LevelKey,
+    pub(crate) version: i64,
+    pub(crate) kind: MovementKind,
+    pub(crate) units: i64,
+    pub(crate) quantity_after: i64,
+    pub(crate) reserved_after: i64,
+    pub(crate) cause: Cause,
+}
+
+/// Who and what made a movement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cause {
+    pub(crate) actor: UserId,
+    pub(crate) reservation: Option<ReservationId>,
+    pub(crate) order: Option<OrderId>,
+    pub(crate) receipt: Option<ReceiptId>,
+}
+
+/// A receipt to be written.
+#[derive(Clone, Debug)]
+pub(crate) struct NewReceipt {
+    pub(crate) id: ReceiptId,
+    pub(crate) reference: Option<String>,
+    pub(crate) actor: UserId,
+}
+
+/// Rows to be written, in the order in which the commands were decided.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    pub(crate) movements: Vec<Movement>,
+    pub(crate) receipts: Vec<NewReceipt>,
+    pub(crate) reservations: Vec<Reservation>,
+    /// Reservations that were there before and changed their state.
+    pub(crate) closed_reservations: Vec<ReservationId>,
+    pub(crate) orders: Vec<Order>,
+    /// Orders that were there before and changed their state.
+    pub(crate) changed_orders: Vec<OrderId>,
+}
+
+impl Effects {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.movements.is_empty() && self.changed_orders.is_empty()
+    }
+}
+
+/// The rows a batch locked or read.
+#[derive(Debug, Default)]
+pub(crate) struct Board {
+    pub(crate) now: Timestamp,
+    pub(crate) levels: BTreeMap<LevelKey, Level>,
+    pub(crate) products: HashMap<ProductId, ProductFacts>,
+    pub(crate) warehouses: HashMap<WarehouseId, WarehouseFacts>,
+    pub(crate) customers: HashSet<CustomerId>,
+    pub(crate) reservations: HashMap<ReservationId, Reservation>,
+    pub(crate) orders: HashMap<OrderId, Order>,
+    /// The tokens that the fence table accepted, by resource.
+    pub(crate) fences: HashMap<String, i64>,
+    pub(crate) effects: Effects,
+}
+
+impl Board {
+    /// Available units of a level; a level that was never received into has none.
+    pub(crate) fn available(&self, key: LevelKey) -> i64 {
+        self.levels.get(&key).map_or(0, |level| level.quantity)
+    }
+
+    /// The active warehouses that know a product, in the order in which orders take stock from them.
+    pub(crate) fn sources(&self, product: ProductId) -> Vec<WarehouseId> {
+        let first = (product, WarehouseId::from_uuid(uuid::Uuid::nil()));
+        let last = (product, WarehouseId::from_uuid(uuid::Uuid::max()));
+        let mut sources: Vec<(i32, WarehouseId)> = self
+            .levels
+            .range(first..=last)
+            .filter_map(|((_, warehouse), _)| {
+                let facts = self.warehouses.get(warehouse)?;
+                facts.active.then_some((facts.priority, *warehouse))
+            })
+            .collect();
+        sources.sort_unstable();
+        sources.into_iter().map(|(_, warehouse)| warehouse).collect()
+    }
+
+    /// Books one movement; the caller has checked that the level can bear it.
+    ///
+    /// # Panics
+    /// When it cannot: a batch that would break conservation must not reach the database.
+    pub(crate) fn book(&mut self, key: LevelKey, kind: MovementKind, units: i64, cause: Cause) -> (i64, i64) {
+        assert!(units > 0, "a movement of {units} units");
+        let level = self.levels.get_mut(&key).expect("a level that a command touches was locked before it was decided");
+        match kind {
+            MovementKind::Received => {
+                level.quantity += units;
+                level.received += units;
+            }
+            MovementKind::Reserved => {
+                level.quantity -= units;
+                level.reserved += units;
+            }
+            MovementKind::Released => {
+                level.quantity += units;
+                level.reserved -= units;
+            }
+            MovementKind::Shipped => {
+                level.reserved -= units;
+                level.shipped += units;
+            }
+        }
+        level.version += 1;
+        level.dirty = true;
+        assert!(level.is_conserved(), "{kind:?} of {units} units would leave {level:?}");
+        let (version, quantity_after, reserved_after) = (level.version, level.quantity, level.reserved);
+        self.effects.movements.push(Movement { key, version, kind, units, quantity_after, reserved_after, cause });
+        (version, quantity_after)
+    }
+
+    /// Moves an order to a new state.
+    pub(crate) fn set_order_status(&mut self, id: OrderId, status: OrderStatus) {
+        let order = self.orders.get_mut(&id).expect("an order that a command changes was locked before it was decided");
+        order.status = status;
+        order.version += 1;
+        if !self.effects.changed_orders.contains(&id) {
+            self.effects.changed_orders.push(id);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What may be done to stock, what comes of it, and why it may be refused.
+
+use kv_types::order::{Order, OrderStatus, PlaceOrder};
+use kv_types::stock::{Receipt, Receive, Reservation, Reserve};
+use kv_types::{OrderId, ProductId, ReceiptId, ReservationId, UserId, WarehouseId};
+use thiserror::Error;
+
+use crate::StoreError;
+
+/// The fencing token with which a caller proves that it still holds a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FenceClaim {
+    /// The lock's resource, as in its key.
+    pub resource: String,
+    /// The token that came with the grant.
+    pub fence: i64,
+}
+
+impl FenceClaim {
+    /// A claim on `resource` with the token `fence`.
+    pub fn new(resource: impl Into<String>, fence: i64) -> Self {
+        Self { resource: resource.into(), fence }
+    }
+}
+
+/// One change of stock by one user.
+#[derive(Clone, Debug)]
+pub struct Command {
+    /// Who does it.
+    pub actor: UserId,
+    /// The lock under which it is done, if any.
+    pub fence: Option<FenceClaim>,
+    /// What is done.
+    pub action: Action,
+}
+
+/// What is done. Ids are made by the caller, so that an outcome can be looked up however the answer got lost.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// Holds stock.
+    Reserve(ReservationId, Reserve),
+    /// Takes goods in.
+    Receive(ReceiptId, Receive),
+    /// Gives held stock back.
+    Release(ReservationId),
+    /// Lets held stock leave.
+    Ship(ReservationId),
+    /// Places an order and holds its stock.
+    PlaceOrder(OrderId, ReservationId, PlaceOrder),
+    /// Accepts an order.
+    ConfirmOrder(OrderId),
+    /// Calls an order off and gives its stock back.
+    CancelOrder(OrderId),
+}
+
+/// What came of a command.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// The reservation as it is now.
+    Reservation(Reservation),
+    /// The receipt as booked.
+    Receipt(Receipt),
+    /// The order as it is now.
+    Order(Order),
+}
+
+/// A line that asks for more than there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shortage {
+    /// The first of the request's lines that mean this stock, from 0.
+    pub line: usize,
+    /// What.
+    pub product: ProductId,
+    /// Where, when the line named a warehouse.
+    pub warehouse: Option<WarehouseId>,
+    /// The sum asked for.
+    pub requested: i64,
+    /// What there was at the moment of the decision.
+    pub available: i64,
+}
+
+/// Which of a request's fields names something that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reference {
+    /// The order's customer.
+    Customer,
+    /// A line's product.
+    Product,
+    /// A line's warehouse.
+    Warehouse,
+}
+
+/// An id in a request that names nothing of this tenant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownReference {
+    /// The line, from 0; `None` for a field of the request itself.
+    pub line: Option<usize>,
+    /// The field.
+    pub field: Reference,
+}
+
+/// Why a command was refused. Nothing was written.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refusal {
+    /// Some lines ask for more than there is: all of them are listed.
+    #[error("not enough stock for {} line(s)", .0.len())]
+    Short(Vec<Shortage>),
+    /// Some ids name nothing of this tenant: all of them are listed.
+    #[error("{} unknown reference(s)", .0.len())]
+    Unknown(Vec<UnknownReference>),
+    /// These lines name a product or warehouse that is switched off.
+    #[error("{} inactive reference(s)", .0.len())]
+    Inactive(Vec<UnknownReference>),
+    /// The products of one order have prices in different currencies.
+    #[error("the order's products have prices in different currencies")]
+    MixedCurrency,
+    /// No such reservation or order in this tenant.
+    #[error("not found")]
+    NotFound,
+    /// The reservation's stock has left already.
+    #[error("the reservation is already fulfilled")]
+    AlreadyFulfilled,
+    /// The reservation's stock was given back already.
+    #[error("the reservation is already released")]
+    AlreadyReleased,
+    /// The reservation belongs to an order and changes only with it.
+    #[error("the reservation belongs to an order")]
+    BelongsToOrder(OrderId),
+    /// The order's state does not allow it.
+    #[error("the order is {}", .0.as_str())]
+    OrderState(OrderStatus),
+    /// A later holder of the lock has written already.
+    #[error("the lock on {resource} was lost")]
+    FenceStale {
+        /// The lock's resource.
+        resource: String,
+    },
+    /// The sum would leave the range of the ledger.
+    #[error("the stock level would leave its range")]
+    Overflow,
+}
+
+/// A command that did not take effect.
+#[derive(Debug, Error)]
+pub enum StockError {
+    /// The ledger decided against it.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The store could not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,307 @@
+//! The first round trip of a batch: begin, tenant, fences, and every row the batch's commands will decide on, locked in the one
+//! global order: fences, new levels, levels by (product, warehouse), orders. This is the only place that locks stock levels;
+//! two batches can therefore wait for each other only in one direction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::try_join;
+use kv_types::{CustomerId, OrderId, ProductId, ReservationId, TenantId, WarehouseId};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::board::{Board, Level, LevelKey, ProductFacts, WarehouseFacts};
+use super::command::{Action, Command};
+use super::rows::{read_orders, read_reservations};
+use super::writer::Connection;
+use crate::StoreError;
+use crate::session::{Params, SET_TENANT};
+use crate::statement::statements;
+
+statements! {
+    /// The transaction's id, by which its outcome can be asked for when the connection breaks, and its time.
+    IDENTIFY = "select pg_current_xact_id()::text, now()";
+    /// Raises each lock's fence; a token older than the stored one is not among the returned rows.
+    CLAIM_FENCES = "insert into lock_fences (tenant_id, resource, fence)
+        select $1, c.resource, c.fence from unnest($2::text[], $3::bigint[]) as c(resource, fence) order by c.resource
+        on conflict (tenant_id, resource) do update set fence = excluded.fence where lock_fences.fence <= excluded.fence
+        returning resource, fence";
+    /// Makes the levels that goods arrive at for the first time.
+    ENSURE_LEVELS = "insert into stock_levels (tenant_id, product_id, warehouse_id)
+        select $1, p.id, w.id from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)
+          join products p on p.tenant_id = $1 and p.id = c.product_id
+          join warehouses w on w.tenant_id = $1 and w.id = c.warehouse_id
+         order by p.id, w.id
+        on conflict do nothing";
+    /// Locks the levels named by key ($2, $3), all levels of the products in $4, and those held by the reservations in $5.
+    LOCK_LEVELS = "with wanted as materialized (
+            select c.product_id, c.warehouse_id from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)
+            union select l.product_id, l.warehouse_id from stock_levels l
+                   where l.tenant_id = $1 and l.product_id = any($4::uuid[])
+            union select r.product_id, r.warehouse_id from reservations r
+                   where r.tenant_id = $1 and r.id = any($5::uuid[])
+            union select r.product_id, r.warehouse_id from reservations r
+                   where r.tenant_id = $1 and r.order_id = any($6::uuid[]))
+        select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version
+          from wanted join stock_levels l
+            on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
+         order by l.product_id, l.warehouse_id
+           for update of l";
+    /// The short form for the hot path: levels named by key alone.
+    LOCK_KEYS = "select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity,
+               l.version
+          from (select distinct c.product_id, c.warehouse_id
+                  from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)) wanted
+          join stock_levels l
+            on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
+         order by l.product_id, l.warehouse_id
+           for update of l";
+    /// The facts of products.
+    READ_PRODUCTS = "select id, price_minor, currency, active from products where tenant_id = $1 and id = any($2::uuid[])";
+    /// The facts of the warehouses named in $2 and of those where the products in $3 lie.
+    READ_WAREHOUSES = "select id, priority, active from warehouses where tenant_id = $1 and (id = any($2::uuid[])
+        or id in (select warehouse_id from stock_levels where tenant_id = $1 and product_id = any($3::uuid[])))";
+    /// Which customers there are.
+    READ_CUSTOMERS = "select id from customers where tenant_id = $1 and id = any($2::uuid[])";
+    /// Orders, locked after the levels.
+    LOCK_ORDERS = "select id, number, customer_id, status, currency, total_minor, reference, version, created_at
+          from orders where tenant_id = $1 and id = any($2::uuid[]) order by id for update";
+    /// The orders' lines.
+    READ_ORDER_ITEMS = "select order_id, product_id, quantity, unit_price_minor
+          from order_items where tenant_id = $1 and order_id = any($2::uuid[]) order by order_id, line";
+    /// Reservations by their own id or by their order's. Their state changes only under their levels' locks, which are held.
+    READ_RESERVATIONS = "select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
+               fulfilled_quantity, level_version
+          from reservations where tenant_id = $1 and id = any($2::uuid[])
+        union all
+        select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity, fulfilled_quantity, level_version
+          from reservations where tenant_id = $1 and order_id = any($3::uuid[])
+        order by 1, 6, 7";
+}
+
+/// Every id that a batch's commands name.
+#[derive(Debug, Default)]
+struct Wanted {
+    fences: BTreeMap<String, i64>,
+    keys: BTreeSet<LevelKey>,
+    new_keys: BTreeSet<LevelKey>,
+    /// Products whose every level is a source.
+    anywhere: BTreeSet<ProductId>,
+    products: BTreeSet<ProductId>,
+    warehouses: BTreeSet<WarehouseId>,
+    customers: BTreeSet<CustomerId>,
+    orders: BTreeSet<OrderId>,
+    reservations: BTreeSet<ReservationId>,
+}
+
+impl Wanted {
+    fn by<'a>(commands: impl Iterator<Item = &'a Command>) -> Self {
+        let mut wanted = Self::default();
+        for command in commands {
+            if let Some(claim) = &command.fence {
+                let fence = wanted.fences.entry(claim.resource.clone()).or_insert(claim.fence);
+                *fence = (*fence).max(claim.fence);
+            }
+            wanted.add(&command.action);
+        }
+        wanted
+    }
+
+    fn add(&mut self, action: &Action) {
+        match action {
+            Action::Reserve(_, reserve) => {
+                for line in &reserve.lines {
+                    self.products.insert(line.product);
+                    match line.warehouse {
+                        Some(warehouse) => {
+                            self.keys.insert((line.product, warehouse));
+                            self.warehouses.insert(warehouse);
+                        }
+                        None => {
+                            self.anywhere.insert(line.product);
+                        }
+                    }
+                }
+            }
+            Action::Receive(_, receive) => {
+                for line in &receive.lines {
+                    self.products.insert(line.product);
+                    self.warehouses.insert(line.warehouse);
+                    self.keys.insert((line.product, line.warehouse));
+                    self.new_keys.insert((line.product, line.warehouse));
+                }
+            }
+            Action::Release(id) | Action::Ship(id) => {
+                self.reservations.insert(*id);
+            }
+            Action::PlaceOrder(_, _, order) => {
+                self.customers.insert(order.customer);
+                for line in &order.lines {
+                    self.products.insert(line.product);
+                    self.anywhere.insert(line.product);
+                }
+            }
+            Action::ConfirmOrder(id) | Action::CancelOrder(id) => {
+                self.orders.insert(*id);
+            }
+        }
+    }
+}
+
+/// The same ids as statement parameters.
+struct Ids {
+    tenant: i64,
+    resources: Vec<String>,
+    fences: Vec<i64>,
+    keys: (Vec<Uuid>, Vec<Uuid>),
+    new_keys: (Vec<Uuid>, Vec<Uuid>),
+    anywhere: Vec<Uuid>,
+    products: Vec<Uuid>,
+    warehouses: Vec<Uuid>,
+    customers: Vec<Uuid>,
+    orders: Vec<Uuid>,
+    reservations: Vec<Uuid>,
+}
+
+impl Ids {
+    fn of(tenant: TenantId, wanted: Wanted) -> Self {
+        let (resources, fences) = wanted.fences.into_iter().unzip();
+        Self {
+            tenant: tenant.get(),
+            resources,
+            fences,
+            keys: split(&wanted.keys),
+            new_keys: split(&wanted.new_keys),
+            anywhere: wanted.anywhere.iter().map(|id| id.uuid()).collect(),
+            products: wanted.products.iter().map(|id| id.uuid()).collect(),
+            warehouses: wanted.warehouses.iter().map(|id| id.uuid()).collect(),
+            customers: wanted.customers.iter().map(|id| id.uuid()).collect(),
+            orders: wanted.orders.iter().map(|id| id.uuid()).collect(),
+            reservations: wanted.reservations.iter().map(|id| id.uuid()).collect(),
+        }
+    }
+
+    /// Whether the levels are all named by key, which is the hot path.
+    fn names_keys_alone(&self) -> bool {
+        self.anywhere.is_empty() && self.reservations.is_empty() && self.orders.is_empty()
+    }
+
+    fn closes_reservations(&self) -> bool {
+        !(self.reservations.is_empty() && self.orders.is_empty())
+    }
+}
+
+/// The rows of the first round trip.
+struct Answers {
+    identity: Vec<Row>,
+    fences: Vec<Row>,
+    levels: Vec<Row>,
+    orders: Vec<Row>,
+    order_items: Vec<Row>,
+    reservations: Vec<Row>,
+    products: Vec<Row>,
+    warehouses: Vec<Row>,
+    customers: Vec<Row>,
+}
+
+/// An open transaction and what it locked.
+pub(super) struct Loaded {
+    pub(super) board: Board,
+    /// The transaction's id, for asking after its outcome.
+    pub(super) transaction: String,
+}
+
+/// Opens the transaction and loads the board, in one round trip.
+///
+/// # Cancel safety
+/// None: only the writer's own task calls it, and that is never cancelled.
+pub(super) async fn load(
+    connection: &Connection,
+    tenant: TenantId,
+    commands: impl Iterator<Item = &Command>,
+) -> Result<Loaded, StoreError> {
+    let ids = Ids::of(tenant, Wanted::by(commands));
+    let answers = ask(connection, &ids).await?;
+    let [identity] = answers.identity.as_slice() else { return Err(StoreError::Unavailable(None)) };
+    let mut board = Board { now: identity.try_get(1)?, ..Board::default() };
+    read_facts(&mut board, &answers)?;
+    board.reservations = read_reservations(&answers.reservations)?.into_iter().map(|r| (r.id, r)).collect();
+    let orders = read_orders(&answers.orders, &answers.order_items, board.reservations.values())?;
+    board.orders = orders.into_iter().map(|order| (order.id, order)).collect();
+    Ok(Loaded { board, transaction: identity.try_get(0)? })
+}
+
+/// Sends everything in the order in which it stands here: each future puts its message into the connection's queue when it is
+/// first polled, and PostgreSQL runs them one after another.
+async fn ask(connection: &Connection, ids: &Ids) -> Result<Answers, StoreError> {
+    let tenant = &ids.tenant;
+    let has_orders = !ids.orders.is_empty();
+    let ((), _, identity, fences, _, levels, orders, order_items, reservations, products, warehouses, customers) = try_join!(
+        connection.batch_execute("begin"),
+        async { connection.query(&SET_TENANT, &[tenant]).await },
+        connection.query(&IDENTIFY, &[]),
+        async {
+            let params: Params<'_> = &[tenant, &ids.resources, &ids.fences];
+            connection.query_if(!ids.fences.is_empty(), &CLAIM_FENCES, params).await
+        },
+        async {
+            let params: Params<'_> = &[tenant, &ids.new_keys.0, &ids.new_keys.1];
+            connection.query_if(!ids.new_keys.0.is_empty(), &ENSURE_LEVELS, params).await
+        },
+        lock_levels(connection, ids),
+        async { connection.query_if(has_orders, &LOCK_ORDERS, &[tenant, &ids.orders]).await },
+        async { connection.query_if(has_orders, &READ_ORDER_ITEMS, &[tenant, &ids.orders]).await },
+        async {
+            let params: Params<'_> = &[tenant, &ids.reservations, &ids.orders];
+            connection.query_if(ids.closes_reservations(), &READ_RESERVATIONS, params).await
+        },
+        async { connection.query_if(!ids.products.is_empty(), &READ_PRODUCTS, &[tenant, &ids.products]).await },
+        async {
+            let params: Params<'_> = &[tenant, &ids.warehouses, &ids.anywhere];
+            connection.query_if(!ids.products.is_empty(), &READ_WAREHOUSES, params).await
+        },
+        async { connection.query_if(!ids.customers.is_empty(), &READ_CUSTOMERS, &[tenant, &ids.customers]).await },
+    )?;
+    Ok(Answers { identity, fences, levels, orders, order_items, reservations, products, warehouses, customers })
+}
+
+async fn lock_levels(connection: &Connection, ids: &Ids) -> Result<Vec<Row>, StoreError> {
+    if ids.names_keys_alone() {
+        return connection.query(&LOCK_KEYS, &[&ids.tenant, &ids.keys.0, &ids.keys.1]).await;
+    }
+    let params: Params<'_> = &[&ids.tenant, &ids.keys.0, &ids.keys.1, &ids.anywhere, &ids.reservations, &ids.orders];
+    connection.query(&LOCK_LEVELS, params).await
+}
+
+fn split(keys: &BTreeSet<LevelKey>) -> (Vec<Uuid>, Vec<Uuid>) {
+    keys.iter().map(|(product, warehouse)| (product.uuid(), warehouse.uuid())).unzip()
+}
+
+fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres::Error> {
+    for row in &answers.levels {
+        let key = (ProductId::from_uuid(row.try_get(0)?), WarehouseId::from_uuid(row.try_get(1)?));
+        let level = Level {
+            quantity: row.try_get(2)?,
+            reserved: row.try_get(3)?,
+            shipped: row.try_get(4)?,
+            received: row.try_get(5)?,
+            version: row.try_get(6)?,
+            dirty: false,
+        };
+        board.levels.insert(key, level);
+    }
+    for row in &answers.products {
+        let facts = ProductFacts { price_minor: row.try_get(1)?, currency: row.try_get(2)?, active: row.try_get(3)? };
+        board.products.insert(ProductId::from_uuid(row.try_get(0)?), facts);
+    }
+    for row in &answers.warehouses {
+        let facts = WarehouseFacts { priority: row.try_get(1)?, active: row.try_get(2)? };
+        board.warehouses.insert(WarehouseId::from_uuid(row.try_get(0)?), facts);
+    }
+    for row in &answers.customers {
+        board.customers.insert(CustomerId::from_uuid(row.try_get(0)?));
+    }
+    for row in &answers.fences {
+        board.fences.insert(row.try_get(0)?, row.try_get(1)?);
+    }
+    Ok(())
+}

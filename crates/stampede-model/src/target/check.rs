@@ -1,0 +1,375 @@
+//! The whole-file check: every name exists, every slot has a value where it is used, every field a row judges is taken.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::str::FromStr;
+
+use super::error::{Source, TargetError, nearest};
+use super::request::{Ref, Request, SessionUse};
+use super::rows::{ConcurrencyRow, ExclusiveRow, LoadRow, LockRow, RateLimitRow, Row, StockRow};
+use super::{BUILT_IN_SLOTS, Target, Template};
+use crate::threshold::Threshold;
+
+/// Contenders, callers and simultaneous requests of one row: connections are opened for each before the first is used.
+const MAX_TOGETHER: u32 = 1_000;
+
+type Check = Result<(), TargetError>;
+
+pub(super) fn check(target: &Target, source: &Source<'_>) -> Check {
+    let checker = Checker { target, source };
+    checker.start()?;
+    checker.session()?;
+    checker.requests()?;
+    checker.ids()?;
+    for row in target.rows() {
+        match row {
+            Row::Load(row) => checker.load(row)?,
+            Row::Stock(row) => checker.stock(row)?,
+            Row::Concurrency(row) => checker.concurrency(row)?,
+            Row::RateLimit(row) => checker.rate_limit(row)?,
+            Row::Lock(row) => checker.lock(row)?,
+            Row::Exclusive(row) => checker.exclusive(row)?,
+        }
+    }
+    Ok(())
+}
+
+struct Checker<'a> {
+    target: &'a Target,
+    source: &'a Source<'a>,
+}
+
+/// Names with a value at one point of a row.
+#[derive(Clone, Debug)]
+struct Known(BTreeSet<String>);
+
+impl Known {
+    fn with<'n>(mut self, names: impl IntoIterator<Item = &'n str>) -> Self {
+        self.0.extend(names.into_iter().map(str::to_owned));
+        self
+    }
+}
+
+impl Checker<'_> {
+    fn start(&self) -> Check {
+        let start = &self.target.start;
+        if !start.ready.path.starts_with('/') {
+            let span = start.url.span();
+            return Err(self.source.error(
+                span,
+                "target.ready.path does not start with `/`",
+                "write ready = { path = \"/readyz\", .. }",
+            ));
+        }
+        self.place_slots(start.url.as_ref(), start.url.span())?;
+        for process in &start.process {
+            if process.command.as_ref().is_empty() {
+                let hint = "give the program and its arguments, as [\"{bin}/server\", \"--port\", \"{port}\"]";
+                return Err(self.source.error(
+                    process.command.span(),
+                    format!("process `{}` has no command", process.name),
+                    hint,
+                ));
+            }
+            for argument in process.command.as_ref().iter().chain(process.env.values()) {
+                self.place_slots(argument.as_ref(), argument.span())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Slots of what is started: ports, folders, private servers, the environment.
+    fn place_slots(&self, template: &Template, span: Range<usize>) -> Check {
+        for slot in template.slots() {
+            let start = &self.target.start;
+            let known = matches!(slot, "dir" | "bin" | "port")
+                || slot.starts_with("port.")
+                || slot.starts_with("env.")
+                || (slot == "postgres_url" && start.postgres.is_some())
+                || (slot == "redis_url" && start.redis.is_some());
+            if !known {
+                let hint = match slot {
+                    "postgres_url" | "redis_url" => {
+                        format!("add a table [target.{}] so that one is started", slot.trim_end_matches("_url"))
+                    }
+                    _ => "known here: {port}, {port.NAME}, {dir}, {bin}, {env.NAME}, {postgres_url}, {redis_url}"
+                        .to_owned(),
+                };
+                return Err(self.source.error(span, format!("slot `{{{slot}}}` has no value here"), hint));
+            }
+        }
+        Ok(())
+    }
+
+    fn session(&self) -> Check {
+        let session = &self.target.session;
+        for (name, user) in &self.target.user {
+            for value in user.values() {
+                if let Some(slot) = value.as_ref().slots().find(|slot| !slot.starts_with("env.")) {
+                    let message = format!("slot `{{{slot}}}` in user `{name}` has no value here");
+                    return Err(self.source.error(value.span(), message, "a user's fields may use {env.NAME} only"));
+                }
+            }
+            let mut known = self.user_fields(name);
+            if let Some(login) = &session.login {
+                known = self.run(self.request(login)?, login, known)?;
+            }
+            for value in session.headers.values() {
+                self.slots_known(
+                    value.as_ref().slots().map(|slot| (slot, value.span())),
+                    &known,
+                    "the session's headers",
+                )?;
+            }
+        }
+        if let Some(login) = &session.login
+            && self.request(login)?.session == SessionUse::User
+        {
+            let hint = "add session = \"none\" to that request";
+            return Err(self.source.error(
+                login.span(),
+                "the login request is sent as a user, who would have to log in first",
+                hint,
+            ));
+        }
+        Ok(())
+    }
+
+    fn requests(&self) -> Check {
+        for (name, request) in &self.target.request {
+            let expect = request.expect.as_ref();
+            if expect.is_empty() {
+                let message = format!("request `{name}` expects no status at all");
+                return Err(self.source.error(
+                    request.expect.span(),
+                    message,
+                    "list those that mean done, as expect = [200]",
+                ));
+            }
+            if let Some(both) = expect.iter().find(|status| request.refuse.contains(status)) {
+                let message = format!("request `{name}` both expects and refuses {}", both.code());
+                return Err(self.source.error(request.expect.span(), message, "a status means one or the other"));
+            }
+        }
+        Ok(())
+    }
+
+    fn ids(&self) -> Check {
+        let mut seen = BTreeSet::new();
+        for row in self.target.rows() {
+            let id = row_id(&row);
+            if !seen.insert(id.as_ref().clone()) {
+                let message = format!("two rows are called `{}`", id.as_ref());
+                return Err(self.source.error(id.span(), message, "give each row an id of its own"));
+            }
+        }
+        Ok(())
+    }
+
+    fn load(&self, row: &LoadRow) -> Check {
+        let known = self.session_scope(&row.user)?;
+        self.run(self.request(&row.request)?, &row.request, known)?;
+        if row.thresholds.is_empty() {
+            return Err(self.source.error(
+                row.id.span(),
+                "a load row without thresholds demands nothing",
+                "add thresholds = [\"p95 < 500ms\"]",
+            ));
+        }
+        for threshold in &row.thresholds {
+            Threshold::from_str(threshold.as_ref()).map_err(|bad| {
+                self.source.error(threshold.span(), bad.to_string(), "as in \"p95 < 500ms\" or \"errors < 0.1%\"")
+            })?;
+        }
+        let positive =
+            row.rate_per_s > 0 && row.quick.rate_per_s > 0 && !row.lasts.is_zero() && !row.quick.lasts.is_zero();
+        self.demand(positive, &row.id, "rate_per_s and lasts must be above zero")
+    }
+
+    fn stock(&self, row: &StockRow) -> Check {
+        let known = self.setup(&row.user, &row.setup)?;
+        self.run(self.request(&row.reserve)?, &row.reserve, known.clone())?;
+        self.must_refuse(&row.reserve)?;
+        self.level(&row.level, known)?;
+        self.demand(row.units > 0, &row.id, "units must be above zero")?;
+        self.together(row.simultaneous, &row.id)
+    }
+
+    fn concurrency(&self, row: &ConcurrencyRow) -> Check {
+        let known = self.setup(&row.user, &row.setup)?;
+        self.run(self.request(&row.reserve)?, &row.reserve, known.clone())?;
+        self.must_refuse(&row.reserve)?;
+        self.run(self.request(&row.receive)?, &row.receive, known.clone())?;
+        self.level(&row.level, known.clone())?;
+        if let Some(ledger) = &row.ledger {
+            self.run(self.request(&ledger.request)?, &ledger.request, known.with(["after"]))?;
+        }
+        self.demand(row.units > 0, &row.id, "units must be above zero")?;
+        self.together(row.reservations.saturating_add(row.receipts), &row.id)
+    }
+
+    fn rate_limit(&self, row: &RateLimitRow) -> Check {
+        for user in [&row.sequential_user, &row.simultaneous_user, &row.other_user] {
+            let known = self.session_scope(user)?;
+            self.run(self.request(&row.request)?, &row.request, known)?;
+        }
+        self.must_refuse(&row.request)?;
+        let users =
+            BTreeSet::from([row.sequential_user.as_ref(), row.simultaneous_user.as_ref(), row.other_user.as_ref()]);
+        self.demand(users.len() == 3, &row.id, "the three users must differ: each spends calls of his own")?;
+        self.demand(row.limit > 0 && row.calls > row.limit, &row.id, "calls must be above limit, limit above zero")?;
+        self.demand(row.window.as_secs() > 0, &row.id, "window must be at least one second")?;
+        self.together(row.calls, &row.id)
+    }
+
+    fn lock(&self, row: &LockRow) -> Check {
+        for user in [&row.user, &row.other_user] {
+            let known = self.session_scope(user)?;
+            self.lock_requests((&row.acquire, &row.release), known.clone())?;
+            let inspect = self.request(&row.inspect)?;
+            self.run(inspect, &row.inspect, known.clone().with(["resource"]))?;
+            self.must_take(inspect, &row.inspect, &["held"])?;
+            self.run(self.request(&row.work)?, &row.work, known)?;
+        }
+        self.must_refuse(&row.release)?;
+        self.demand(row.user.as_ref() != row.other_user.as_ref(), &row.id, "user and other_user must differ")?;
+        self.demand(
+            !row.short_ttl.is_zero() && row.short_ttl < row.ttl,
+            &row.id,
+            "short_ttl must be above zero and below ttl",
+        )
+    }
+
+    fn exclusive(&self, row: &ExclusiveRow) -> Check {
+        let known = self.session_scope(&row.user)?;
+        self.lock_requests((&row.acquire, &row.release), known)?;
+        self.demand(row.hold < row.ttl, &row.id, "hold must be below ttl, or the lock expires in its holder's hands")?;
+        self.together(row.contenders, &row.id)
+    }
+
+    fn lock_requests(&self, (acquire, release): (&Ref, &Ref), known: Known) -> Check {
+        let request = self.request(acquire)?;
+        let known = known.with(["resource", "wait_ms", "ttl_ms"]);
+        self.must_take(request, acquire, &["token"])?;
+        self.must_refuse(acquire)?;
+        let held = self.run(request, acquire, known)?;
+        self.run(self.request(release)?, release, held)?;
+        Ok(())
+    }
+
+    fn level(&self, level: &Ref, known: Known) -> Check {
+        let request = self.request(level)?;
+        self.run(request, level, known)?;
+        self.must_take(request, level, &["available", "reserved"])
+    }
+
+    /// What has a value once a user is logged in and the set-up is done.
+    fn setup(&self, user: &Ref, steps: &[Ref]) -> Result<Known, TargetError> {
+        let mut known = self.session_scope(user)?.with(["units"]);
+        for step in steps {
+            known = self.run(self.request(step)?, step, known)?;
+        }
+        Ok(known)
+    }
+
+    fn session_scope(&self, user: &Ref) -> Result<Known, TargetError> {
+        if !self.target.user.contains_key(user.as_ref().as_str()) {
+            return Err(self.unknown("user", user, self.target.user.keys().map(String::as_str)));
+        }
+        let known = self.user_fields(user.as_ref());
+        match &self.target.session.login {
+            Some(login) => Ok(known.with(self.request(login)?.take.keys().map(String::as_str))),
+            None => Ok(known),
+        }
+    }
+
+    fn user_fields(&self, user: &str) -> Known {
+        let fields = self.target.user.get(user).into_iter().flat_map(|user| user.keys().map(String::as_str));
+        Known(BTreeSet::new()).with(BUILT_IN_SLOTS).with(fields)
+    }
+
+    /// Checks one request's slots and gives what is known after it.
+    fn run(&self, request: &Request, at: &Ref, known: Known) -> Result<Known, TargetError> {
+        self.slots_known(request.slots().into_iter(), &known, &format!("request `{}`", at.as_ref()))?;
+        Ok(known.with(request.take.keys().map(String::as_str)))
+    }
+
+    fn slots_known<'s>(
+        &self,
+        slots: impl Iterator<Item = (&'s str, Range<usize>)>,
+        known: &Known,
+        place: &str,
+    ) -> Check {
+        for (slot, span) in slots {
+            if !known.0.contains(slot) {
+                let names = known.0.iter().map(|name| format!("{{{name}}}")).collect::<Vec<_>>().join(", ");
+                let message = format!("slot `{{{slot}}}` has no value where a row uses {place}");
+                return Err(self.source.error(span, message, format!("known there: {names}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn request(&self, name: &Ref) -> Result<&Request, TargetError> {
+        self.target
+            .request
+            .get(name.as_ref().as_str())
+            .ok_or_else(|| self.unknown("request", name, self.target.request.keys().map(String::as_str)))
+    }
+
+    fn unknown<'n>(&self, kind: &str, name: &Ref, present: impl Iterator<Item = &'n str> + Clone) -> TargetError {
+        let hint = match nearest(name.as_ref(), present.clone()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are: {}", present.collect::<Vec<_>>().join(", ")),
+        };
+        self.source.error(name.span(), format!("no {kind} is called `{}`", name.as_ref()), hint)
+    }
+
+    fn must_take(&self, request: &Request, at: &Ref, names: &[&str]) -> Check {
+        match names.iter().find(|name| !request.take.contains_key(**name)) {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!("request `{}` must take `{name}` to be judged in this role", at.as_ref());
+                Err(self.source.error(
+                    at.span(),
+                    message,
+                    format!("add take = {{ {name} = \"/pointer/to/it\" }} to it"),
+                ))
+            }
+        }
+    }
+
+    fn must_refuse(&self, at: &Ref) -> Check {
+        if !self.request(at)?.refuse.is_empty() {
+            return Ok(());
+        }
+        let message = format!("request `{}` names no status of a refusal, which this row has to see", at.as_ref());
+        Err(self.source.error(at.span(), message, "add it, as refuse = [409]"))
+    }
+
+    fn together(&self, count: u32, at: &Ref) -> Check {
+        self.demand(
+            (1..=MAX_TOGETHER).contains(&count),
+            at,
+            "at least 1 and at most 1000 calls can be released together",
+        )
+    }
+
+    fn demand(&self, holds: bool, at: &Ref, otherwise: &str) -> Check {
+        if holds {
+            return Ok(());
+        }
+        Err(self.source.error(at.span(), format!("row `{}`: {otherwise}", at.as_ref()), "change the row's numbers"))
+    }
+}
+
+fn row_id<'r>(row: &Row<'r>) -> &'r Ref {
+    match row {
+        Row::Load(row) => &row.id,
+        Row::Stock(row) => &row.id,
+        Row::Concurrency(row) => &row.id,
+        Row::RateLimit(row) => &row.id,
+        Row::Lock(row) => &row.id,
+        Row::Exclusive(row) => &row.id,
+    }
+}

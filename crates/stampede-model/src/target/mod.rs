@@ -1,0 +1,112 @@
+//! A target: how to start a system, how to talk to it, and what it must show.
+//!
+//! Everything specific to one API stands in its TOML file: paths, bodies, where an answer's fields are, who logs in. The rows
+//! themselves know only roles ("a reservation", "the level").
+//! Invariants: a [`Target`] has no dangling name, every slot of every request it will send has a value at that point, and every
+//! field a row judges is taken from some answer; all of that is known before anything is started.
+//! Absent on purpose: loops and conditions. A system that needs them is described by a small program in front of it.
+
+mod check;
+mod demand;
+mod error;
+mod request;
+mod rows;
+mod start;
+mod template;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+pub use demand::Effort;
+pub use error::TargetError;
+pub use request::{HeaderName, Method, Pointer, Ref, Request, Session, SessionUse, Status, User};
+pub use rows::{
+    ConcurrencyRow, ExclusiveRow, Ledger, LedgerAmounts, LimitHeaders, LimiterKind, LoadRow, LockRow, QuickLoad,
+    RateLimitRow, ResetForm, Row, StockRow,
+};
+pub use start::{Origin, PrivateServer, Process, Ready, Start};
+pub use template::{BadTemplate, JsonTemplate, MissingSlot, Scope, Template};
+
+use error::Source;
+
+/// A described system.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Where it is and what runs for it.
+    #[serde(rename = "target")]
+    pub start: Start,
+    /// How users log in.
+    #[serde(default)]
+    pub session: Session,
+    /// Who may log in.
+    #[serde(default)]
+    pub user: BTreeMap<String, User>,
+    /// What may be asked.
+    #[serde(default)]
+    pub request: BTreeMap<String, Request>,
+    #[serde(default)]
+    load: Vec<LoadRow>,
+    #[serde(default)]
+    stock: Vec<StockRow>,
+    #[serde(default)]
+    concurrency: Vec<ConcurrencyRow>,
+    #[serde(default)]
+    rate_limit: Vec<RateLimitRow>,
+    #[serde(default)]
+    lock: Vec<LockRow>,
+    #[serde(default)]
+    exclusive: Vec<ExclusiveRow>,
+}
+
+impl Target {
+    /// Reads and checks a target file's text; `file` is its name in error messages.
+    pub fn parse(file: &str, text: &str) -> Result<Self, TargetError> {
+        let source = Source { file, text };
+        let target: Self = toml::from_str(text).map_err(|error| {
+            let message = error.message().trim_end();
+            let hint = if message.starts_with("unknown field") {
+                "correct its spelling or remove it; fields are never ignored"
+            } else if message.starts_with("missing field") {
+                "add it to the table named by the line"
+            } else {
+                "the file is TOML 1.1; targets/kv-erp.toml is a complete example"
+            };
+            source.error(error.span().unwrap_or(0..0), message, hint)
+        })?;
+        check::check(&target, &source)?;
+        Ok(target)
+    }
+
+    /// All rows, in the order they are run: gentle first, the ones that use a user's calls up last.
+    pub fn rows(&self) -> Vec<Row<'_>> {
+        let load = self.load.iter().map(Row::Load);
+        let stock = self.stock.iter().map(Row::Stock);
+        let concurrency = self.concurrency.iter().map(Row::Concurrency);
+        let limits = self.rate_limit.iter().map(Row::RateLimit);
+        let locks = self.lock.iter().map(Row::Lock);
+        let exclusive = self.exclusive.iter().map(Row::Exclusive);
+        load.chain(stock).chain(concurrency).chain(limits).chain(locks).chain(exclusive).collect()
+    }
+
+    /// The same API at a place where it already runs: nothing is started.
+    #[must_use]
+    pub fn found_at(mut self, url: &str) -> Self {
+        self.start.process.clear();
+        self.start.postgres = None;
+        self.start.redis = None;
+        let escaped = url.trim_end_matches('/').replace('{', "{{").replace('}', "}}");
+        if let Ok(template) = Template::parse(&escaped) {
+            self.start.url = Spanned::new(0..0, template);
+        }
+        self
+    }
+}
+
+/// Values the engine gives to every request.
+pub const BUILT_IN_SLOTS: [&str; 2] = ["unique", "run"];
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::{first_row, start_after};
+use crate::session::Params;
 use crate::statement::statements;
 use crate::{Page, Store, StoreError};
 
@@ -20,6 +21,10 @@ statements! {
     INSERT_PRODUCT = "insert into products (tenant_id, id, sku, name, description, uom, price_minor, currency, active)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         returning id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at";
+    /// Many new ones. Those whose SKU is taken are left out.
+    INSERT_PRODUCTS = "insert into products (tenant_id, id, sku, name, description, uom, price_minor, currency, active)
+        select $1, * from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::boolean[])
+        on conflict on constraint products_sku do nothing returning id";
     /// A change. Null keeps a required field; the optional one comes with a word on whether it is to be set.
     UPDATE_PRODUCT = "update products set sku = coalesce($3, sku), name = coalesce($4, name),
             description = case when $5::boolean then $6 else description end, uom = coalesce($7, uom),
@@ -143,5 +148,23 @@ impl Store {
     pub async fn delete_product(&self, tenant: TenantId, id: ProductId) -> Result<Option<ProductId>, StoreError> {
         let rows = self.run(tenant, &DELETE_PRODUCT, &[&tenant.get(), &id.uuid()]).await?;
         first_row(&rows, |row| row.try_get(0).map(ProductId::from_uuid))
+    }
+
+    /// Makes many products in one statement and says how many; those whose SKU is taken are left out.
+    ///
+    /// # Cancel safety
+    /// As [`Store::run`]: all or none.
+    pub async fn create_products(&self, tenant: TenantId, new: &[NewProduct]) -> Result<usize, StoreError> {
+        let ids: Vec<Uuid> = new.iter().map(|_| Uuid::now_v7()).collect();
+        let skus: Vec<&str> = new.iter().map(|product| product.sku.as_str()).collect();
+        let names: Vec<&str> = new.iter().map(|product| product.name.as_str()).collect();
+        let descriptions: Vec<Option<&str>> = new.iter().map(|product| product.description.as_deref()).collect();
+        let uoms: Vec<&str> = new.iter().map(|product| product.uom.as_str()).collect();
+        let prices: Vec<i64> = new.iter().map(|product| product.price.get()).collect();
+        let currencies: Vec<&str> = new.iter().map(|product| product.currency.as_str()).collect();
+        let actives: Vec<bool> = new.iter().map(|product| product.active).collect();
+        let params: Params<'_> =
+            &[&tenant.get(), &ids, &skus, &names, &descriptions, &uoms, &prices, &currencies, &actives];
+        Ok(self.run(tenant, &INSERT_PRODUCTS, params).await?.len())
     }
 }

@@ -15,6 +15,7 @@ mod fence;
 mod grant;
 mod guard;
 mod in_process;
+mod redis;
 mod resource;
 mod service;
 mod state;

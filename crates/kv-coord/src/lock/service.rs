@@ -8,13 +8,15 @@ use kv_types::TenantId;
 use super::backend::LockBackend;
 use super::bounds::{LockOptions, Ttl, Wait};
 use super::error::{AcquireError, LockLost, RenewError};
-use super::fence::Epoch;
+use super::fence::{Epoch, EpochSource};
 use super::grant::{LockInfo, ReleaseOutcome, RenewOutcome};
 use super::guard::LockGuard;
 use super::in_process::InProcess;
+use super::redis::RedisLocks;
 use super::resource::{LockKey, Resource};
 use super::token::Token;
 use crate::error::CoordError;
+use crate::settings::RedisSettings;
 
 /// Locks by tenant and resource. Cloning is cheap and gives the same locks.
 #[derive(Clone)]
@@ -32,6 +34,19 @@ impl LockService {
     /// Locks held in this process alone. `epoch` must be higher than that of any process before, if fences are kept anywhere.
     pub fn in_process(epoch: Epoch) -> Self {
         Self::with_backend(Arc::new(InProcess::new(epoch)))
+    }
+
+    /// Locks held in Redis, shared by all processes that name the same server. `epochs` is asked for a number whenever this
+    /// Redis has none of its own yet: at first use, and after a restart, failover or flush.
+    ///
+    /// Does not wait for Redis, so that a service can start while Redis is away; [`LockService::ping`] asks.
+    ///
+    /// # Errors
+    /// [`CoordError::BadUrl`] when the settings cannot be used.
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn redis(settings: &RedisSettings, epochs: impl EpochSource) -> Result<Self, CoordError> {
+        Ok(Self::with_backend(Arc::new(RedisLocks::open(settings, Arc::new(epochs))?)))
     }
 
     pub(super) fn with_backend(backend: Arc<dyn LockBackend>) -> Self {

@@ -81,6 +81,10 @@ impl Decision {
         Self { mode, policies }
     }
 
+    pub(crate) fn with_mode(self, mode: Mode) -> Self {
+        Self { mode, ..self }
+    }
+
     /// Whether the call may go on: all policies must say so.
     pub fn verdict(&self) -> Verdict {
         if self.refused_by().next().is_some() { Verdict::Refused } else { Verdict::Allowed }

@@ -7,8 +7,10 @@
 
 mod clock;
 mod decision;
+mod fallback;
 mod in_process;
 mod policy;
+mod redis;
 mod service;
 mod tally;
 

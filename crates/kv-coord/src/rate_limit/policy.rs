@@ -68,6 +68,7 @@ pub struct Policy {
     key: String,
     limit: NonZeroU32,
     window: Duration,
+    counting: Counting,
 }
 
 /// Numbers that make no policy.
@@ -106,15 +107,16 @@ impl Policy {
         if !(Self::MIN_WINDOW..=Self::MAX_WINDOW).contains(&window) {
             return Err(BadPolicy::Window { name, window });
         }
-        let mut policy = Self { name, key: key.0, limit, window };
+        let LimitKey(mut key) = key;
+        let counting = if limit.get() <= SLIDING_MAX { Counting::SlidingLog } else { Counting::FixedWindow };
         // A key of its own per kind: a user's limit may be raised past the border while the old count still lives.
-        if policy.counting() == Counting::FixedWindow {
-            policy.key.push_str(":count");
+        if counting == Counting::FixedWindow {
+            key.push_str(":count");
         }
-        Ok(policy)
+        Ok(Self { name, key, limit, window, counting })
     }
 
-    /// The same policy with its limit divided by `share`, at least 1.
+    /// The same policy, counted under the same key in the same way, with its limit divided by `share`, at least 1.
     pub(crate) fn share_of(&self, share: NonZeroU32) -> Self {
         let limit = NonZeroU32::new(self.limit.get() / share.get()).unwrap_or(NonZeroU32::MIN);
         Self { limit, ..self.clone() }
@@ -144,7 +146,7 @@ impl Policy {
     }
 
     pub(crate) const fn counting(&self) -> Counting {
-        if self.limit.get() <= SLIDING_MAX { Counting::SlidingLog } else { Counting::FixedWindow }
+        self.counting
     }
 }
 

@@ -1,14 +1,18 @@
 //! The face of the limits, the same for all stores.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::Action;
 use super::clock::{Clock, SystemClock};
 use super::decision::Decision;
+use super::fallback::Fallback;
 use super::in_process::InProcess;
 use super::policy::Policy;
+use super::redis::RedisLimits;
 use crate::error::CoordError;
+use crate::settings::RedisSettings;
 
 /// Limits by key. Cloning is cheap and gives the same counts.
 #[derive(Clone)]
@@ -19,12 +23,16 @@ pub struct RateLimiter {
 #[derive(Clone)]
 enum Store {
     InProcess(Arc<InProcess>),
+    Redis(Arc<RedisLimits>),
+    Fallback(Arc<Fallback>),
 }
 
 impl fmt::Debug for RateLimiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self.store {
             Store::InProcess(_) => "in-process",
+            Store::Redis(_) => "redis",
+            Store::Fallback(_) => "redis, else in-process",
         };
         f.debug_struct("RateLimiter").field("store", &kind).finish()
     }
@@ -39,6 +47,29 @@ impl RateLimiter {
     /// The same, with a clock of the caller's.
     pub fn in_process_with(clock: Arc<dyn Clock>) -> Self {
         Self { store: Store::InProcess(Arc::new(InProcess::new(clock))) }
+    }
+
+    /// Limits kept in Redis, shared by all processes. A call fails when Redis does not answer within
+    /// [`RedisSettings::limit_timeout`]. Does not wait for Redis.
+    ///
+    /// # Errors
+    /// [`CoordError::BadUrl`] when the settings cannot be used.
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn redis(settings: &RedisSettings) -> Result<Self, CoordError> {
+        Ok(Self { store: Store::Redis(Arc::new(RedisLimits::open(settings)?)) })
+    }
+
+    /// The same, and while Redis does not answer this process limits alone, to its `share`-th part of each limit (the number
+    /// of processes). Such a decision says [`super::Mode::Degraded`], and calls never fail.
+    ///
+    /// # Errors
+    /// [`CoordError::BadUrl`] when the settings cannot be used.
+    /// # Panics
+    /// Outside a tokio runtime.
+    pub fn redis_or_alone(settings: &RedisSettings, share: NonZeroU32) -> Result<Self, CoordError> {
+        let fallback = Fallback::open(settings, share, Arc::new(SystemClock::new()))?;
+        Ok(Self { store: Store::Fallback(Arc::new(fallback)) })
     }
 
     /// Decides one call under all `policies` together and records it if it may go on.
@@ -69,10 +100,23 @@ impl RateLimiter {
         self.act(Action::Penalise, policies).await
     }
 
-    #[expect(clippy::unused_async, reason = "the Redis store waits")]
+    /// Asks the store for a sign of life; with a fallback, asks Redis.
+    ///
+    /// # Errors
+    /// When it gave none.
+    pub async fn ping(&self) -> Result<(), CoordError> {
+        match &self.store {
+            Store::InProcess(_) => Ok(()),
+            Store::Redis(store) => store.ping().await,
+            Store::Fallback(store) => store.ping().await,
+        }
+    }
+
     async fn act(&self, action: Action, policies: &[Policy]) -> Result<Decision, CoordError> {
         match &self.store {
             Store::InProcess(store) => Ok(store.act(action, policies)),
+            Store::Redis(store) => store.act(action, policies).await,
+            Store::Fallback(store) => Ok(store.act(action, policies).await),
         }
     }
 }

@@ -1,0 +1,99 @@
+//! Orders over HTTP. An order holds its stock from the moment it is placed; calling it off gives the stock back.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use kv_types::OrderId;
+use kv_types::order::{Order, OrderLine, PlaceOrder};
+use kv_types::stock::MAX_LINES;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answers::{BASE, CreateErrors, GetErrors, ListErrors, StockActErrors, created, found};
+use super::bodies::{self, FenceParameter, PageParameters};
+use super::ctx::Ctx;
+use super::fields::Fields;
+use super::json::JsonBody;
+use super::path::PathId;
+use super::problem::Problem;
+use super::query::{Listed, Query};
+use super::values::{REFERENCE_MAX, line, quantity, reference_to};
+use super::writer::{Fence, Writer};
+use crate::app::App;
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, place))
+        .routes(routes!(get))
+        .routes(routes!(confirm))
+        .routes(routes!(cancel))
+}
+
+/// Lists orders, in the order in which they were placed.
+#[utoipa::path(get, path = "/orders", operation_id = "list_orders", tag = "orders", params(PageParameters),
+    responses((status = 200, description = "One page", body = Listed<Order>), ListErrors))]
+async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Json<Listed<Order>>, Problem> {
+    let (limit, after) = query.read(|query| Some((query.limit(), query.cursor())))?;
+    let page = app.store().orders(ctx.tenant, after, limit).await?;
+    Ok(Json(Listed::new(page, |order| order.id)))
+}
+
+/// Places an order and holds its stock: all lines or none. Warehouses give by their priority; a line may come from several.
+#[utoipa::path(post, path = "/orders", operation_id = "place_order", tag = "orders", params(FenceParameter),
+    request_body = bodies::NewOrder,
+    responses((status = 201, description = "Placed", body = Order, headers(("Location" = String, description = "Its address"))), CreateErrors))]
+async fn place(
+    State(app): State<App>,
+    writer: Writer,
+    Fence(fence): Fence,
+    body: JsonBody,
+) -> Result<impl IntoResponse, Problem> {
+    let order = body.read(read_order)?;
+    let order = app.store().stock().place_order(writer.tenant, writer.user, order, fence).await?;
+    Ok(created(format!("{BASE}/orders/{}", order.id), order))
+}
+
+fn read_order(fields: &mut Fields<'_>) -> Option<PlaceOrder> {
+    let customer = fields.required("customer_id", reference_to("unknown_customer"));
+    let lines = fields.list("items", MAX_LINES, |item| {
+        let product = item.required("product_id", reference_to("unknown_product"));
+        let quantity = item.required("quantity", quantity);
+        Some(OrderLine { product: product?, quantity: quantity? })
+    });
+    let reference = fields.optional("reference", line(REFERENCE_MAX));
+    Some(PlaceOrder { customer: customer?, lines: lines?, reference })
+}
+
+/// Shows an order.
+#[utoipa::path(get, path = "/orders/{id}", operation_id = "get_order", tag = "orders", params(("id" = OrderId, Path)),
+    responses((status = 200, description = "It", body = Order), GetErrors))]
+async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<OrderId>) -> Result<Json<Order>, Problem> {
+    found(app.store().order(ctx.tenant, id).await?, "order")
+}
+
+/// Accepts an order; its stock stays held. Once more is no change and no error.
+#[utoipa::path(post, path = "/orders/{id}/confirm", operation_id = "confirm_order", tag = "orders",
+    params(("id" = OrderId, Path), FenceParameter),
+    responses((status = 200, description = "It as it is now", body = Order), StockActErrors))]
+async fn confirm(
+    State(app): State<App>,
+    writer: Writer,
+    PathId(id): PathId<OrderId>,
+    Fence(fence): Fence,
+) -> Result<Json<Order>, Problem> {
+    Ok(Json(app.store().stock().confirm_order(writer.tenant, writer.user, id, fence).await?))
+}
+
+/// Calls an order off and gives its stock back. Once more is no change and no error.
+#[utoipa::path(post, path = "/orders/{id}/cancel", operation_id = "cancel_order", tag = "orders",
+    params(("id" = OrderId, Path), FenceParameter),
+    responses((status = 200, description = "It as it is now", body = Order), StockActErrors))]
+async fn cancel(
+    State(app): State<App>,
+    writer: Writer,
+    PathId(id): PathId<OrderId>,
+    Fence(fence): Fence,
+) -> Result<Json<Order>, Problem> {
+    Ok(Json(app.store().stock().cancel_order(writer.tenant, writer.user, id, fence).await?))
+}

@@ -1,0 +1,17 @@
+//! The tenant's resources: one router of all of them, to be nested below [`super::answers::BASE`].
+
+use utoipa_axum::router::OpenApiRouter;
+
+use super::{customers, orders, products, reservations, stock, warehouses};
+use crate::app::App;
+
+/// Every route of the catalogue, of stock and of orders.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(customers::routes())
+        .merge(products::routes())
+        .merge(warehouses::routes())
+        .merge(stock::routes())
+        .merge(reservations::routes())
+        .merge(orders::routes())
+}

@@ -1,0 +1,106 @@
+//! Warehouses over HTTP.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::IntoResponse;
+use kv_types::WarehouseId;
+use kv_types::catalogue::{NewWarehouse, Warehouse, WarehousePatch};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answers::{ActErrors, BASE, ChangeErrors, CreateErrors, GetErrors, ListErrors, created, deleted, found};
+use super::bodies::{self, PageParameters};
+use super::conflict::of_catalogue;
+use super::ctx::Ctx;
+use super::fields::Fields;
+use super::json::JsonBody;
+use super::path::PathId;
+use super::problem::Problem;
+use super::query::{Listed, Query};
+use super::values::{CODE_MAX, NAME_MAX, boolean, line, priority};
+use super::writer::Writer;
+use crate::app::App;
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, change, delete))
+}
+
+/// The priority of a warehouse of which nothing is said.
+const DEFAULT_PRIORITY: i32 = 100;
+
+fn read_new(fields: &mut Fields<'_>) -> Option<NewWarehouse> {
+    let code = fields.required("code", line(CODE_MAX));
+    let name = fields.required("name", line(NAME_MAX));
+    let priority = fields.given("priority", priority).unwrap_or(DEFAULT_PRIORITY);
+    let active = fields.given("active", boolean).unwrap_or(true);
+    Some(NewWarehouse { code: code?, name: name?, priority, active })
+}
+
+// The faults decide whether a patch is good, so each field's own `None` may mean either absent or refused.
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every reader")]
+fn read_patch(fields: &mut Fields<'_>) -> Option<WarehousePatch> {
+    Some(WarehousePatch {
+        code: fields.given("code", line(CODE_MAX)),
+        name: fields.given("name", line(NAME_MAX)),
+        priority: fields.given("priority", priority),
+        active: fields.given("active", boolean),
+    })
+}
+
+/// Lists warehouses, in the order in which they were made.
+#[utoipa::path(get, path = "/warehouses", operation_id = "list_warehouses", tag = "warehouses", params(PageParameters),
+    responses((status = 200, description = "One page", body = Listed<Warehouse>), ListErrors))]
+async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Json<Listed<Warehouse>>, Problem> {
+    let (limit, after) = query.read(|query| Some((query.limit(), query.cursor())))?;
+    let page = app.store().warehouses(ctx.tenant, after, limit).await?;
+    Ok(Json(Listed::new(page, |warehouse| warehouse.id)))
+}
+
+/// Makes a warehouse.
+#[utoipa::path(post, path = "/warehouses", operation_id = "create_warehouse", tag = "warehouses", request_body = bodies::NewWarehouse,
+    responses((status = 201, description = "Made", body = Warehouse, headers(("Location" = String, description = "Its address"))), CreateErrors))]
+async fn create(State(app): State<App>, writer: Writer, body: JsonBody) -> Result<impl IntoResponse, Problem> {
+    let new = body.read(read_new)?;
+    let warehouse = app.store().create_warehouse(writer.tenant, &new).await.map_err(of_catalogue)?;
+    Ok(created(format!("{BASE}/warehouses/{}", warehouse.id), warehouse))
+}
+
+/// Shows a warehouse.
+#[utoipa::path(get, path = "/warehouses/{id}", operation_id = "get_warehouse", tag = "warehouses", params(("id" = WarehouseId, Path)),
+    responses((status = 200, description = "It", body = Warehouse), GetErrors))]
+async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<WarehouseId>) -> Result<Json<Warehouse>, Problem> {
+    found(app.store().warehouse(ctx.tenant, id).await?, "warehouse")
+}
+
+/// Changes a warehouse: what the body leaves out stays.
+#[utoipa::path(patch, path = "/warehouses/{id}", operation_id = "change_warehouse", tag = "warehouses", params(("id" = WarehouseId, Path)),
+    request_body = bodies::WarehousePatch,
+    responses((status = 200, description = "It as it is now", body = Warehouse), ChangeErrors))]
+async fn change(
+    State(app): State<App>,
+    writer: Writer,
+    PathId(id): PathId<WarehouseId>,
+    body: JsonBody,
+) -> Result<Json<Warehouse>, Problem> {
+    let patch = body.read(read_patch)?;
+    let warehouse = if patch == WarehousePatch::default() {
+        // Nothing to change is no change: the version stays.
+        app.store().warehouse(writer.tenant, id).await?
+    } else {
+        app.store().change_warehouse(writer.tenant, id, &patch).await.map_err(of_catalogue)?
+    };
+    found(warehouse, "warehouse")
+}
+
+/// Deletes a warehouse that nothing refers to.
+#[utoipa::path(delete, path = "/warehouses/{id}", operation_id = "delete_warehouse", tag = "warehouses", params(("id" = WarehouseId, Path)),
+    responses((status = 204, description = "It is gone"), ActErrors))]
+async fn delete(
+    State(app): State<App>,
+    writer: Writer,
+    PathId(id): PathId<WarehouseId>,
+) -> Result<StatusCode, Problem> {
+    deleted(app.store().delete_warehouse(writer.tenant, id).await.map_err(of_catalogue)?, "warehouse")
+}

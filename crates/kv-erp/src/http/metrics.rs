@@ -1,0 +1,196 @@
+//! Counters and latencies in Prometheus' text format.
+//!
+//! Invariants: a series exists per route, method and status class that the service itself knows, so no client can make one;
+//! counting takes two atomic additions and no lock but a shared read.
+//! Absent on purpose: a global recorder. Two services in one process, as in tests, do not mix.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+
+/// Upper bounds of the latency buckets in microseconds, and as Prometheus prints them.
+const BUCKETS: [(u64, &str); 9] = [
+    (1_000, "0.001"),
+    (2_500, "0.0025"),
+    (5_000, "0.005"),
+    (10_000, "0.01"),
+    (25_000, "0.025"),
+    (100_000, "0.1"),
+    (500_000, "0.5"),
+    (1_000_000, "1"),
+    (10_000_000, "10"),
+];
+
+/// Methods with a series of their own; any other counts as the last.
+const METHODS: [&str; 6] = ["GET", "POST", "PATCH", "DELETE", "HEAD", "other"];
+/// Statuses with a series of their own; any other counts as the last.
+const STATUSES: [u16; 16] = [200, 201, 204, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503, 0];
+
+/// Routes with series of their own. There are fewer; this bounds the table whatever happens.
+const MAX_ROUTES: usize = 256;
+
+/// What the HTTP face has done.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    routes: RwLock<BTreeMap<String, Arc<Route>>>,
+    refused_by_limit: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Route {
+    methods: [Series; METHODS.len()],
+}
+
+#[derive(Debug, Default)]
+struct Series {
+    by_status: [AtomicU64; STATUSES.len()],
+    /// One more for what is slower than every bound.
+    buckets: [AtomicU64; BUCKETS.len() + 1],
+    sum_us: AtomicU64,
+}
+
+impl Metrics {
+    /// Counts an answer. `route` is the matched pattern, never the path.
+    pub fn count(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
+        let Some(route) = self.route(route) else { return };
+        let series = &route.methods[place(&METHODS, &method.as_str())];
+        series.by_status[place(&STATUSES, &status.as_u16())].fetch_add(1, Ordering::Relaxed);
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BUCKETS.partition_point(|(bound_us, _)| *bound_us < took_us);
+        series.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        series.sum_us.fetch_add(took_us, Ordering::Relaxed);
+    }
+
+    /// Counts a request that a rate limit refused.
+    pub fn count_refused_by_limit(&self) {
+        self.refused_by_limit.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn route(&self, route: &str) -> Option<Arc<Route>> {
+        if let Some(found) = self.routes.read().unwrap_or_else(PoisonError::into_inner).get(route) {
+            return Some(Arc::clone(found));
+        }
+        let mut routes = self.routes.write().unwrap_or_else(PoisonError::into_inner);
+        if routes.len() >= MAX_ROUTES {
+            return None;
+        }
+        Some(Arc::clone(routes.entry(route.to_owned()).or_default()))
+    }
+
+    /// Writes all series.
+    pub fn render(&self, out: &mut String) {
+        head(out, "kv_http_requests_total", "counter", "Answers by route, method and status.");
+        self.each(|route, method, series| {
+            for (status, count) in STATUSES.iter().zip(&series.by_status) {
+                let count = count.load(Ordering::Relaxed);
+                if count > 0 {
+                    let status = if *status == 0 { "other".to_owned() } else { status.to_string() };
+                    line(
+                        out,
+                        "kv_http_requests_total",
+                        &[("route", route), ("method", method), ("status", &status)],
+                        count,
+                    );
+                }
+            }
+        });
+        head(
+            out,
+            "kv_http_request_duration_seconds",
+            "histogram",
+            "Time from the head of a request to the head of its answer.",
+        );
+        self.each(|route, method, series| series.render_latency(out, &[("route", route), ("method", method)]));
+        head(out, "kv_rate_limited_total", "counter", "Requests that a rate limit refused.");
+        line(out, "kv_rate_limited_total", &[], self.refused_by_limit.load(Ordering::Relaxed));
+    }
+
+    fn each(&self, mut visit: impl FnMut(&str, &str, &Series)) {
+        let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
+        for (name, route) in routes.iter() {
+            for (method, series) in METHODS.iter().zip(&route.methods) {
+                if series.buckets.iter().any(|bucket| bucket.load(Ordering::Relaxed) > 0) {
+                    visit(name, method, series);
+                }
+            }
+        }
+    }
+}
+
+impl Series {
+    fn render_latency(&self, out: &mut String, labels: &[(&str, &str)]) {
+        const NAME: &str = "kv_http_request_duration_seconds";
+        let mut cumulative = 0;
+        let bounds = BUCKETS.iter().map(|(_, text)| *text).chain(["+Inf"]);
+        for (bound, bucket) in bounds.zip(&self.buckets) {
+            cumulative += bucket.load(Ordering::Relaxed);
+            line(out, &format!("{NAME}_bucket"), &[labels, &[("le", bound)]].concat(), cumulative);
+        }
+        let sum_s = self.sum_us.load(Ordering::Relaxed) as f64 / 1e6;
+        line(out, &format!("{NAME}_sum"), labels, sum_s);
+        line(out, &format!("{NAME}_count"), labels, cumulative);
+    }
+}
+
+/// The index of a value, or of the last entry, which stands for everything else.
+fn place<T: PartialEq>(known: &[T], value: &T) -> usize {
+    known.iter().position(|candidate| candidate == value).unwrap_or(known.len() - 1)
+}
+
+/// Begins a metric.
+pub(super) fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+    // Writing to a String cannot fail.
+    write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n").ok();
+}
+
+/// Writes one sample. Labels come from this program and hold nothing to escape.
+pub(super) fn line(out: &mut String, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+    out.push_str(name);
+    for (index, (label, text)) in labels.iter().enumerate() {
+        write!(out, "{}{label}=\"{text}\"", if index == 0 { '{' } else { ',' }).ok();
+    }
+    out.push_str(if labels.is_empty() { " " } else { "} " });
+    writeln!(out, "{value}").ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_and_latencies_are_counted_by_route_method_and_status() {
+        let metrics = Metrics::default();
+        for took_us in [900, 1_000, 1_001, 99_000_000] {
+            metrics.count("/a/{id}", &Method::GET, StatusCode::OK, Duration::from_micros(took_us));
+        }
+        metrics.count("/a/{id}", &Method::GET, StatusCode::IM_A_TEAPOT, Duration::ZERO);
+        let mut text = String::new();
+        metrics.render(&mut text);
+        for expected in [
+            r#"kv_http_requests_total{route="/a/{id}",method="GET",status="200"} 4"#,
+            r#"kv_http_requests_total{route="/a/{id}",method="GET",status="other"} 1"#,
+            r#"kv_http_request_duration_seconds_bucket{route="/a/{id}",method="GET",le="0.001"} 3"#,
+            r#"kv_http_request_duration_seconds_bucket{route="/a/{id}",method="GET",le="0.0025"} 4"#,
+            r#"kv_http_request_duration_seconds_bucket{route="/a/{id}",method="GET",le="10"} 4"#,
+            r#"kv_http_request_duration_seconds_bucket{route="/a/{id}",method="GET",le="+Inf"} 5"#,
+            r#"kv_http_request_duration_seconds_sum{route="/a/{id}",method="GET"} 99.002901"#,
+            r#"kv_http_request_duration_seconds_count{route="/a/{id}",method="GET"} 5"#,
+            "kv_rate_limited_total 0",
+        ] {
+            assert!(text.lines().any(|line| line == expected), "{expected} in\n{text}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_bounded() {
+        let metrics = Metrics::default();
+        for n in 0..MAX_ROUTES * 2 {
+            metrics.count(&n.to_string(), &Method::GET, StatusCode::OK, Duration::ZERO);
+        }
+        assert_eq!(metrics.routes.read().unwrap().len(), MAX_ROUTES);
+    }
+}

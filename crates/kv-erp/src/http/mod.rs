@@ -1,0 +1,97 @@
+//! The HTTP face: the only place where a status code is chosen.
+//!
+//! A request passes [`layers`] (id, bounds, metrics), then [`auth`] (who asks) and [`limit`] (how often), then one handler, which
+//! reads ([`json`], [`query`]), calls the store, and shows. What went wrong becomes a [`problem`] in [`faults`].
+
+pub mod answers;
+pub mod auth;
+pub mod bodies;
+pub mod conflict;
+pub mod ctx;
+pub mod customers;
+mod faults;
+pub mod fields;
+pub mod json;
+pub mod layers;
+mod limit;
+mod locks;
+pub mod metrics;
+mod openapi;
+mod ops;
+pub mod orders;
+pub mod path;
+pub mod problem;
+pub mod products;
+pub mod query;
+pub mod request_id;
+pub mod reservations;
+pub mod resources;
+pub mod stock;
+pub mod values;
+pub mod warehouses;
+pub mod writer;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use answers::BASE;
+pub use ctx::Ctx;
+pub use problem::{FieldFault, Problem};
+
+pub(crate) use faults::chain;
+
+use crate::app::App;
+
+/// Routes for known callers, below [`BASE`].
+fn known() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(auth::session::me))
+        .routes(routes!(auth::session::logout))
+        .routes(routes!(locks::acquire, locks::inspect, locks::renew, locks::release))
+        .merge(resources::routes())
+}
+
+/// Routes for anybody, below [`BASE`].
+fn anybody() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(auth::login::login))
+}
+
+/// Routes beside the interface.
+fn operations() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(ops::healthz))
+        .routes(routes!(ops::readyz))
+        .routes(routes!(ops::metrics))
+        .routes(routes!(openapi::document))
+}
+
+/// The interface's description.
+pub fn openapi() -> OpenApi {
+    let all = operations().nest(BASE, known().merge(anybody()));
+    openapi::complete(all.into_openapi())
+}
+
+/// The interface's description as JSON.
+pub fn openapi_json() -> Vec<u8> {
+    openapi().to_pretty_json().expect("the description holds nothing but strings, numbers and lists").into_bytes()
+}
+
+/// The whole service.
+pub fn router(app: App) -> Router {
+    let known = Router::from(known())
+        .method_not_allowed_fallback(ops::no_method)
+        .fallback(ops::no_route)
+        .layer(from_fn_with_state(app.clone(), auth::require_caller));
+    let anybody = Router::from(anybody()).method_not_allowed_fallback(ops::no_method);
+    Router::from(operations())
+        .method_not_allowed_fallback(ops::no_method)
+        .nest(BASE, known.merge(anybody))
+        .fallback(ops::no_route)
+        .layer(DefaultBodyLimit::max(layers::MAX_BODY_BYTES))
+        .layer(from_fn_with_state(app.clone(), layers::edge))
+        .with_state(app)
+}

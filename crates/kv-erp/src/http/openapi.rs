@@ -1,0 +1,42 @@
+//! The interface's description. It is made from the routes themselves, so a route cannot be missing from it.
+
+use axum::extract::State;
+use axum::http::header::{CONTENT_TYPE, HeaderValue};
+use axum::response::IntoResponse;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::{PartialSchema as _, ToSchema as _};
+
+use super::problem::{FieldFault, ProblemBody};
+
+const BEARER: &str = "bearer";
+
+/// Completes the description that the routers gave: title, the token, and the shape of errors.
+pub(super) fn complete(routes: OpenApi) -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("kv-erp")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Multi-tenant inventory and orders. Errors are RFC 9457 problems with a stable `code`. Every answer to a known \
+             caller carries X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, RateLimit-Policy and RateLimit.",
+        ))
+        .build();
+    let mut api = OpenApiBuilder::new()
+        .info(info)
+        .security(Some([SecurityRequirement::new(BEARER, Vec::<String>::new())]))
+        .build();
+    api.merge(routes);
+    let components = api.components.get_or_insert_default();
+    components.add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    components.schemas.insert("Problem".to_owned(), ProblemBody::schema());
+    components.schemas.insert(FieldFault::name().into_owned(), FieldFault::schema());
+    api
+}
+
+/// The interface's description.
+#[utoipa::path(get, path = "/openapi.json", tag = "operations", security(()), responses(
+    (status = 200, description = "OpenAPI 3.1.", body = serde_json::Value),
+))]
+pub(crate) async fn document(State(app): State<crate::app::App>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], app.openapi())
+}

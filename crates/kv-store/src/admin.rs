@@ -3,7 +3,10 @@
 //! Three roles: `kv_owner` owns every table and may not log in; `kv_auth` owns the two look-ups of the login; `kv_app` is the
 //! service, an ordinary role under forced row-level security.
 
+use std::time::Duration;
+
 use thiserror::Error;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
 mod embedded {
@@ -56,10 +59,13 @@ pub async fn connect(config: &tokio_postgres::Config) -> Result<Client, tokio_po
     Ok(client)
 }
 
-/// Roles belong to the whole cluster and databases are migrated side by side, hence a lock per transaction and "if not exists".
+/// Tries at the roles, and the pause between them.
+const ROLE_TRIES: u32 = 20;
+const ROLE_PAUSE: Duration = Duration::from_millis(50);
+
+/// Idempotent. Roles belong to the whole cluster, which no lock of one database covers.
 const ROLES: &str = "
     begin;
-    select pg_advisory_xact_lock(hashtext('kv-erp roles'));
     do $$ begin
         if not exists (select from pg_roles where rolname = 'kv_owner') then create role kv_owner nologin; end if;
         if not exists (select from pg_roles where rolname = 'kv_auth') then create role kv_auth nologin; end if;
@@ -78,17 +84,41 @@ const ROLES: &str = "
 /// Needs a role that may create roles (a superuser, or CREATEROLE on a managed server). Several processes may do it at once.
 pub async fn migrate(config: &tokio_postgres::Config, app_password: Option<&str>) -> Result<(), AdminError> {
     let mut client = connect(config).await?;
-    client.batch_execute(ROLES).await?;
-    if let Some(password) = app_password {
-        // ALTER ROLE takes no parameters, so the server quotes the literal itself.
-        let row = client.query_one("select format('alter role kv_app password %L', $1::text)", &[&password]).await?;
-        client.batch_execute(row.get(0)).await?;
+    for tries_left in (0..ROLE_TRIES).rev() {
+        match prepare_roles(&client, app_password).await {
+            // Somebody prepares another database of this cluster at this moment.
+            Err(error) if tries_left > 0 && is_role_race(&error) => {
+                client.batch_execute("rollback").await?;
+                tokio::time::sleep(ROLE_PAUSE).await;
+            }
+            done => {
+                done?;
+                break;
+            }
+        }
     }
     client.batch_execute("select pg_advisory_lock(hashtext('kv-erp migrations')); set role kv_owner").await?;
     embedded::migrations::runner().run_async(&mut client).await?;
     client.batch_execute("grant select on refinery_schema_history to kv_app; reset role").await?;
     client.batch_execute("select pg_advisory_unlock(hashtext('kv-erp migrations'))").await?;
     Ok(())
+}
+
+async fn prepare_roles(client: &Client, app_password: Option<&str>) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute(ROLES).await?;
+    let Some(password) = app_password else { return Ok(()) };
+    // ALTER ROLE takes no parameters, so the server quotes the literal itself.
+    let row = client.query_one("select format('alter role kv_app password %L', $1::text)", &[&password]).await?;
+    client.batch_execute(row.get(0)).await
+}
+
+/// Two sessions that change the same row of the role catalogue: PostgreSQL refuses the later one instead of letting it wait.
+fn is_role_race(error: &tokio_postgres::Error) -> bool {
+    let code = error.code();
+    code == Some(&SqlState::UNIQUE_VIOLATION)
+        || code == Some(&SqlState::DUPLICATE_OBJECT)
+        || (code == Some(&SqlState::INTERNAL_ERROR)
+            && error.as_db_error().is_some_and(|refusal| refusal.message().contains("concurrently")))
 }
 
 /// A word that changes when any migration changes: the name of a template database.

@@ -31,6 +31,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::catalogue::warehouses::STATEMENTS,
         crate::orders::STATEMENTS,
         crate::session::STATEMENTS,
+        crate::stock::audit::STATEMENTS,
         crate::stock::read::STATEMENTS,
         crate::stock::batch::STATEMENTS,
         crate::stock::load::STATEMENTS,

@@ -5,6 +5,7 @@
 //! behind all this: conservation is a CHECK and the ledger's key is a version without gaps.
 
 pub(crate) mod allocate;
+pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod board;
 mod coalescer;
@@ -24,6 +25,7 @@ use kv_types::{OrderId, ProductId, ReceiptId, ReservationId, TenantId, UserId};
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
+pub use audit::LedgerFault;
 pub use coalescer::StockStats;
 pub use command::{Action, Command, FenceClaim, Outcome, Reference, Refusal, Shortage, StockError, UnknownReference};
 pub use read::LevelFilter;

@@ -1,0 +1,12 @@
+//! The store against a real PostgreSQL.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod cancellation;
+mod fences;
+mod isolation;
+mod outage;
+mod roles;
+mod statements;
+mod stock;
+mod support;

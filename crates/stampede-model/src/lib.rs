@@ -6,9 +6,13 @@
 
 pub mod failure;
 pub mod histogram;
+pub mod interval;
+pub mod row;
 pub mod run;
 pub mod run_result;
 pub mod run_trust;
 pub mod schedule;
+pub mod target;
 pub mod threshold;
 pub mod units;
+pub mod verdict;

@@ -18,5 +18,5 @@ pub use error::SandboxError;
 pub use ports::free_port;
 pub use postgres::{Durability, Listen, Login, Postgres, PostgresAddress, PostgresOptions, Session};
 pub use redis::{Persistence, Redis, RedisOptions};
-pub use supervise::{DEFAULT_GRACE, Environment, ProcessSpec, Signal, StopSignal, Supervised, log_tail};
+pub use supervise::{DEFAULT_GRACE, Environment, Output, ProcessSpec, Signal, StopSignal, Supervised, log_tail};
 pub use user::UnixUser;

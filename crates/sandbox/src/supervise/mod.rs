@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use crate::error::SandboxError;
 use crate::programs;
 use scripts::Watcher;
-pub use spec::{DEFAULT_GRACE, Environment, ProcessSpec, StopSignal};
+pub use spec::{DEFAULT_GRACE, Environment, Output, ProcessSpec, StopSignal};
 
 /// A running program, or one that has ended. Dropping it stops the program and waits for that.
 #[derive(Debug)]
@@ -237,9 +237,10 @@ fn gated(spec: &ProcessSpec, log: Option<File>) -> io::Result<Command> {
     if let Some(folder) = &spec.cwd {
         command.current_dir(folder);
     }
-    match log {
-        Some(file) => command.stdout(file.try_clone()?).stderr(file),
-        None => command.stdout(Stdio::null()).stderr(Stdio::null()),
+    match (log, spec.output) {
+        (Some(file), _) => command.stdout(file.try_clone()?).stderr(file),
+        (None, Output::Discarded) => command.stdout(Stdio::null()).stderr(Stdio::null()),
+        (None, Output::Inherited) => command.stdout(Stdio::inherit()).stderr(Stdio::inherit()),
     };
     if let Some(user) = &spec.user {
         user.apply(&mut command);

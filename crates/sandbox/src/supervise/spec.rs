@@ -51,6 +51,16 @@ pub enum Environment {
     Clean,
 }
 
+/// Where a program's standard output and error go when it has no log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Output {
+    /// Nowhere.
+    #[default]
+    Discarded,
+    /// Where this process's own go. The program's standard input is empty all the same.
+    Inherited,
+}
+
 /// A program to be started by [`crate::Supervised::spawn`].
 #[derive(Clone, Debug)]
 pub struct ProcessSpec {
@@ -60,6 +70,7 @@ pub struct ProcessSpec {
     pub(crate) environment: Environment,
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) log: Option<PathBuf>,
+    pub(crate) output: Output,
     pub(crate) stop_signal: StopSignal,
     pub(crate) grace: Duration,
     pub(crate) user: Option<UnixUser>,
@@ -76,6 +87,7 @@ impl ProcessSpec {
             environment: Environment::Inherited,
             cwd: None,
             log: None,
+            output: Output::default(),
             stop_signal: StopSignal::default(),
             grace: DEFAULT_GRACE,
             user: None,
@@ -118,10 +130,17 @@ impl ProcessSpec {
         self
     }
 
-    /// Appends the program's standard output and error to this file; both are thrown away unless set.
+    /// Appends the program's standard output and error to this file.
     #[must_use]
     pub fn log(mut self, file: impl Into<PathBuf>) -> Self {
         self.log = Some(file.into());
+        self
+    }
+
+    /// Chooses where the program's standard output and error go when it has no log.
+    #[must_use]
+    pub const fn output(mut self, output: Output) -> Self {
+        self.output = output;
         self
     }
 

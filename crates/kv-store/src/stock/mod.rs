@@ -11,6 +11,8 @@ pub(crate) mod board;
 mod coalescer;
 mod command;
 pub(crate) mod decide;
+#[cfg(test)]
+mod decide_tests;
 pub(crate) mod load;
 pub(crate) mod read;
 pub(crate) mod rows;

@@ -1,0 +1,208 @@
+//! The decisions against an oracle: random commands on random boards.
+
+use std::collections::BTreeMap;
+
+use kv_types::order::{OrderLine, PlaceOrder};
+use kv_types::stock::{MovementKind, Receive, ReceiveLine, ReservationStatus, Reserve, ReserveLine};
+use kv_types::{CustomerId, OrderId, ProductId, Quantity, ReceiptId, ReservationId, UserId, WarehouseId};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::board::{Board, Level, ProductFacts, WarehouseFacts};
+use super::command::{Action, Command, Outcome, Refusal};
+use super::decide::decide;
+
+const PRODUCTS: u128 = 3;
+const WAREHOUSES: u128 = 2;
+
+fn product(number: u128) -> ProductId {
+    ProductId::from_uuid(Uuid::from_u128(100 + number))
+}
+
+fn warehouse(number: u128) -> WarehouseId {
+    WarehouseId::from_uuid(Uuid::from_u128(200 + number))
+}
+
+fn user() -> UserId {
+    UserId::from_uuid(Uuid::from_u128(1))
+}
+
+fn customer() -> CustomerId {
+    CustomerId::from_uuid(Uuid::from_u128(2))
+}
+
+fn reservation(number: usize) -> ReservationId {
+    ReservationId::from_uuid(Uuid::from_u128(1_000 + number as u128))
+}
+
+fn units(raw: i64) -> Quantity {
+    Quantity::parse(raw).unwrap()
+}
+
+fn board(stock: &[i64]) -> Board {
+    let mut board = Board::default();
+    let keys = (0..PRODUCTS).flat_map(|p| (0..WAREHOUSES).map(move |w| (product(p), warehouse(w))));
+    for (key, &quantity) in keys.zip(stock) {
+        board.levels.insert(key, Level { quantity, received: quantity, version: 1, ..Level::default() });
+    }
+    for number in 0..PRODUCTS {
+        let facts = ProductFacts { price_minor: 100, currency: "EUR".to_owned(), active: true };
+        board.products.insert(product(number), facts);
+    }
+    for (number, priority) in [(0, 20), (1, 10)] {
+        board.warehouses.insert(warehouse(number), WarehouseFacts { priority, active: true });
+    }
+    board.customers.insert(customer());
+    board
+}
+
+/// What a test's command does; ends name an earlier reservation by number.
+#[derive(Clone, Debug)]
+enum Step {
+    Reserve(Vec<(u128, Option<u128>, i64)>),
+    Receive(Vec<(u128, u128, i64)>),
+    Release(usize),
+    Ship(usize),
+    Order(Vec<(u128, i64)>),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let line = (0..PRODUCTS, proptest::option::of(0..WAREHOUSES), 1..30_i64);
+    prop_oneof![
+        4 => proptest::collection::vec(line, 1..5).prop_map(Step::Reserve),
+        1 => proptest::collection::vec((0..PRODUCTS, 0..WAREHOUSES, 1..30_i64), 1..4).prop_map(Step::Receive),
+        2 => (0..20_usize).prop_map(Step::Release),
+        2 => (0..20_usize).prop_map(Step::Ship),
+        2 => proptest::collection::vec((0..PRODUCTS, 1..30_i64), 1..4).prop_map(Step::Order),
+    ]
+}
+
+fn command(number: usize, step: &Step) -> Command {
+    let action = match step {
+        Step::Reserve(lines) => {
+            let lines = lines
+                .iter()
+                .map(|&(p, w, n)| ReserveLine { product: product(p), warehouse: w.map(warehouse), quantity: units(n) })
+                .collect();
+            Action::Reserve(reservation(number), Reserve { lines, reference: None })
+        }
+        Step::Receive(lines) => {
+            let lines = lines
+                .iter()
+                .map(|&(p, w, n)| ReceiveLine { product: product(p), warehouse: warehouse(w), quantity: units(n) })
+                .collect();
+            let id = ReceiptId::from_uuid(Uuid::from_u128(5_000 + number as u128));
+            Action::Receive(id, Receive { lines, reference: None })
+        }
+        Step::Release(earlier) => Action::Release(reservation(*earlier)),
+        Step::Ship(earlier) => Action::Ship(reservation(*earlier)),
+        Step::Order(lines) => {
+            let lines = lines.iter().map(|&(p, n)| OrderLine { product: product(p), quantity: units(n) }).collect();
+            let id = OrderId::from_uuid(Uuid::from_u128(9_000 + number as u128));
+            Action::PlaceOrder(id, reservation(number), PlaceOrder { customer: customer(), lines, reference: None })
+        }
+    };
+    Command { actor: user(), fence: None, action }
+}
+
+/// Every movement replayed from the first board must give the last one, version by version.
+fn replay(before: &Board, after: &Board) {
+    let mut levels: BTreeMap<_, _> = before.levels.clone();
+    for movement in &after.effects.movements {
+        let level = levels.get_mut(&movement.key).unwrap();
+        let n = movement.units;
+        let (quantity, reserved, shipped, received) = match movement.kind {
+            MovementKind::Received => (n, 0, 0, n),
+            MovementKind::Reserved => (-n, n, 0, 0),
+            MovementKind::Released => (n, -n, 0, 0),
+            MovementKind::Shipped => (0, -n, n, 0),
+        };
+        level.quantity += quantity;
+        level.reserved += reserved;
+        level.shipped += shipped;
+        level.received += received;
+        level.version += 1;
+        level.dirty = true;
+        assert_eq!(movement.version, level.version, "a gap in the ledger");
+        assert_eq!((movement.quantity_after, movement.reserved_after), (level.quantity, level.reserved));
+        assert!(level.quantity >= 0 && level.reserved >= 0);
+        assert_eq!(level.quantity + level.reserved + level.shipped, level.received);
+    }
+    assert_eq!(levels, after.levels);
+}
+
+proptest! {
+    #[test]
+    fn units_are_conserved_and_refusals_write_nothing(
+        stock in proptest::collection::vec(0..60_i64, (PRODUCTS * WAREHOUSES) as usize),
+        steps in proptest::collection::vec(step(), 1..20),
+    ) {
+        let first = board(&stock);
+        let mut board = board(&stock);
+        for (number, step) in steps.iter().enumerate() {
+            let movements = board.effects.movements.len();
+            let levels = board.levels.clone();
+            let decision = decide(&mut board, &command(number, step));
+            match decision {
+                Err(refusal) => {
+                    prop_assert_eq!(board.effects.movements.len(), movements, "{:?} wrote", refusal);
+                    prop_assert_eq!(&board.levels, &levels);
+                    if let Refusal::Short(short) = refusal {
+                        prop_assert!(!short.is_empty());
+                        prop_assert!(short.iter().all(|line| line.requested > line.available));
+                    }
+                }
+                Ok(Outcome::Reservation(held)) => {
+                    // As a later batch would load it.
+                    board.reservations.insert(held.id, held);
+                }
+                Ok(_) => {}
+            }
+        }
+        replay(&first, &board);
+        let held: i64 = board.effects.reservations.iter().map(|made| {
+            let now = board.reservations.get(&made.id).unwrap_or(made);
+            if now.status == ReservationStatus::Pending { now.items.iter().map(|item| item.quantity).sum() } else { 0 }
+        }).sum();
+        let reserved: i64 = board.levels.values().map(|level| level.reserved).sum();
+        prop_assert_eq!(held, reserved, "what is held is what reservations hold");
+    }
+
+    /// A line without a warehouse is refused only when all warehouses together have too little.
+    #[test]
+    fn a_free_line_is_never_refused_falsely(stock in proptest::collection::vec(0..40_i64, 2), wanted in 1..90_i64) {
+        let mut board = board(&stock);
+        let total: i64 = stock.iter().sum();
+        let decision = decide(&mut board, &command(0, &Step::Reserve(vec![(0, None, wanted)])));
+        prop_assert_eq!(decision.is_ok(), wanted <= total);
+    }
+}
+
+#[test]
+fn every_unknown_id_of_an_order_is_named() {
+    let mut board = board(&[10]);
+    board.customers.clear();
+    let decision = decide(&mut board, &command(0, &Step::Order(vec![(0, 1), (77, 1), (78, 1)])));
+    let Err(Refusal::Unknown(unknown)) = decision else { panic!("{decision:?}") };
+    let lines: Vec<_> = unknown.iter().map(|reference| reference.line).collect();
+    assert_eq!(lines, [None, Some(1), Some(2)]);
+}
+
+#[test]
+fn an_inactive_warehouse_gives_nothing_and_may_not_be_named() {
+    let mut board = board(&[5, 7]);
+    board.warehouses.insert(warehouse(1), WarehouseFacts { priority: 1, active: false });
+    let decision = decide(&mut board, &command(0, &Step::Reserve(vec![(0, None, 6)])));
+    let Err(Refusal::Short(short)) = decision else { panic!("{decision:?}") };
+    assert_eq!(short[0].available, 5);
+    let decision = decide(&mut board, &command(1, &Step::Reserve(vec![(0, Some(1), 1)])));
+    assert!(matches!(decision, Err(Refusal::Inactive(_))), "{decision:?}");
+}
+
+#[test]
+fn a_total_of_two_currencies_is_refused() {
+    let mut board = board(&[5, 0, 5]);
+    board.products.get_mut(&product(1)).unwrap().currency = "USD".to_owned();
+    let decision = decide(&mut board, &command(0, &Step::Order(vec![(0, 1), (1, 1)])));
+    assert!(matches!(decision, Err(Refusal::MixedCurrency)), "{decision:?}");
+}

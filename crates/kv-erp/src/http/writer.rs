@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, HeaderName};
 use axum::http::request::Parts;
+use kv_coord::Resource;
 use kv_store::access::Role;
 use kv_store::stock::FenceClaim;
 use kv_types::{TenantId, UserId};
@@ -14,9 +15,6 @@ use crate::app::App;
 
 /// The header with which a write of stock says under which lock it is done: `RESOURCE=NUMBER`.
 pub const X_LOCK_FENCE: HeaderName = HeaderName::from_static("x-lock-fence");
-
-/// Longest resource of a lock, in bytes.
-const RESOURCE_MAX: usize = 200;
 
 /// The authenticated caller of a request that changes something.
 #[derive(Clone, Copy, Debug)]
@@ -70,8 +68,8 @@ fn parse_fence(raw: &str) -> Option<FenceClaim> {
     // A resource may contain the sign itself; the number cannot.
     let (resource, number) = raw.rsplit_once('=')?;
     let fence: i64 = number.trim().parse().ok()?;
-    let resource = resource.trim();
-    ((1..=RESOURCE_MAX).contains(&resource.len()) && fence > 0).then(|| FenceClaim::new(resource, fence))
+    let resource = Resource::parse(resource.trim()).ok()?;
+    (fence > 0).then(|| FenceClaim::new(resource.as_str(), fence))
 }
 
 #[cfg(test)]

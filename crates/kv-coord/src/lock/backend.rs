@@ -10,7 +10,7 @@ use super::token::Token;
 use crate::error::CoordError;
 
 /// How many may wait for one lock.
-pub(crate) const QUEUE_CAP: u32 = 256;
+pub const QUEUE_CAP: u32 = 256;
 
 /// A store of locks.
 pub(crate) trait LockBackend: Send + Sync + 'static {

@@ -161,3 +161,7 @@ async fn report_release(guard: LockGuard, resource: &Resource) {
         Err(error) => warn!(%resource, %fence, error = &error as &dyn std::error::Error, "lock not released"),
     }
 }
+
+#[cfg(test)]
+#[path = "execute_tests.rs"]
+mod tests;

@@ -21,6 +21,7 @@ mod service;
 mod state;
 mod token;
 
+pub use backend::QUEUE_CAP;
 pub use bounds::{BadTtl, BadWait, LockOptions, Ttl, Wait};
 pub use error::{AcquireError, ExecuteError, LockLost, RenewError};
 pub use execute::HeldLock;

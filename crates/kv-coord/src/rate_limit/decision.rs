@@ -130,7 +130,7 @@ mod tests {
 
     fn state(limit: u32, used_before: u64, next_free_us: u64) -> PolicyState {
         let key = LimitKey::tenant(TenantId::new(1).expect("positive"));
-        let policy = Policy::new("p", key, limit, Duration::from_secs(60)).expect("fine");
+        let policy = Policy::new("p", key, limit, Duration::from_mins(1)).expect("fine");
         let usage = Usage { used_before, used_after: used_before, next_free_us, all_free_us: 59_000_001 };
         PolicyState::new(&policy, usage, 1_000_000)
     }
@@ -139,7 +139,7 @@ mod tests {
     fn one_refusing_policy_refuses_and_says_when() {
         let decision = Decision::new(Mode::Exact, vec![state(10, 3, 5), state(2, 2, 7_000), state(4, 9, 9_000)]);
         assert!(!decision.is_allowed());
-        assert_eq!(decision.retry_after(), Some(Duration::from_micros(9_000)));
+        assert_eq!(decision.retry_after(), Some(Duration::from_millis(9)));
         assert_eq!(decision.refused_by().count(), 2);
         assert_eq!(decision.tightest().map(|policy| policy.limit), Some(2));
     }

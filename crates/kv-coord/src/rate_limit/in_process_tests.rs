@@ -29,7 +29,7 @@ fn policy(key: &str, limit: u32, window: Duration) -> Policy {
     Policy::new("test", LimitKey::named(TenantId::new(1).expect("positive"), &name), limit, window).expect("a policy")
 }
 
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 proptest! {
     #[test]

@@ -1,1 +1,7 @@
-//! The suites, on each back end.
+//! Both back ends against the same suites, and Redis against what only it can suffer.
+
+mod limits;
+mod locks;
+mod redis_limits;
+mod redis_locks;
+mod server;

@@ -3,7 +3,18 @@
 //! The binary is a thin shell around this library, so that tests and benches can run the service in their own process.
 //! Invariant: a status code is chosen in [`http`] only, a statement stands in `kv-store` only, a Redis key in `kv-coord` only.
 
+pub mod admin;
+pub mod api;
 pub mod app;
+pub mod cli;
+pub mod config;
 pub mod credentials;
 pub mod demo;
+pub mod failure;
 pub mod http;
+pub mod limits;
+pub mod serve;
+pub mod service;
+pub mod signals;
+pub mod telemetry;
+pub mod up;

@@ -13,6 +13,7 @@ use kv_store::StoreError;
 use kv_store::stock::{Reference, Refusal, Shortage, StockError, UnknownReference};
 
 use super::problem::{FieldFault, Problem};
+use crate::failure::chain;
 
 /// When a client should try again after something was away or full.
 const SOON: Duration = Duration::from_secs(1);
@@ -217,18 +218,6 @@ fn unforeseen(error: &dyn std::error::Error) -> Problem {
 pub(super) fn internal() -> Problem {
     let detail = "The service failed; the log has the cause under the request's id.";
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
-}
-
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(": ");
-        text.push_str(&next.to_string());
-        cause = next.source();
-    }
-    text
 }
 
 fn log_sparsely(error: &dyn std::error::Error) {

@@ -42,8 +42,6 @@ pub use answers::BASE;
 pub use ctx::Ctx;
 pub use problem::{FieldFault, Problem};
 
-pub(crate) use faults::chain;
-
 use crate::app::App;
 
 /// Routes for known callers, below [`BASE`].

@@ -121,9 +121,7 @@ impl Provisioner {
         expires_at: Timestamp,
     ) -> Result<UserId, ProvisionError> {
         let owner = self.as_owner().await?;
-        let row = owner.query_opt("select tenant_id, user_id from app.find_login($1)", &[&email]).await?;
-        let row = row.ok_or_else(|| ProvisionError::Missing { what: "user", name: email.to_owned() })?;
-        let (tenant, user): (TenantId, Uuid) = (tenant_id(row.get(0)), row.get(1));
+        let (tenant, user) = find_user(&owner, email).await?;
         act_for(&owner, tenant).await?;
         owner
             .execute(
@@ -136,11 +134,36 @@ impl Provisioner {
         Ok(UserId::from_uuid(user))
     }
 
+    /// Gives the account with this address a number of requests per minute of its own, or takes it away.
+    ///
+    /// # Errors
+    /// [`ProvisionError::Missing`] without the account.
+    pub async fn set_rate_limit(&mut self, email: &str, per_minute: Option<u32>) -> Result<(), ProvisionError> {
+        let owner = self.as_owner().await?;
+        let (tenant, user) = find_user(&owner, email).await?;
+        act_for(&owner, tenant).await?;
+        let limit = per_minute.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX));
+        owner
+            .execute(
+                "update users set rate_limit_per_minute = $3 where tenant_id = $1 and id = $2",
+                &[&tenant.get(), &user, &limit],
+            )
+            .await?;
+        owner.commit().await?;
+        Ok(())
+    }
+
     async fn as_owner(&mut self) -> Result<Transaction<'_>, tokio_postgres::Error> {
         let transaction = self.client.transaction().await?;
         transaction.batch_execute("set local role kv_owner").await?;
         Ok(transaction)
     }
+}
+
+async fn find_user(owner: &Transaction<'_>, email: &str) -> Result<(TenantId, Uuid), ProvisionError> {
+    let row = owner.query_opt("select tenant_id, user_id from app.find_login($1)", &[&email]).await?;
+    let row = row.ok_or_else(|| ProvisionError::Missing { what: "user", name: email.to_owned() })?;
+    Ok((tenant_id(row.get(0)), row.get(1)))
 }
 
 async fn act_for(owner: &Transaction<'_>, tenant: TenantId) -> Result<(), tokio_postgres::Error> {
@@ -156,4 +179,20 @@ fn taken(error: tokio_postgres::Error, what: &'static str, name: &str) -> Provis
         return ProvisionError::Exists { what, name: name.to_owned() };
     }
     ProvisionError::Postgres(error)
+}
+
+/// Makes a database unless there is one of this name. `server` names any other database of the same server.
+///
+/// # Errors
+/// [`ProvisionError::Postgres`] when the server is away or the role may not make databases.
+pub async fn create_database(server: &tokio_postgres::Config, name: &str) -> Result<(), ProvisionError> {
+    let client = crate::admin::connect(server).await?;
+    let known = client.query_one("select exists (select from pg_database where datname = $1)", &[&name]).await?;
+    if known.get(0) {
+        return Ok(());
+    }
+    // CREATE DATABASE takes no parameters, so the server quotes the name itself.
+    let row = client.query_one("select format('create database %I', $1::text)", &[&name]).await?;
+    client.batch_execute(row.get(0)).await?;
+    Ok(())
 }

@@ -94,7 +94,7 @@ mod tests {
         let (cache, now, token) = (TokenCache::default(), now(), TokenHash::of("t"));
         cache.insert(token, session(now.1 + SignedDuration::from_hours(1)), now);
         assert!(cache.get(&token, now.0).is_some());
-        assert!(cache.get(&token, now.0 + LIFE - Duration::from_millis(1)).is_some());
+        assert!(cache.get(&token, now.0 + LIFE.mul_f64(0.99)).is_some());
         assert!(cache.get(&token, now.0 + LIFE).is_none());
     }
 

@@ -1,0 +1,127 @@
+//! `kv-erp migrate` and `kv-erp admin`: what an administrator does to the database. Each prints the one thing it made.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::{SignedDuration, Timestamp};
+use kv_store::access::Role;
+use kv_store::access::provision::{NewUser, ProvisionError, Provisioner};
+use kv_store::admin;
+
+use crate::cli::{AdminCommand, AdminConnection, MigrateArgs};
+use crate::config;
+use crate::credentials::password;
+use crate::credentials::token::{Token, TokenKind};
+use crate::failure::Failure;
+
+const FLAG: &str = "--database-url";
+
+/// Brings roles and schema up to date.
+///
+/// # Errors
+/// A failure that says what PostgreSQL refused.
+pub async fn migrate(args: &MigrateArgs) -> Result<(), Failure> {
+    let config = config::database(FLAG, &args.connection.database_url)?;
+    let password = args.app_password_file.as_deref().map(first_line).transpose()?;
+    admin::migrate(&config, password.as_deref()).await.map_err(|error| reached(&error, "migrating the schema"))?;
+    tracing::info!(version = %admin::migrations_fingerprint(), "the schema is up to date");
+    Ok(())
+}
+
+/// Makes or changes a tenant, an account or a token.
+///
+/// # Errors
+/// A failure that names what exists already or is missing.
+pub async fn run(command: &AdminCommand) -> Result<(), Failure> {
+    match command {
+        AdminCommand::CreateTenant { connection, slug, name } => {
+            checked_words(&[("--slug", slug), ("--name", name)])?;
+            let tenant = connect(connection).await?.create_tenant(slug, name).await.map_err(|error| refused(&error))?;
+            print(&tenant.to_string())
+        }
+        AdminCommand::CreateUser { connection, tenant, email, role, password_file, rate_limit_per_minute } => {
+            let limits = (*role, *rate_limit_per_minute);
+            create_user(connection, (tenant, email), password_file.as_deref(), limits).await
+        }
+        AdminCommand::SetRateLimit { connection, email, per_minute } => {
+            connect(connection).await?.set_rate_limit(email, *per_minute).await.map_err(|error| refused(&error))
+        }
+        AdminCommand::CreateToken { connection, email, days } => {
+            let token = Token::generate(TokenKind::Api);
+            let expires_at = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(*days));
+            let made = connect(connection).await?.create_token(email, &token.hash(), expires_at).await;
+            made.map_err(|error| refused(&error))?;
+            print(token.reveal())
+        }
+    }
+}
+
+async fn create_user(
+    connection: &AdminConnection,
+    (tenant, email): (&str, &str),
+    password_file: Option<&Path>,
+    (role, rate_limit_per_minute): (Role, Option<u32>),
+) -> Result<(), Failure> {
+    checked_words(&[("--tenant", tenant), ("--email", email)])?;
+    if !email.contains('@') {
+        return Err(Failure::usage(format!("--email {email} is no e-mail address")));
+    }
+    let given = password_file.map(first_line).transpose()?;
+    let password = given.clone().unwrap_or_else(|| URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>()));
+    let password_hash = password::hash(&password).map_err(|error| Failure::of(&error))?;
+    let new = NewUser { tenant, email, password_hash: &password_hash, role, rate_limit_per_minute };
+    connect(connection).await?.create_user(&new).await.map_err(|error| refused(&error))?;
+    if given.is_none() {
+        return print(&password);
+    }
+    Ok(())
+}
+
+async fn connect(connection: &AdminConnection) -> Result<Provisioner, Failure> {
+    let config = config::database(FLAG, &connection.database_url)?;
+    Provisioner::connect(&config).await.map_err(|error| reached(&error, "connecting to the database"))
+}
+
+fn reached(error: &dyn std::error::Error, action: &str) -> Failure {
+    let failure = Failure::while_doing(action, error);
+    if failure.has_hint() {
+        failure
+    } else {
+        failure.hint("is the server up, and may this role create roles and act as kv_owner?")
+    }
+}
+
+fn refused(error: &ProvisionError) -> Failure {
+    let failure = Failure::of(error);
+    match error {
+        ProvisionError::Exists { .. } => failure,
+        ProvisionError::Missing { what: "tenant", .. } => failure.hint("make it with kv-erp admin create-tenant"),
+        ProvisionError::Missing { .. } => failure.hint("make it with kv-erp admin create-user"),
+        ProvisionError::Postgres(_) => failure.hint("was the database migrated, and may this role act as kv_owner?"),
+    }
+}
+
+fn checked_words(words: &[(&str, &str)]) -> Result<(), Failure> {
+    let bad =
+        words.iter().find(|(_, word)| word.trim().is_empty() || word.len() > 320 || word.chars().any(char::is_control));
+    match bad {
+        Some((flag, _)) => Err(Failure::usage(format!("{flag} must have 1 to 320 printable characters"))),
+        None => Ok(()),
+    }
+}
+
+fn first_line(file: &Path) -> Result<String, Failure> {
+    let text = fs::read_to_string(file)
+        .map_err(|error| Failure::while_doing(&format!("reading {}", file.display()), &error))?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(line.to_owned()),
+        _ => Err(Failure::failed(format!("the first line of {} is empty", file.display()))),
+    }
+}
+
+fn print(line: &str) -> Result<(), Failure> {
+    writeln!(std::io::stdout(), "{line}").map_err(|error| Failure::while_doing("writing to stdout", &error))
+}

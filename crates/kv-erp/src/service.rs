@@ -1,0 +1,54 @@
+//! The service put together and run, the same for `up` and `api`.
+
+use kv_coord::lock::Epoch;
+use kv_coord::{LockService, RateLimiter};
+use kv_store::{Store, StoreConfig, admin};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, Coordination};
+use crate::config::ServiceConfig;
+use crate::failure::Failure;
+
+/// Connects what the service needs, and refuses a database that it would not be safe on.
+///
+/// # Errors
+/// A failure that names what is missing or unsafe.
+pub async fn assemble(config: &ServiceConfig, store: &StoreConfig) -> Result<App, Failure> {
+    admin::check_role(&store.connection)
+        .await
+        .map_err(|error| Failure::while_doing("checking the database", &error))?;
+    let store = Store::open(store).map_err(|error| Failure::while_doing("opening the pool", &error))?;
+    let coordination = match &config.redis {
+        None => in_process(&store).await?,
+        Some(redis) => {
+            let epochs = store.clone();
+            let locks = LockService::redis(redis, move |_run_id: String| {
+                let store = epochs.clone();
+                async move { store.next_lock_epoch().await.map_err(Into::into) }
+            });
+            Coordination {
+                locks: locks.map_err(|error| Failure::of(&error))?,
+                requests: RateLimiter::redis_or_alone(redis, config.replicas).map_err(|error| Failure::of(&error))?,
+                login_failures: RateLimiter::redis(redis).map_err(|error| Failure::of(&error))?,
+            }
+        }
+    };
+    Ok(App::new(store, coordination, config.http.clone()))
+}
+
+async fn in_process(store: &Store) -> Result<Coordination, Failure> {
+    let drawn = store.next_lock_epoch().await.map_err(|error| Failure::while_doing("drawing a lock epoch", &error))?;
+    let epoch = Epoch::new(drawn).map_err(|error| {
+        Failure::of(&error).hint("the sequence lock_epochs is used up; restart it and empty the table lock_fences")
+    })?;
+    Ok(Coordination::in_process(epoch))
+}
+
+/// Tells the app that the process is stopping as soon as it is.
+pub fn drain_with(app: &App, stop: &CancellationToken) {
+    let (draining, stop) = (app.draining().clone(), stop.clone());
+    tokio::spawn(async move {
+        stop.cancelled().await;
+        draining.cancel();
+    });
+}

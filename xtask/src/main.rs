@@ -1,8 +1,9 @@
 //! The chores of the house, in Rust: `cargo xtask test` is what has to pass before anything is taken in, `cargo xtask deps` is its part
-//! that guards who may depend on whom.
+//! that guards who may depend on whom, and `cargo xtask bench` measures a figure beside its reference.
 //!
 //! Absent on purpose: shell. The few scripts in `script/` only prepare a machine and call this.
 
+mod bench;
 mod deps;
 mod test;
 
@@ -26,12 +27,15 @@ enum Chore {
     Test(test::Args),
     /// Check who depends on whom, licences, banned crates and duplicate versions.
     Deps,
+    /// Measure a figure beside its reference.
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test(args) => test::run(&args),
         Chore::Deps => deps::run().map(|()| ExitCode::SUCCESS),
+        Chore::Bench(args) => bench::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         // With its causes on one line; nobody is left to be told when the output is closed.

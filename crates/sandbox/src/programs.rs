@@ -1,4 +1,4 @@
-//! Finds the installed programs: on `PATH`, then where Debian, Fedora and Homebrew keep PostgreSQL. Nothing is ever downloaded.
+//! Finds the installed programs: on `PATH`, then where versions of PostgreSQL lie side by side. Nothing is ever downloaded.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -24,7 +24,10 @@ pub(crate) struct PostgresPrograms {
 pub(crate) fn postgres(wanted: Option<&str>) -> Result<PostgresPrograms, SandboxError> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = postgres_folders(&path, &POSTGRES_ROOTS.map(PathBuf::from));
-    let mut found: Vec<PostgresPrograms> = folders.iter().filter_map(|folder| installation(folder)).collect();
+    choose(folders.iter().filter_map(|folder| installation(folder)).collect(), wanted)
+}
+
+fn choose(mut found: Vec<PostgresPrograms>, wanted: Option<&str>) -> Result<PostgresPrograms, SandboxError> {
     // The sort is stable, so that without a wish the order of the search decides.
     found.sort_by_key(|programs| wanted.is_some_and(|wanted| programs.major != wanted));
     found.into_iter().next().ok_or_else(|| SandboxError::MissingProgram {
@@ -34,7 +37,7 @@ pub(crate) fn postgres(wanted: Option<&str>) -> Result<PostgresPrograms, Sandbox
     })
 }
 
-/// A program given by path, or by a name to look up on `PATH`.
+/// A program given by path, or by a name to look up on `PATH`, as an absolute path: it may be started in another folder.
 pub(crate) fn resolve(program: &Path) -> Result<PathBuf, SandboxError> {
     let missing = |searched: String, hint: String| SandboxError::MissingProgram {
         program: program.display().to_string(),
@@ -43,11 +46,10 @@ pub(crate) fn resolve(program: &Path) -> Result<PathBuf, SandboxError> {
     };
     if program.components().count() > 1 {
         let hint = "check the path; it must be an executable file".to_owned();
-        return if is_executable(program) {
-            Ok(program.to_path_buf())
-        } else {
-            Err(missing("the file system".into(), hint))
-        };
+        if !is_executable(program) {
+            return Err(missing("the file system".into(), hint));
+        }
+        return std::path::absolute(program).map_err(SandboxError::io(format!("find {}", program.display())));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     on_path(&path, program).ok_or_else(|| missing("PATH".into(), install_hint(program)))
@@ -126,6 +128,22 @@ mod tests {
     #[test]
     fn nothing_installed_is_an_empty_list() {
         assert_eq!(postgres_folders(OsStr::new("/nonexistent"), &["/nonexistent".into()]), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn the_wanted_version_wins_and_none_at_all_is_an_error_with_a_hint() {
+        let installed = |major: &str| PostgresPrograms {
+            initdb: format!("/{major}/initdb").into(),
+            postgres: format!("/{major}/postgres").into(),
+            major: major.to_owned(),
+        };
+        let found = || ["16", "15"].map(installed).to_vec();
+        assert_eq!(choose(found(), None).unwrap().major, "16");
+        assert_eq!(choose(found(), Some("15")).unwrap().major, "15");
+        assert_eq!(choose(found(), Some("14")).unwrap().major, "16");
+        let error = choose(Vec::new(), None).unwrap_err();
+        assert!(matches!(error, SandboxError::MissingProgram { .. }));
+        assert!(error.to_string().contains("hint: apt-get install postgresql"), "{error}");
     }
 
     #[test]

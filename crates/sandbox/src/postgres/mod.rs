@@ -61,6 +61,7 @@ impl Postgres {
     /// # Cancel safety
     /// Dropping the future stops what was started; a named folder stays, whole or recognisably unfinished.
     pub async fn start(options: PostgresOptions) -> Result<Self, SandboxError> {
+        options.check()?;
         let folder = ServerFolder::open(options.folder.as_deref(), DATA)?;
         let data = folder.join(DATA);
         let found = leftover::version(&data);

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::error::SandboxError;
+
 /// What a power cut may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Durability {
@@ -24,6 +26,17 @@ pub enum Listen {
     Port(u16),
 }
 
+/// Settings that the rest of the sandbox relies on.
+const RESERVED: [&str; 7] = [
+    "data_directory",
+    "hba_file",
+    "listen_addresses",
+    "logging_collector",
+    "port",
+    "unix_socket_directories",
+    "unix_socket_permissions",
+];
+
 /// How to start a private PostgreSQL; [`Default`] is a durable server in a temporary folder, on a Unix socket.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
@@ -31,7 +44,8 @@ pub struct PostgresOptions {
     pub folder: Option<PathBuf>,
     /// What a power cut may cost.
     pub durability: Durability,
-    /// Further settings as `postgresql.conf` names them; they win over the ones set here.
+    /// Further settings as `postgresql.conf` names them; they win over the ones set here. Where the server listens and logs is not
+    /// among them.
     pub settings: Vec<(String, String)>,
     /// Where the server listens.
     pub listen: Listen,
@@ -62,5 +76,19 @@ impl PostgresOptions {
     pub const fn listen(mut self, listen: Listen) -> Self {
         self.listen = listen;
         self
+    }
+}
+
+impl PostgresOptions {
+    /// Refuses settings that would take the server out of sight.
+    pub(super) fn check(&self) -> Result<(), SandboxError> {
+        let reserved = |name: &str| RESERVED.iter().any(|reserved| name.eq_ignore_ascii_case(reserved));
+        match self.settings.iter().find(|(name, _)| reserved(name)) {
+            None => Ok(()),
+            Some((name, _)) => Err(SandboxError::Unusable {
+                what: format!("the PostgreSQL setting {name}"),
+                reason: "the sandbox sets it itself; hint: see PostgresOptions::listen and ::folder".into(),
+            }),
+        }
     }
 }

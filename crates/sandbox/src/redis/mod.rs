@@ -81,7 +81,7 @@ impl Redis {
     pub fn url_for(&self, database: u8) -> String {
         let password = &self.plan.password;
         match self.port {
-            Some(port) => format!("redis://:{password}@127.0.0.1:{port}/{database}"),
+            Some(port) => format!("redis://default:{password}@127.0.0.1:{port}/{database}"),
             None => format!("redis+unix://{}?db={database}&pass={password}", self.socket().display()),
         }
     }

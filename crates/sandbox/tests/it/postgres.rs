@@ -134,6 +134,12 @@ async fn a_bad_setting_shows_the_servers_own_words() {
 }
 
 #[tokio::test]
+async fn a_setting_cannot_open_the_server() {
+    let error = Postgres::start(PostgresOptions::ephemeral().setting("Listen_Addresses", "*")).await.unwrap_err();
+    assert!(matches!(&error, SandboxError::Unusable { what, .. } if what.contains("Listen_Addresses")), "{error}");
+}
+
+#[tokio::test]
 async fn a_taken_port_is_named() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -21,7 +21,7 @@ async fn starts_answers_and_leaves_nothing() {
     let redis = Redis::start(RedisOptions::default().setting("maxclients", "77")).await.unwrap();
     assert_eq!(ask(&redis, "SET a 1"), "+OK");
     let port = redis.port().unwrap();
-    assert!(redis.url().starts_with("redis://:") && redis.url().ends_with(&format!("@127.0.0.1:{port}/0")));
+    assert!(redis.url().starts_with("redis://default:") && redis.url().ends_with(&format!("@127.0.0.1:{port}/0")));
     let mut stranger = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stranger.write_all(b"GET a\r\n").unwrap();
     let mut answer = String::new();

@@ -1,4 +1,9 @@
 //! HTTP load, black-box rows, target control: the half of the bench that does I/O.
 
+pub mod blackbox;
+mod clock;
+pub mod control;
 pub mod http;
 pub mod load;
+mod pacing;
+mod process;

@@ -171,7 +171,7 @@ impl Iterator for Arrivals {
     }
 }
 
-/// A well-mixed 64-bit hash, so that neighbouring indices give independent gaps. Source: SplitMix64 (Steele, Lea, Flood
+/// A well-mixed 64-bit hash, so that neighbouring indices give independent gaps. Source: `SplitMix64` (Steele, Lea, Flood
 /// 2014), its output function.
 fn mix(value: u64) -> u64 {
     let z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -79,12 +79,14 @@ impl Endpoint {
             return Err(BadUrl::UserInfo);
         }
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-        if host.is_empty() || (authority.port().is_some() && authority.port_u16().is_none()) {
+        // A port that is no port is otherwise taken for none at all.
+        let has_port = authority.as_str().len() > authority.host().len();
+        if host.is_empty() || (has_port && authority.port_u16().is_none()) {
             return Err(syntax());
         }
         let path = match uri.path_and_query() {
             Some(path) if path.as_str().starts_with('/') => path.clone(),
-            Some(path) => format!("/{path}").parse().map_err(|_| syntax())?,
+            Some(path) => format!("/{}", path.as_str()).parse().map_err(|_| syntax())?,
             None => PathAndQuery::from_static("/"),
         };
         Ok(Self { host, port: authority.port_u16().unwrap_or(80), authority: authority.to_string(), path })

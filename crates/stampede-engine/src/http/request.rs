@@ -93,6 +93,7 @@ impl RequestPlan {
     }
 
     /// Sets the body and, unless a header has set it, its content type.
+    #[must_use]
     pub fn body(mut self, body: Bytes, content_type: HeaderValue) -> Self {
         self.headers.entry(CONTENT_TYPE).or_insert(content_type);
         self.body = body;
@@ -100,6 +101,7 @@ impl RequestPlan {
     }
 
     /// Sets the protocol version.
+    #[must_use]
     pub fn version(mut self, version: Version) -> Self {
         self.version = version;
         self

@@ -9,16 +9,36 @@
 //! Absent on purpose: retries, and a verdict (thresholds and trust live in the model).
 
 pub mod control;
+mod deadlines;
+mod generator;
 pub mod plan;
+mod recorder;
+mod samples;
+mod series;
+mod shard;
+mod worker;
 
-use stampede_model::run_result::LoadResult;
+use std::sync::{Arc, Barrier, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use stampede_model::run_result::Ending;
 use thiserror::Error;
 
 pub use crate::http::{BadRequestPlan, BadUrl, RequestPlan};
 pub use control::{Control, Progress};
 pub use plan::{Arrivals, BadPlan, Expect, LoadPlan, Reuse, Stop};
+pub use samples::{FirstAnswer, Keep, Sample};
+pub use stampede_model::run_result::LoadResult;
 
 use crate::http::endpoint::Unreachable;
+use crate::process::raise_open_files;
+use generator::{Common, Harvest};
+use recorder::{Recorded, merge_failures};
+use series::Series;
+
+/// How long the one connection before a run may take.
+const REACH: Duration = Duration::from_secs(5);
 
 /// A run that could not take place.
 #[derive(Debug, Error)]
@@ -41,14 +61,93 @@ pub enum LoadError {
     Panicked,
 }
 
+/// A run with single answers.
+#[derive(Clone, Debug)]
+pub struct SampledRun {
+    /// What was measured.
+    pub result: LoadResult,
+    /// Single answers, in no particular order.
+    pub samples: Vec<Sample>,
+    /// What the first answer said of itself.
+    pub first_answer: Option<FirstAnswer>,
+}
+
 /// Carries out `plan` and reports what happened; blocks the calling thread until the run is over (duration, plus at most
 /// `drain`). From async code call it in `spawn_blocking`.
 ///
 /// # Errors
 /// Only when the run could not take place. A server that refuses, resets or hangs is a result, not an error.
 pub fn run(plan: &LoadPlan, control: &Control) -> Result<LoadResult, LoadError> {
-    let _ = control;
+    run_keeping(plan, control, Keep::Nothing).map(|sampled| sampled.result)
+}
+
+/// As [`run`], keeping single answers as well.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_keeping(plan: &LoadPlan, control: &Control, keep: Keep) -> Result<SampledRun, LoadError> {
     plan.check()?;
-    plan.requests[0].endpoint().reach(plan.timeout)?;
-    Err(LoadError::Panicked)
+    let address = plan.requests[0].endpoint().reach(plan.timeout.min(REACH))?;
+    let open_files_limit = raise_open_files();
+    let threads = generator::threads_of(plan);
+    let common = Common {
+        plan: Arc::new(plan.clone()),
+        address,
+        series: Arc::new(Series::new(threads)),
+        keep: keep.part(threads),
+        threads,
+        ready: Barrier::new(threads),
+        clock: OnceLock::new(),
+    };
+    let mut harvests = Vec::with_capacity(threads);
+    thread::scope(|scope| {
+        let common = &common;
+        let running: Vec<_> =
+            (0..threads).map(|index| scope.spawn(move || generator::generate(common, control, index))).collect();
+        for thread in running {
+            harvests
+                .push(thread.join().map_err(|_| LoadError::Panicked)?.map_err(|source| LoadError::SetUp { source })?);
+        }
+        Ok::<(), LoadError>(())
+    })?;
+    let mut sampled = gather(harvests, &common.series);
+    sampled.result.health.open_files_limit = open_files_limit;
+    sampled.result.ending = if control.is_stopped() { Ending::Interrupted } else { Ending::Complete };
+    Ok(sampled)
+}
+
+/// Adds up what the threads brought home.
+fn gather(harvests: Vec<Harvest>, series: &Series) -> SampledRun {
+    let mut result = LoadResult::default();
+    let mut samples = Vec::new();
+    let mut first_answer = None;
+    let mut failures = Vec::new();
+    let health = &mut result.health;
+    let (mut looked, mut looks) = (0.0, 0);
+    for harvest in harvests {
+        let Recorded { counts, latency, statuses, traffic, last_end_ns, .. } = &harvest.recorded;
+        result.counts.merge(counts);
+        result.latency.merge(latency);
+        result.traffic.merge(traffic);
+        for (status, count) in statuses {
+            *result.statuses.entry(*status).or_default() += count;
+        }
+        result.elapsed_ns = result.elapsed_ns.max(*last_end_ns);
+        health.threads += 1;
+        health.lag.merge(&harvest.lag);
+        health.cpu_ns += harvest.cpu_ns;
+        health.wall_ns += harvest.wall_ns;
+        health.behind += harvest.behind;
+        // The threads look at their own part: their means add up.
+        looked += harvest.in_flight_sum as f64 / harvest.looks.max(1) as f64;
+        looks += harvest.looks;
+        failures.extend(harvest.recorded.failures);
+        samples.extend(harvest.recorded.samples);
+        first_answer = first_answer.or(harvest.recorded.first_answer);
+    }
+    health.in_flight_mean = looked;
+    health.in_flight_looks = looks;
+    result.failures = merge_failures(failures);
+    (result.seconds, result.seconds_dropped) = series.finish();
+    SampledRun { result, samples, first_answer }
 }

@@ -105,3 +105,83 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no text)")
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::{get, post};
+    use kv_coord::lock::Epoch;
+    use kv_store::{Store, StoreConfig};
+    use serde_json::Value;
+    use tower::ServiceExt as _;
+
+    use super::*;
+    use crate::app::{Coordination, HttpSettings};
+
+    /// An app whose database is never asked.
+    fn app(request_timeout: Duration) -> App {
+        let store = Store::open(&StoreConfig::new("host=/nonexistent dbname=none".parse().unwrap())).unwrap();
+        let settings = HttpSettings { request_timeout, ..HttpSettings::default() };
+        App::new(store, Coordination::in_process(Epoch::new(1).unwrap()), settings)
+    }
+
+    async fn never() {
+        std::future::pending().await
+    }
+
+    #[expect(clippy::unused_async, reason = "a handler")]
+    async fn broken() -> &'static str {
+        panic!("the handler is broken")
+    }
+
+    async fn ask(app: &App, line: &str) -> (StatusCode, HeaderMap, Value) {
+        let router = Router::new()
+            .route("/api/v1/never", get(never).post(never))
+            .route("/api/v1/broken", get(broken))
+            .route("/healthz", post(never))
+            .layer(from_fn_with_state(app.clone(), edge))
+            .with_state(app.clone());
+        let (method, path) = line.split_once(' ').unwrap();
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status, parts.headers, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_problem_with_the_request_s_id() {
+        let (status, headers, body) = ask(&app(Duration::from_secs(10)), "GET /api/v1/broken").await;
+        assert_eq!((status.as_u16(), body["code"].as_str()), (500, Some("internal")));
+        assert_eq!(body["request_id"], headers["x-request-id"].to_str().unwrap());
+        assert!(!body.to_string().contains("handler is broken"), "the cause is for the log only");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_is_ended() {
+        let app = app(Duration::from_millis(20));
+        let (status, headers, body) = ask(&app, "GET /api/v1/never").await;
+        assert_eq!((status.as_u16(), body["code"].as_str()), (503, Some("timeout")));
+        assert_eq!((&headers["retry-after"], &body["retryable"]), (&"1".parse().unwrap(), &true.into()));
+        let (status, headers, body) = ask(&app, "POST /api/v1/never").await;
+        assert_eq!((status.as_u16(), &body["retryable"]), (503, &false.into()), "a write may have happened");
+        assert!(!headers.contains_key("retry-after"));
+    }
+
+    #[tokio::test]
+    async fn a_full_service_turns_requests_away_but_not_the_probes() {
+        let app = app(Duration::from_millis(20));
+        let everything = u32::try_from(app.in_flight().available_permits()).unwrap();
+        let all = app.in_flight().acquire_many(everything).await.unwrap();
+        let (status, headers, body) = ask(&app, "GET /api/v1/never").await;
+        assert_eq!((status.as_u16(), body["code"].as_str()), (503, Some("overloaded")));
+        assert_eq!(headers["retry-after"], "1");
+        let (_, _, body) = ask(&app, "POST /healthz").await;
+        assert_eq!(body["code"], "timeout", "it was let in");
+        drop(all);
+        let (_, _, body) = ask(&app, "GET /api/v1/broken").await;
+        assert_eq!(body["code"], "internal", "places are given back");
+    }
+}

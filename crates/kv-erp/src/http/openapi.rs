@@ -3,8 +3,10 @@
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::IntoResponse;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::response::Response;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
 use super::problem::{FieldFault, ProblemBody};
@@ -30,7 +32,35 @@ pub(super) fn complete(routes: OpenApi) -> OpenApi {
     components.add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     components.schemas.insert("Problem".to_owned(), ProblemBody::schema());
     components.schemas.insert(FieldFault::name().into_owned(), FieldFault::schema());
+    for item in api.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            add_common_answers(operation);
+        }
+    }
     api
+}
+
+/// What any request with a token may meet. An operation that names its own security needs none.
+fn add_common_answers(operation: &mut Operation) {
+    if operation.security.is_some() {
+        return;
+    }
+    for status in ["401", "429", "500", "503"] {
+        let answer = || problem_answer(status);
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(answer);
+    }
+}
+
+fn problem_answer(status: &str) -> RefOr<Response> {
+    let text = match status {
+        "401" => "No valid token",
+        "429" => "Too many requests; see Retry-After",
+        "500" => "A fault of the service",
+        _ => "The service cannot do it now; see Retry-After",
+    };
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    RefOr::T(ResponseBuilder::new().description(text).content("application/problem+json", content).build())
 }
 
 /// The interface's description.

@@ -4,6 +4,7 @@
 //! account and an address, so a hundred users behind one account come in; when failures cannot be counted nobody comes in.
 
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::connect_info::ConnectInfo;
@@ -102,11 +103,8 @@ pub(crate) async fn login(
         let password = fields.required("password", password_value);
         email.zip(password)
     })?;
-    let login = app.store().find_login(&email).await?;
-    let login = match login {
-        Some(login) if app.passwords().was_right(&login, &password) => login,
-        login => check(&app, Attempt { email: &email, password: &password, address }, login).await?,
-    };
+    let known = app.store().find_login(&email).await?;
+    let login = check(&app, Attempt { email: &email, password: &password, address }, known).await?;
     let token = Token::generate(TokenKind::Session);
     let expires_at = Timestamp::now() + SESSION_LIFE;
     app.store().insert_session(login.account.tenant, login.account.user, &token.hash(), expires_at).await?;
@@ -129,20 +127,19 @@ struct Attempt<'a> {
     address: IpAddr,
 }
 
-/// Checks a password that is not known to be right, and counts it when it is wrong.
+/// Checks a password, and counts it when it is wrong.
+///
+/// Everything that tells right from wrong happens with a turn in hand and after a look at the counters, the quick check against
+/// recent logins too: otherwise a flood of guesses at once could try more passwords than the counters allow.
 async fn check(app: &App, attempt: Attempt<'_>, login: Option<Login>) -> Result<Login, Problem> {
     let policies = failure_policies(attempt);
+    // Before queueing, so that a throttled client costs no place in the queue.
     refuse_throttled(&app.login_failures().peek(&policies).await?)?;
-    let turn = app.passwords().turn().await.map_err(|QueueFull| {
-        Problem::unavailable("overloaded", "Too many logins at once.", std::time::Duration::from_secs(2))
-    })?;
-    // While this one queued, others may have failed, or the same password may have been found right.
+    let turn =
+        app.passwords().turn().await.map_err(|QueueFull| {
+            Problem::unavailable("overloaded", "Too many logins at once.", Duration::from_secs(2))
+        })?;
     refuse_throttled(&app.login_failures().peek(&policies).await?)?;
-    if let Some(login) = &login
-        && app.passwords().was_right(login, attempt.password)
-    {
-        return Ok(login.clone());
-    }
     let verdict = app.passwords().check(&turn, login.as_ref(), attempt.password).await;
     if let (Verdict::Right, Some(login)) = (verdict, login) {
         return Ok(login);

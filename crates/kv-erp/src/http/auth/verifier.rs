@@ -15,7 +15,7 @@ use crate::credentials::password::{self, Verdict};
 /// Checks at a time.
 const THREADS: usize = 2;
 /// Checks that may wait for their turn: a few seconds' worth.
-const QUEUE: usize = 256;
+const QUEUE: usize = 512;
 
 /// Checks passwords.
 #[derive(Debug)]
@@ -51,16 +51,17 @@ impl PasswordVerifier {
         Ok(Turn { _running: running, _admitted: admitted })
     }
 
-    /// Whether this password was found right a moment ago; cheap.
-    pub(super) fn was_right(&self, login: &Login, password: &str) -> bool {
-        self.verified.contains(login.account.user, &login.password_hash, password, Instant::now())
-    }
-
-    /// Checks a password with all the work that takes. Without an account it works the same and finds it wrong.
+    /// Checks a password: against recent right ones first, which is cheap, then with all the work that Argon2 wants. Without an
+    /// account it works the same and finds it wrong.
     ///
     /// # Cancel safety
     /// A dropped future lets the check run to its end on its thread; nothing is recorded but a right password.
     pub(super) async fn check(&self, _turn: &Turn<'_>, login: Option<&Login>, password: &str) -> Verdict {
+        if let Some(login) = login
+            && self.verified.contains(login.account.user, &login.password_hash, password, Instant::now())
+        {
+            return Verdict::Right;
+        }
         let stored = login.map(|login| (login.account.user, login.password_hash.clone()));
         let (password, verified) = (password.to_owned(), Arc::clone(&self.verified));
         let check = tokio::task::spawn_blocking(move || {

@@ -185,7 +185,7 @@ pub struct NewReservation {
 pub struct NewReservationLine {
     /// What.
     product_id: ProductId,
-    /// From where; without it the service takes from the warehouses by their priority.
+    /// From where; without it from the first warehouse, by priority, that has all of it, or else from several.
     warehouse_id: Option<WarehouseId>,
     /// How many.
     #[schema(minimum = 1, maximum = 1_000_000)]

@@ -39,7 +39,8 @@ async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Json<Lis
     Ok(Json(Listed::new(page, |order| order.id)))
 }
 
-/// Places an order and holds its stock: all lines or none. Warehouses give by their priority; a line may come from several.
+/// Places an order and holds its stock: all lines or none. The first warehouse, by priority, that has all units of a product
+/// gives them; when none has, several do.
 #[utoipa::path(post, path = "/orders", operation_id = "place_order", tag = "orders", params(FenceParameter),
     request_body = bodies::NewOrder,
     responses((status = 201, description = "Placed", body = Order, headers(("Location" = String, description = "Its address"))), CreateErrors))]

@@ -14,7 +14,7 @@ use kv_erp::credentials::token::{Token, TokenKind};
 use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, Provisioner};
 use kv_store::{Store, StoreConfig, admin};
-use kv_types::{TenantId, UserId};
+use kv_types::TenantId;
 use sandbox::Login;
 use sandbox::testing::{self, TestDatabase};
 use serde_json::{Value, json};
@@ -46,7 +46,6 @@ pub(crate) struct Caller {
     token: Option<String>,
     headers: Vec<(&'static str, String)>,
     pub(crate) tenant: TenantId,
-    pub(crate) user: UserId,
 }
 
 /// An answer, its body read as JSON (null when it has none).
@@ -104,11 +103,11 @@ async fn caller(provisioner: &mut Provisioner, router: &Router, (slug, role): (&
     let email = format!("somebody@{slug}.example");
     let rate_limit_per_minute = Some(1_000_000);
     let new = NewUser { tenant: slug, email: &email, password_hash: "-", role, rate_limit_per_minute };
-    let user = provisioner.create_user(&new).await.unwrap();
+    provisioner.create_user(&new).await.unwrap();
     let token = Token::generate(TokenKind::Api);
     let expires_at = Timestamp::now() + SignedDuration::from_hours(1);
     provisioner.create_token(&email, &token.hash(), expires_at).await.unwrap();
-    Caller { router: router.clone(), token: Some(token.reveal().to_owned()), headers: Vec::new(), tenant, user }
+    Caller { router: router.clone(), token: Some(token.reveal().to_owned()), headers: Vec::new(), tenant }
 }
 
 impl Caller {

@@ -1,0 +1,139 @@
+//! How each operation is called with another tenant's ids. A new route needs a line here, or the walk fails.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+/// What must come of the other tenant's ids.
+#[derive(Debug)]
+pub(crate) enum Case {
+    /// A path (below `/api/v1`) with its ids and a body that would do with one's own: 404.
+    Path(&'static str, Value),
+    /// Its id at this pointer of the body: 422 that points there.
+    Body(&'static str, &'static str),
+    /// A list, perhaps filtered by its ids: nothing of it is shown.
+    List(&'static str),
+    /// A lock of the same name.
+    Lock,
+    /// The operation takes no id of a tenant's object.
+    NoForeignId,
+    /// The operation is for anybody, known or not.
+    Anybody,
+}
+
+use Case::{Anybody, Body, List, Lock, NoForeignId, Path};
+
+/// The cases of each operation.
+pub(crate) fn cases() -> BTreeMap<&'static str, Vec<Case>> {
+    open().into_iter().chain(catalogue()).chain(stock()).chain(orders()).collect()
+}
+
+type Cases = Vec<(&'static str, Vec<Case>)>;
+
+fn open() -> Cases {
+    vec![
+        ("GET /healthz", vec![Anybody]),
+        ("GET /readyz", vec![Anybody]),
+        ("GET /metrics", vec![Anybody]),
+        ("GET /openapi.json", vec![Anybody]),
+        ("POST /api/v1/auth/login", vec![Anybody]),
+        ("POST /api/v1/auth/logout", vec![NoForeignId]),
+        ("GET /api/v1/auth/me", vec![NoForeignId]),
+        ("GET /api/v1/locks/{resource}", vec![Lock]),
+        ("POST /api/v1/locks/{resource}", vec![Lock]),
+        ("PATCH /api/v1/locks/{resource}", vec![Lock]),
+        ("DELETE /api/v1/locks/{resource}", vec![Lock]),
+    ]
+}
+
+fn catalogue() -> Cases {
+    let name = || json!({"name": "Renamed"});
+    vec![
+        ("GET /api/v1/customers", vec![List("/customers")]),
+        ("POST /api/v1/customers", vec![NoForeignId]),
+        ("GET /api/v1/customers/{id}", vec![Path("/customers/{its.customer}", Value::Null)]),
+        ("PATCH /api/v1/customers/{id}", vec![Path("/customers/{its.customer}", name())]),
+        ("DELETE /api/v1/customers/{id}", vec![Path("/customers/{its.customer}", Value::Null)]),
+        ("GET /api/v1/products", vec![List("/products")]),
+        ("POST /api/v1/products", vec![NoForeignId]),
+        ("GET /api/v1/products/{id}", vec![Path("/products/{its.product}", Value::Null)]),
+        ("PATCH /api/v1/products/{id}", vec![Path("/products/{its.product}", name())]),
+        ("DELETE /api/v1/products/{id}", vec![Path("/products/{its.product}", Value::Null)]),
+        ("GET /api/v1/warehouses", vec![List("/warehouses")]),
+        ("POST /api/v1/warehouses", vec![NoForeignId]),
+        ("GET /api/v1/warehouses/{id}", vec![Path("/warehouses/{its.warehouse}", Value::Null)]),
+        ("PATCH /api/v1/warehouses/{id}", vec![Path("/warehouses/{its.warehouse}", name())]),
+        ("DELETE /api/v1/warehouses/{id}", vec![Path("/warehouses/{its.warehouse}", Value::Null)]),
+    ]
+}
+
+fn stock() -> Cases {
+    vec![
+        (
+            "GET /api/v1/stock-levels",
+            vec![
+                List("/stock-levels"),
+                List("/stock-levels?product_id={its.product}"),
+                List("/stock-levels?warehouse_id={its.warehouse}"),
+                List("/stock-levels?product_id={its.product}&warehouse_id={its.warehouse}"),
+            ],
+        ),
+        (
+            "GET /api/v1/stock-levels/{product_id}/{warehouse_id}",
+            vec![
+                Path("/stock-levels/{its.product}/{its.warehouse}", Value::Null),
+                Path("/stock-levels/{my.product}/{its.warehouse}", Value::Null),
+                Path("/stock-levels/{its.product}/{my.warehouse}", Value::Null),
+            ],
+        ),
+        (
+            "GET /api/v1/stock-movements",
+            vec![List("/stock-movements?product_id={its.product}&warehouse_id={its.warehouse}")],
+        ),
+        (
+            "POST /api/v1/stock-receipts",
+            vec![
+                Body("/items/0/product_id", LINE_OF_ITS_PRODUCT),
+                Body("/items/0/warehouse_id", LINE_OF_ITS_WAREHOUSE),
+            ],
+        ),
+        (
+            "POST /api/v1/reservations",
+            vec![
+                Body("/items/0/product_id", LINE_OF_ITS_PRODUCT),
+                Body("/items/0/product_id", r#"{"items": [{"product_id": "{its.product}", "quantity": 1}]}"#),
+                Body("/items/0/warehouse_id", LINE_OF_ITS_WAREHOUSE),
+            ],
+        ),
+        ("GET /api/v1/reservations/{id}", vec![Path("/reservations/{its.reservation}", Value::Null)]),
+        ("POST /api/v1/reservations/{id}/release", vec![Path("/reservations/{its.reservation}/release", Value::Null)]),
+        ("POST /api/v1/reservations/{id}/confirm", vec![Path("/reservations/{its.reservation}/confirm", Value::Null)]),
+    ]
+}
+
+const LINE_OF_ITS_PRODUCT: &str =
+    r#"{"items": [{"product_id": "{its.product}", "warehouse_id": "{my.warehouse}", "quantity": 1}]}"#;
+const LINE_OF_ITS_WAREHOUSE: &str =
+    r#"{"items": [{"product_id": "{my.product}", "warehouse_id": "{its.warehouse}", "quantity": 1}]}"#;
+
+fn orders() -> Cases {
+    vec![
+        ("GET /api/v1/orders", vec![List("/orders")]),
+        (
+            "POST /api/v1/orders",
+            vec![
+                Body(
+                    "/customer_id",
+                    r#"{"customer_id": "{its.customer}", "items": [{"product_id": "{my.product}", "quantity": 1}]}"#,
+                ),
+                Body(
+                    "/items/0/product_id",
+                    r#"{"customer_id": "{my.customer}", "items": [{"product_id": "{its.product}", "quantity": 1}]}"#,
+                ),
+            ],
+        ),
+        ("GET /api/v1/orders/{id}", vec![Path("/orders/{its.order}", Value::Null)]),
+        ("POST /api/v1/orders/{id}/confirm", vec![Path("/orders/{its.order}/confirm", Value::Null)]),
+        ("POST /api/v1/orders/{id}/cancel", vec![Path("/orders/{its.order}/cancel", Value::Null)]),
+    ]
+}

@@ -1,0 +1,240 @@
+//! Two tenants never meet: each operation of the interface is called with the other tenant's ids.
+//!
+//! The cases stand in [`cases`]; a walk reads the operations from the interface's own description and fails for an operation
+//! without a case, for an id in a path, body or query without a case, and for a case whose operation is gone. Each case runs
+//! with one's own ids too, or a wrong address would pass for isolation.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::cases::{Case, cases};
+use crate::operations::{Operation, operations};
+use crate::world::{Caller, Guard, World, faults};
+
+/// One thing of each kind that a tenant has.
+struct Holdings {
+    customer: String,
+    product: String,
+    warehouse: String,
+    reservation: String,
+    order: String,
+}
+
+impl Holdings {
+    async fn of(caller: &Caller) -> Self {
+        let (product, warehouse) = caller.stocked("SKU", 1_000).await;
+        let customer = caller.customer("C").await;
+        let items = json!([{"product_id": product, "quantity": 1}]);
+        let reservation = caller.post("/reservations", &json!({"items": items})).await.made();
+        let order = caller.post("/orders", &json!({"customer_id": customer, "items": items})).await.made();
+        Self { customer, product, warehouse, reservation, order }
+    }
+
+    fn ids(&self) -> [(&'static str, &String); 5] {
+        [
+            ("customer", &self.customer),
+            ("product", &self.product),
+            ("warehouse", &self.warehouse),
+            ("reservation", &self.reservation),
+            ("order", &self.order),
+        ]
+    }
+
+    /// Everything that the tenant can see of its things.
+    async fn snapshot(&self, caller: &Caller) -> Vec<Value> {
+        let mut seen = Vec::new();
+        for path in ["/customers", "/products", "/warehouses", "/stock-levels", "/orders"] {
+            seen.push(caller.get(path).await.expect(200));
+        }
+        seen.push(caller.get(&format!("/reservations/{}", self.reservation)).await.expect(200));
+        let movements = format!("/stock-movements?product_id={}&warehouse_id={}", self.product, self.warehouse);
+        seen.push(caller.get(&movements).await.expect(200));
+        seen
+    }
+}
+
+/// Puts ids into a template: `{its.product}` is the product of whoever the case is about, `{my.product}` the caller's.
+fn fill(template: &str, its: &Holdings, my: &Holdings) -> String {
+    let mut text = template.to_owned();
+    for (whose, holdings) in [("its", its), ("my", my)] {
+        for (kind, id) in holdings.ids() {
+            text = text.replace(&format!("{{{whose}.{kind}}}"), id);
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn no_operation_reaches_another_tenant() {
+    walk(World::new().await).await;
+}
+
+#[tokio::test]
+async fn the_statements_keep_tenants_apart_without_row_level_security() {
+    walk(World::guarded_by(Guard::PredicatesAlone).await).await;
+}
+
+async fn walk(world: World) {
+    let (my, its) = (Holdings::of(&world.one).await, Holdings::of(&world.two).await);
+    let before = its.snapshot(&world.two).await;
+    let mut cases = cases();
+    for operation in operations(&world).await {
+        let of_operation = cases.remove(operation.line.as_str()).unwrap_or_default();
+        assert_covers(&operation, &of_operation);
+        for case in &of_operation {
+            try_case(&world, &operation, case, (&its, &my)).await;
+        }
+    }
+    assert!(cases.is_empty(), "cases of operations that are gone: {:?}", cases.keys());
+    assert_eq!(its.snapshot(&world.two).await, before, "the other tenant's things changed");
+}
+
+async fn try_case(world: &World, operation: &Operation, case: &Case, (its, my): (&Holdings, &Holdings)) {
+    let caller = &world.one;
+    let (method, _) = operation.line.split_once(' ').unwrap();
+    let what = format!("{} {case:?}", operation.line);
+    match case {
+        Case::Path(path, body) => {
+            let line = format!("{method} {}", fill(path, its, my));
+            let answer = caller.send(&line, &body.clone()).await;
+            assert_eq!((answer.status, &answer.body["code"]), (404, &json!("not_found")), "{what}");
+            let own = format!("{method} {}", fill(path, my, my));
+            let answer = caller.send(&own, &body.clone()).await;
+            assert!(answer.status != 404 && answer.status < 500, "with own ids: {what}: {:#}", answer.body);
+        }
+        Case::Body(pointer, body) => {
+            let path = operation.line.split_once("/api/v1").unwrap().1;
+            let theirs: Value = serde_json::from_str(&fill(body, its, my)).unwrap();
+            let answer = caller.post(path, &theirs).await;
+            assert_eq!(answer.status, 422, "{what}: {:#}", answer.body);
+            let faults = faults(&answer.body);
+            assert_eq!(faults.len(), 1, "{what}: {faults:?}");
+            assert!(faults[0].starts_with(&format!("{pointer} unknown_")), "{what}: {faults:?}");
+            let own: Value = serde_json::from_str(&fill(body, my, my)).unwrap();
+            caller.post(path, &own).await.expect(201);
+        }
+        Case::List(path) => {
+            let theirs = caller.get(&fill(path, its, my)).await.expect(200).to_string();
+            for (kind, id) in its.ids() {
+                assert!(!theirs.contains(id.as_str()), "{what} shows the other's {kind}");
+            }
+            let own = caller.get(&fill(path, my, my)).await.expect(200);
+            assert_ne!(own["data"], json!([]), "with own ids: {what}");
+        }
+        Case::Lock => try_lock(world, method, &what).await,
+        Case::NoForeignId | Case::Anybody => {}
+    }
+}
+
+/// A lock that the other tenant holds under the same name is neither seen nor touched.
+async fn try_lock(world: &World, method: &str, what: &str) {
+    let path = format!("/locks/walk:{method}");
+    let lock = json!({"ttl_ms": 300_000});
+    let held = world.two.post(&path, &lock).await.expect(201);
+    let with_its_token = world.one.with("x-lock-token", held["token"].as_str().unwrap());
+    match method {
+        "GET" => assert_eq!(world.one.get(&path).await.expect(200)["held"], false, "{what}"),
+        "POST" => drop(world.one.post(&path, &lock).await.expect(201)),
+        "PATCH" | "DELETE" => {
+            let answer = with_its_token.send(&format!("{method} {path}"), &lock).await;
+            assert_eq!(answer.status, 409, "{what}: {:#}", answer.body);
+            // With a lock of its own, too, the other's token is worth nothing.
+            world.one.post(&path, &lock).await.expect(201);
+            let answer = with_its_token.send(&format!("{method} {path}"), &lock).await;
+            assert_eq!((answer.status, &answer.body["code"]), (409, &json!("lock_not_owner")), "{what}");
+        }
+        other => panic!("no lock case for {other}"),
+    }
+    let seen = world.two.get(&path).await.expect(200);
+    assert_eq!((&seen["held"], &seen["fence"]), (&json!(true), &held["fence"]), "{what}");
+}
+
+/// Every id that an operation takes must be the subject of one of its cases.
+#[track_caller]
+fn assert_covers(operation: &Operation, cases: &[Case]) {
+    let line = &operation.line;
+    assert!(!cases.is_empty(), "{line} has no case: add one to cases.rs");
+    let is_lock = line.contains("/locks/");
+    if line.contains('{') {
+        let is_covered =
+            cases.iter().any(|case| matches!(case, Case::Path(..)) || (is_lock && matches!(case, Case::Lock)));
+        assert!(is_covered, "{line} takes an id in its path, but no case gives it the other tenant's");
+    } else if line.starts_with("GET ") {
+        let is_covered =
+            cases.iter().any(|case| matches!(case, Case::List(_) | Case::Anybody)) || line.ends_with("/auth/me");
+        assert!(is_covered, "{line} shows something, but no case looks for the other tenant's rows");
+    }
+    let mut in_body = BTreeSet::new();
+    operation.body.iter().for_each(|body| ids_of_body(body, "", &mut in_body));
+    for pointer in in_body {
+        let is_covered = cases.iter().any(|case| matches!(case, Case::Body(of, _) if *of == pointer));
+        assert!(is_covered, "{line} takes an id at {pointer}, but no case gives it the other tenant's");
+    }
+    for name in operation.query.iter().filter(|name| name.ends_with("_id")) {
+        let is_covered =
+            cases.iter().any(|case| matches!(case, Case::List(path) if path.contains(&format!("{name}={{its."))));
+        assert!(is_covered, "{line} filters by {name}, but no case gives it the other tenant's");
+    }
+}
+
+/// The pointers of all ids in a body's schema; lists have one entry.
+fn ids_of_body(schema: &Value, pointer: &str, found: &mut BTreeSet<String>) {
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let pointer = format!("{pointer}/{name}");
+        if name.ends_with("_id") {
+            found.insert(pointer);
+        } else if property["items"].is_object() {
+            ids_of_body(&property["items"], &format!("{pointer}/0"), found);
+        } else {
+            ids_of_body(property, &pointer, found);
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_nothing() {
+    let world = World::new().await;
+    let nobody = world.one.nobody();
+    let mut open = BTreeSet::new();
+    let cases: BTreeMap<_, _> = cases();
+    for operation in operations(&world).await {
+        if cases.get(operation.line.as_str()).is_some_and(|cases| matches!(cases[..], [Case::Anybody])) {
+            open.insert(operation.line);
+            continue;
+        }
+        let line = operation.line.replace(['{', '}'], "");
+        for caller in
+            [&nobody, &nobody.with("authorization", "Bearer kva_wrong"), &nobody.with("authorization", "Basic eDp5")]
+        {
+            let answer = caller.send(&line, &json!({})).await;
+            assert_eq!(answer.status, 401, "{line}: {:#}", answer.body);
+            assert_eq!(answer.headers["content-type"], "application/problem+json");
+            assert!(answer.headers.contains_key("www-authenticate"), "{line}");
+        }
+    }
+    let allowed = ["GET /healthz", "GET /metrics", "GET /openapi.json", "GET /readyz", "POST /api/v1/auth/login"];
+    assert_eq!(open.iter().map(String::as_str).collect::<Vec<_>>(), allowed);
+}
+
+#[test]
+fn an_operation_without_a_case_is_noticed() {
+    let operation = |line: &str| Operation { line: line.to_owned(), query: Vec::new(), body: None };
+    let misses = |operation: &Operation, cases: &[Case]| {
+        let (operation, cases) = (std::panic::AssertUnwindSafe(operation), std::panic::AssertUnwindSafe(cases));
+        std::panic::catch_unwind(|| assert_covers(&operation, &cases)).is_err()
+    };
+    assert!(misses(&operation("DELETE /api/v1/customers/{id}"), &[]));
+    assert!(misses(&operation("DELETE /api/v1/customers/{id}"), &[Case::NoForeignId]));
+    assert!(!misses(
+        &operation("DELETE /api/v1/customers/{id}"),
+        &[Case::Path("/customers/{its.customer}", Value::Null)]
+    ));
+    assert!(misses(&operation("GET /api/v1/customers"), &[Case::NoForeignId]));
+    let filter = Operation { query: vec!["product_id".to_owned()], ..operation("GET /api/v1/stock-levels") };
+    assert!(misses(&filter, &[Case::List("/stock-levels")]));
+    let body = json!({"properties": {"items": {"items": {"properties": {"product_id": {}}}}}});
+    let with_body = Operation { body: Some(body), ..operation("POST /api/v1/orders") };
+    assert!(misses(&with_body, &[Case::NoForeignId]));
+    assert!(!misses(&with_body, &[Case::Body("/items/0/product_id", "{}")]));
+}

@@ -79,10 +79,10 @@ pub struct LockObservation {
     pub wish: LockWish,
     /// What it showed.
     pub sight: LockSight,
-    /// Until when a holder surely had the lock, where the wish rests on that.
-    pub held_until_ns: Option<u64>,
-    /// Before when the call must not have been granted, where an expiry is awaited.
-    pub not_before_ns: Option<u64>,
+    /// The lease that must still run for the wish to be justified.
+    pub during: Option<Lease>,
+    /// The lease that must have run out before the call may be granted.
+    pub after: Option<Lease>,
 }
 
 /// A release by the holder.
@@ -116,8 +116,19 @@ pub struct ExclusiveHistory {
     pub holds: Vec<Hold>,
 }
 
-/// Until when a lock acquired by this call is surely held if nobody releases it: counted from the call, because the target's clock
-/// started after it, less one part in a hundred for a clock that runs fast.
-pub fn surely_held_until_ns(acquire: Interval, ttl_ns: u64) -> u64 {
-    acquire.call_ns + ttl_ns - ttl_ns / 100
+/// A lock as its holder knows it: taken by a call, for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The call that took it; includes the wait.
+    pub acquire: Interval,
+    /// Its time to live.
+    pub ttl_ns: u64,
+}
+
+impl Lease {
+    /// Until when it is surely held if nobody releases it: counted from the call, because the target's clock started after it, less
+    /// one part in a hundred for a clock that runs fast.
+    pub fn surely_until_ns(&self) -> u64 {
+        self.acquire.call_ns + self.ttl_ns - self.ttl_ns / 100
+    }
 }

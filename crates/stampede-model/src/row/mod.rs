@@ -10,7 +10,7 @@ mod stock;
 use std::fmt;
 
 pub use limit::{HeaderNumber, LimitCall, LimitHistory, LimitRule};
-pub use lock::{ExclusiveHistory, Hold, LockObservation, LockRule, LockSight, LockWish, Release, surely_held_until_ns};
+pub use lock::{ExclusiveHistory, Hold, Lease, LockObservation, LockRule, LockSight, LockWish, Release};
 pub use stock::{Level, Movement, StockCall, StockHistory, StockOperation};
 
 /// How one call came out.

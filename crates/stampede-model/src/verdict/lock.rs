@@ -5,7 +5,7 @@
 
 use super::{Findings, Ruling};
 use crate::interval::{Interval, overlaps};
-use crate::row::{ExclusiveHistory, Hold, Outcome, surely_held_until_ns};
+use crate::row::{ExclusiveHistory, Hold, Lease, Outcome};
 use crate::units::show_ns;
 
 /// Judges a lock under contention.
@@ -39,7 +39,7 @@ pub fn judge_exclusive(history: &ExclusiveHistory, skew_us: u64) -> Ruling {
 }
 
 fn surely_held(hold: &Hold, ttl_ns: u64) -> Interval {
-    let until_ns = surely_held_until_ns(hold.acquire, ttl_ns);
+    let until_ns = Lease { acquire: hold.acquire, ttl_ns }.surely_until_ns();
     let released_ns = hold.release.as_ref().map_or(until_ns, |release| release.interval.call_ns);
     Interval { call_ns: hold.acquire.return_ns, return_ns: until_ns.min(released_ns) }
 }
@@ -87,7 +87,9 @@ fn check_releases(granted: &[&Hold], ttl_ns: u64, findings: &mut Findings) {
             Outcome::Accepted { .. } => {}
             Outcome::NoAnswer { .. } => findings.doubt(format!("a release got {}", release.outcome)),
             // The lock may have expired before the release arrived; that is slowness, not a broken lock.
-            Outcome::Refused { .. } if release.interval.return_ns >= surely_held_until_ns(hold.acquire, ttl_ns) => {
+            Outcome::Refused { .. }
+                if release.interval.return_ns >= Lease { acquire: hold.acquire, ttl_ns }.surely_until_ns() =>
+            {
                 findings.doubt("a holder was so slow that its lock may have expired");
             }
             _ => findings.violation(format!("a holder's release answered {}", release.outcome)),

@@ -24,16 +24,18 @@ pub fn judge_lock_rules(observations: &[LockObservation]) -> Ruling {
             findings.doubt(format!("{}: not observed", rule.label()));
         }
     }
-    let awaited = observations.iter().find(|seen| seen.not_before_ns.is_some());
-    let expiry =
-        awaited.map_or_else(String::new, |seen| format!(", expired after {}", show_ns(seen.interval.length_ns())));
+    let expiry = observations.iter().find_map(|seen| {
+        let took_ns = seen.interval.return_ns.saturating_sub(seen.after?.acquire.call_ns);
+        Some(format!(", expired after {}", show_ns(took_ns)))
+    });
+    let expiry = expiry.unwrap_or_default();
     findings.conclude(format!("{} of {} rules kept{expiry}", kept.len(), LockRule::ALL.len()))
 }
 
 fn check(seen: &LockObservation, findings: &mut Findings) {
     let name = format!("{}: {}", seen.rule.label(), seen.step);
     // What rests on a holder is proven only if the answer came while he surely held.
-    let rests = seen.held_until_ns.is_none_or(|until_ns| seen.interval.return_ns < until_ns);
+    let rests = seen.during.is_none_or(|lease| seen.interval.return_ns < lease.surely_until_ns());
     let mut broken = |text: String| {
         if rests {
             findings.violation(text);
@@ -57,7 +59,7 @@ fn check(seen: &LockObservation, findings: &mut Findings) {
         (_, LockSight::Call(outcome @ Outcome::NoAnswer { .. })) => findings.doubt(format!("{name} got {outcome}")),
         (_, LockSight::Call(outcome)) => findings.violation(format!("{name} answered {outcome}")),
     }
-    if seen.not_before_ns.is_some_and(|due_ns| seen.interval.return_ns < due_ns)
+    if seen.after.is_some_and(|lease| seen.interval.return_ns < lease.surely_until_ns())
         && matches!(seen.sight, LockSight::Call(Outcome::Accepted { .. }))
     {
         findings.violation(format!("{name} was granted before the first holder's time to live had passed"));
@@ -69,9 +71,14 @@ mod tests {
     use super::super::Verdict;
     use super::*;
     use crate::interval::Interval;
+    use crate::row::Lease;
 
     const GRANTED: LockSight = LockSight::Call(Outcome::Accepted { status: 201 });
     const BUSY: LockSight = LockSight::Call(Outcome::Refused { status: 409 });
+
+    fn until(ns: u64) -> Lease {
+        Lease { acquire: Interval { call_ns: 0, return_ns: 0 }, ttl_ns: ns }
+    }
 
     fn seen(rule: LockRule, wish: LockWish, sight: LockSight) -> LockObservation {
         LockObservation {
@@ -80,8 +87,8 @@ mod tests {
             interval: Interval { call_ns: 10, return_ns: 20 },
             wish,
             sight,
-            held_until_ns: None,
-            not_before_ns: None,
+            during: None,
+            after: None,
         }
     }
 
@@ -119,10 +126,10 @@ mod tests {
     fn an_answer_after_the_lease_proves_nothing() {
         let mut observations = sound();
         let late =
-            LockObservation { held_until_ns: Some(15), ..seen(LockRule::RefuseHeld, LockWish::Refused, GRANTED) };
+            LockObservation { during: Some(until(15)), ..seen(LockRule::RefuseHeld, LockWish::Refused, GRANTED) };
         observations.push(late.clone());
         assert_eq!(judge_lock_rules(&observations).verdict, Verdict::Unknown);
-        observations.push(LockObservation { held_until_ns: Some(25), ..late });
+        observations.push(LockObservation { during: Some(until(25)), ..late });
         assert_eq!(judge_lock_rules(&observations).verdict, Verdict::Violated);
     }
 
@@ -130,7 +137,7 @@ mod tests {
     fn an_early_expiry_is_a_violation() {
         let mut observations = sound();
         observations
-            .push(LockObservation { not_before_ns: Some(21), ..seen(LockRule::Expire, LockWish::Accepted, GRANTED) });
+            .push(LockObservation { after: Some(until(21)), ..seen(LockRule::Expire, LockWish::Accepted, GRANTED) });
         let ruling = judge_lock_rules(&observations);
         assert!(ruling.reason.contains("before the first holder's time to live"), "{ruling:?}");
     }

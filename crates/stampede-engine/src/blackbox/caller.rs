@@ -1,0 +1,178 @@
+//! The bench as the target's clients: who is logged in, which values are known, one connection for set-up.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::HeaderValue;
+use stampede_model::target::{Ref, Request, Scope, SessionUse, Target};
+
+use super::error::RowError;
+use super::exchange::{Answered, Line, Prepared};
+use crate::clock::Clock;
+use crate::http::{BadUrl, Endpoint, RequestPlan};
+
+/// A target being asked. Logs each user in once and remembers what that gave.
+#[derive(Debug)]
+pub struct Bench<'t> {
+    target: &'t Target,
+    url: String,
+    address: SocketAddr,
+    clock: Clock,
+    /// Distinguishes this run's objects from those of any other.
+    run: String,
+    made: Cell<u64>,
+    sessions: RefCell<BTreeMap<String, Scope>>,
+    environment: Scope,
+}
+
+/// A user and what his requests may use.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    pub(super) scope: Scope,
+}
+
+impl Caller {
+    /// The same user with one value more.
+    pub(super) fn with(&self, name: &str, value: impl Into<serde_json::Value>) -> Self {
+        Self { scope: self.scope.clone().with(name, value) }
+    }
+}
+
+impl<'t> Bench<'t> {
+    /// A bench for a target that answers at `url`. `run` must differ from run to run; `environment` holds the `env.NAME` values.
+    ///
+    /// # Errors
+    /// When the URL cannot be called or nobody listens there.
+    pub fn new(target: &'t Target, url: &str, run: &str, environment: Scope) -> Result<Self, BenchError> {
+        let endpoint = Endpoint::parse(url)?;
+        let address = endpoint.reach(target.start.timeout)?;
+        Ok(Self {
+            target,
+            url: url.trim_end_matches('/').to_owned(),
+            address,
+            clock: Clock::start(),
+            run: run.to_owned(),
+            made: Cell::new(0),
+            sessions: RefCell::default(),
+            environment,
+        })
+    }
+
+    /// The target.
+    pub fn target(&self) -> &'t Target {
+        self.target
+    }
+
+    /// A text no other request of this or another run has.
+    pub(super) fn unique(&self) -> String {
+        self.made.set(self.made.get() + 1);
+        format!("{}-{}", self.run, self.made.get())
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.target.start.timeout
+    }
+
+    /// Opens a connection and sends nothing.
+    pub(super) async fn open_line(&self) -> Result<Line, RowError> {
+        Ok(Line::open(self.address, self.clock, self.timeout()).await?)
+    }
+
+    pub(super) fn request(&self, name: &Ref) -> Result<&'t Request, RowError> {
+        let name = name.as_ref();
+        self.target.request.get(name).ok_or_else(|| RowError::NoRequest { request: name.clone() })
+    }
+
+    /// A user with an open session.
+    pub(super) async fn caller(&self, user: &Ref) -> Result<Caller, RowError> {
+        let name = user.as_ref();
+        if let Some(scope) = self.sessions.borrow().get(name) {
+            return Ok(Caller { scope: scope.clone() });
+        }
+        let mut scope = Scope::default().with("run", self.run.as_str());
+        for (field, value) in self.target.user.get(name).into_iter().flatten() {
+            let text = value.as_ref().render(&self.environment);
+            let text = text.map_err(|source| RowError::Slot { request: format!("user {name}"), source })?;
+            scope.set(field.as_str(), text);
+        }
+        let mut caller = Caller { scope };
+        if let Some(login) = &self.target.session.login {
+            let mut line = self.open_line().await?;
+            let answered = self.step(&mut line, login, &caller).await?;
+            caller.scope.extend(&answered.taken);
+        }
+        self.sessions.borrow_mut().insert(name.clone(), caller.scope.clone());
+        Ok(caller)
+    }
+
+    /// Fills a request's slots.
+    pub(super) fn prepare(&self, name: &Ref, caller: &Caller) -> Result<Prepared<'t>, RowError> {
+        let request = self.request(name)?;
+        let scope = caller.scope.clone().with("unique", self.unique());
+        let slot = |source| RowError::Slot { request: name.as_ref().clone(), source };
+        let unsendable = |source| RowError::Unsendable { request: name.as_ref().clone(), source };
+        let path = request.path.as_ref().render_for_url(&scope).map_err(slot)?;
+        let mut plan = RequestPlan::new(request.method.as_str(), &format!("{}{path}", self.url)).map_err(unsendable)?;
+        let session = match request.session {
+            SessionUse::User => Some(&self.target.session.headers),
+            SessionUse::None => None,
+        };
+        for (header, value) in session.into_iter().flatten().chain(&request.headers) {
+            let value = value.as_ref().render(&scope).map_err(slot)?;
+            plan = plan.header(header.as_str(), &value).map_err(unsendable)?;
+        }
+        if let Some(json) = &request.json {
+            let body = json.as_ref().render(&scope).map_err(slot)?.to_string();
+            plan = plan.body(Bytes::from(body), HeaderValue::from_static("application/json"));
+        }
+        Ok(Prepared { plan, request, wait: self.timeout() })
+    }
+
+    /// Makes one call and records it, on the given connection or, when the server has closed that, on a new one.
+    pub(super) async fn call(&self, line: &mut Line, name: &Ref, caller: &Caller) -> Result<Answered, RowError> {
+        self.call_prepared(line, &self.prepare(name, caller)?).await
+    }
+
+    pub(super) async fn call_prepared(&self, line: &mut Line, prepared: &Prepared<'_>) -> Result<Answered, RowError> {
+        if !line.is_ready().await {
+            *line = self.open_line().await?;
+        }
+        let answered = line.call(prepared).await;
+        if matches!(answered.outcome, stampede_model::row::Outcome::NoAnswer { .. }) {
+            *line = self.open_line().await?;
+        }
+        Ok(answered)
+    }
+
+    /// Makes one call that must come out as expected.
+    pub(super) async fn step(&self, line: &mut Line, name: &Ref, caller: &Caller) -> Result<Answered, RowError> {
+        let answered = self.call(line, name, caller).await?;
+        if answered.is_accepted() {
+            return Ok(answered);
+        }
+        Err(RowError::SetUp { request: name.as_ref().clone(), outcome: answered.outcome })
+    }
+
+    /// Makes the set-up's calls in order; each may use what the ones before it took.
+    pub(super) async fn set_up(&self, line: &mut Line, steps: &[Ref], mut caller: Caller) -> Result<Caller, RowError> {
+        for step in steps {
+            let answered = self.step(line, step, &caller).await?;
+            caller.scope.extend(&answered.taken);
+        }
+        Ok(caller)
+    }
+}
+
+/// A target that cannot be asked at all.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// Its URL.
+    #[error(transparent)]
+    Url(#[from] BadUrl),
+    /// Nobody there.
+    #[error(transparent)]
+    Unreachable(#[from] crate::http::endpoint::Unreachable),
+}

@@ -1,0 +1,5 @@
+//! The engine against real sockets.
+
+mod blackbox;
+mod control;
+mod toy;

@@ -23,6 +23,19 @@ pub(crate) struct Args {
     /// Only this step; may be given several times.
     #[arg(long, value_enum)]
     only: Vec<Step>,
+    /// Lints, builds and tests this package only; may be given several times.
+    #[arg(long, short)]
+    package: Vec<String>,
+}
+
+impl Args {
+    /// The arguments that tell cargo which packages are meant.
+    fn scope(&self) -> Vec<&str> {
+        if self.package.is_empty() {
+            return vec!["--workspace"];
+        }
+        self.package.iter().flat_map(|package| ["--package", package]).collect()
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -86,7 +99,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     for step in Step::value_variants().iter().filter(chosen) {
         say(&format!("== {}", step.name()))?;
         let step_begun = Instant::now();
-        let outcome = house.check(*step).with_context(|| format!("step {}", step.name()))?;
+        let outcome = house.check(*step, &args.scope()).with_context(|| format!("step {}", step.name()))?;
         let seconds = step_begun.elapsed().as_secs_f64();
         if let Outcome::Failed { code, what } = outcome {
             say(&format!("== {} FAILED after {seconds:.1} s: {what}", step.name()))?;
@@ -104,16 +117,16 @@ enum Outcome {
 }
 
 impl House {
-    fn check(&self, step: Step) -> Result<Outcome> {
+    fn check(&self, step: Step, scope: &[&str]) -> Result<Outcome> {
         match step {
             Step::Fmt => self.cargo(&["fmt", "--all", "--check"]),
             Step::Deps => Ok(match deps::run() {
                 Ok(()) => Outcome::Passed,
                 Err(error) => Outcome::Failed { code: 1, what: format!("{error:#}") },
             }),
-            Step::Clippy => self.cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-            Step::Build => self.cargo(&["build", "--workspace", "--bins"]),
-            Step::Nextest => self.cargo(&["nextest", "run", "--workspace"]),
+            Step::Clippy => self.cargo(&[&["clippy"], scope, &["--all-targets", "--", "-D", "warnings"]].concat()),
+            Step::Build => self.cargo(&[&["build"], scope, &["--bins"]].concat()),
+            Step::Nextest => self.cargo(&[&["nextest", "run"], scope].concat()),
             Step::Doc => {
                 self.cargo(&["test", "--quiet", "--doc", "--package", "kv-types", "--package", "stampede-model"])
             }
@@ -198,6 +211,16 @@ mod tests {
         assert_eq!(code_of(3 << 8, CodeOf::TheProgram), Some(3));
         assert_eq!(code_of(9, CodeOf::TheProgram), Some(1));
         assert_eq!(code_of(101 << 8, CodeOf::Ours), Some(1));
+    }
+
+    #[test]
+    fn the_scope_is_everything_or_what_was_named() {
+        let scope = |packages: &[&str]| {
+            let package = packages.iter().map(|package| (*package).to_owned()).collect();
+            Args { only: Vec::new(), package }.scope().join(" ")
+        };
+        assert_eq!(scope(&[]), "--workspace");
+        assert_eq!(scope(&["sandbox", "kv-coord"]), "--package sandbox --package kv-coord");
     }
 
     #[test]

@@ -1,0 +1,48 @@
+//! A client with one connection of its own, which notices when the other side goes.
+
+use axum::body::Body;
+use axum::http::Request;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use http_body_util::BodyExt as _;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use super::rig::Door;
+
+/// The connection broke; whether the last request took effect is not known.
+#[derive(Debug)]
+pub(crate) struct Gone;
+
+pub(crate) struct Connection {
+    sender: SendRequest<Body>,
+    authorization: String,
+    host: String,
+}
+
+impl Connection {
+    pub(crate) async fn open(door: &Door) -> Result<Self, Gone> {
+        let stream = TcpStream::connect(&door.address).await.map_err(|_| Gone)?;
+        stream.set_nodelay(true).map_err(|_| Gone)?;
+        let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| Gone)?;
+        tokio::spawn(connection);
+        Ok(Self { sender, authorization: format!("Bearer {}", door.token), host: door.address.clone() })
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Result<(u16, Value), Gone> {
+        let mut request = Request::post(path).header(HOST, &self.host).header(AUTHORIZATION, &self.authorization);
+        let body = if body.is_null() {
+            Body::empty()
+        } else {
+            request = request.header(CONTENT_TYPE, "application/json");
+            Body::from(body.to_string())
+        };
+        self.sender.ready().await.map_err(|_| Gone)?;
+        let answer = self.sender.send_request(request.body(body).unwrap()).await.map_err(|_| Gone)?;
+        let status = answer.status().as_u16();
+        let bytes = answer.into_body().collect().await.map_err(|_| Gone)?.to_bytes();
+        let value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        Ok((status, value))
+    }
+}

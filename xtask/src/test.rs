@@ -119,7 +119,9 @@ enum Outcome {
 impl House {
     fn check(&self, step: Step, scope: &[&str]) -> Result<Outcome> {
         match step {
-            Step::Fmt => self.cargo(&["fmt", "--all", "--check"]),
+            // The formatter alone calls the whole workspace `--all`.
+            Step::Fmt if scope == ["--workspace"] => self.cargo(&["fmt", "--all", "--check"]),
+            Step::Fmt => self.cargo(&[&["fmt", "--check"], scope].concat()),
             Step::Deps => Ok(match deps::run() {
                 Ok(()) => Outcome::Passed,
                 Err(error) => Outcome::Failed { code: 1, what: format!("{error:#}") },

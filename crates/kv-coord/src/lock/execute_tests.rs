@@ -113,3 +113,15 @@ async fn what_is_left_is_never_more_than_the_truth() {
     assert!(believed.until() <= begin + Duration::from_secs(7));
     assert!(believed.until() >= begin + Duration::from_millis(6_998));
 }
+
+#[tokio::test]
+async fn executions_may_run_on_any_thread() {
+    let locks = LockService::in_process(Epoch::new(1).expect("in range"));
+    let id = "018f0000-0000-7000-8000-000000000000";
+    let item = StockItem { product: id.parse().expect("a UUID"), warehouse: id.parse().expect("a UUID") };
+    let tenant = TenantId::new(1).expect("positive");
+    let running = tokio::spawn(async move {
+        locks.execute_stock_operation(tenant, item, LockOptions::default(), |held| async move { held.fence() }).await
+    });
+    assert_eq!(running.await.expect("no panic").expect("granted").epoch(), 1);
+}

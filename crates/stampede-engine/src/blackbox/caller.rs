@@ -31,13 +31,15 @@ pub struct Bench<'t> {
 /// A user and what his requests may use.
 #[derive(Clone, Debug)]
 pub(super) struct Caller {
+    /// What his session headers are made of. A row's own values never get in: a lock's `token` is not the session's.
+    session: Scope,
     pub(super) scope: Scope,
 }
 
 impl Caller {
     /// The same user with one value more.
     pub(super) fn with(&self, name: &str, value: impl Into<serde_json::Value>) -> Self {
-        Self { scope: self.scope.clone().with(name, value) }
+        Self { session: self.session.clone(), scope: self.scope.clone().with(name, value) }
     }
 }
 
@@ -90,7 +92,7 @@ impl<'t> Bench<'t> {
     pub(super) async fn caller(&self, user: &Ref) -> Result<Caller, RowError> {
         let name = user.as_ref();
         if let Some(scope) = self.sessions.borrow().get(name) {
-            return Ok(Caller { scope: scope.clone() });
+            return Ok(Caller { session: scope.clone(), scope: scope.clone() });
         }
         let mut scope = Scope::default().with("run", self.run.as_str());
         for (field, value) in self.target.user.get(name).into_iter().flatten() {
@@ -98,11 +100,12 @@ impl<'t> Bench<'t> {
             let text = text.map_err(|source| RowError::Slot { request: format!("user {name}"), source })?;
             scope.set(field.as_str(), text);
         }
-        let mut caller = Caller { scope };
+        let mut caller = Caller { session: scope.clone(), scope };
         if let Some(login) = &self.target.session.login {
             let mut line = self.open_line().await?;
             let answered = self.step(&mut line, login, &caller).await?;
             caller.scope.extend(&answered.taken);
+            caller.session = caller.scope.clone();
         }
         self.sessions.borrow_mut().insert(name.clone(), caller.scope.clone());
         Ok(caller)
@@ -120,8 +123,9 @@ impl<'t> Bench<'t> {
             SessionUse::User => Some(&self.target.session.headers),
             SessionUse::None => None,
         };
-        for (header, value) in session.into_iter().flatten().chain(&request.headers) {
-            let value = value.as_ref().render(&scope).map_err(slot)?;
+        let session = session.into_iter().flatten().map(|(name, value)| (name, value, &caller.session));
+        for (header, value, scope) in session.chain(request.headers.iter().map(|(name, value)| (name, value, &scope))) {
+            let value = value.as_ref().render(scope).map_err(slot)?;
             plan = plan.header(header.as_str(), &value).map_err(unsendable)?;
         }
         if let Some(json) = &request.json {

@@ -1,5 +1,7 @@
 //! The engine against real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise, and its helpers with it")]
+
 mod blackbox;
 mod control;
 mod toy;

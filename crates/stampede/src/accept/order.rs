@@ -27,8 +27,9 @@ pub(super) struct Order {
 impl Order {
     pub(super) fn from_args(args: &AcceptArgs) -> anyhow::Result<Self> {
         let file = args.target.display().to_string();
-        let text = std::fs::read_to_string(&args.target)
-            .with_context(|| format!("--target: cannot read {file}\nhint: name a target file such as targets/kv-erp.toml"))?;
+        let text = std::fs::read_to_string(&args.target).with_context(|| {
+            format!("--target: cannot read {file}\nhint: name a target file such as targets/kv-erp.toml")
+        })?;
         let mut target = Target::parse(&file, &text)?;
         if let Some(url) = &args.url {
             let endpoint = Endpoint::parse(url).context("--url")?;
@@ -42,7 +43,9 @@ impl Order {
             bail!("--only: there is no row `{unknown}` in {file}\nhint: it has {}", known.join(", "));
         }
         if known.is_empty() {
-            bail!("{file} has no rows: there is nothing to check\nhint: add [[load]], [[stock]], [[rate_limit]] or another");
+            bail!(
+                "{file} has no rows: there is nothing to check\nhint: add [[load]], [[stock]], [[rate_limit]] or another"
+            );
         }
         let environment = environment_of(&target, &|name| env::var(name).ok())?;
         let program = env::current_exe().context("cannot find this program's own folder")?;

@@ -13,7 +13,13 @@ pub(super) fn list(order: &Order) -> String {
     let rows = order.rows();
     let width = rows.iter().map(|row| row.id().len()).max().unwrap_or(0);
     let line = |row: &stampede_model::target::Row<'_>| {
-        format!("{:<width$}  {}: {} -> {}\n", row.id(), row.test(), row.metric(&order.target, order.effort), row.demand())
+        format!(
+            "{:<width$}  {}: {} -> {}\n",
+            row.id(),
+            row.test(),
+            row.metric(&order.target, order.effort),
+            row.demand()
+        )
     };
     rows.iter().map(line).collect()
 }

@@ -43,16 +43,16 @@ pub(crate) async fn decide(state: &State, user: &User) -> Decision {
         return Decision { admitted: true, limit: 10_000_000, remaining: 9_999_999 };
     }
     let key = if state.fault == Fault::SharedLimit { "everybody" } else { &user.email };
-    let used = state.limits.borrow_mut().used(key);
+    let calls = state.limits.borrow_mut().used(key);
     let most = if state.fault == Fault::OffByOneLimit { LIMIT + 1 } else { LIMIT };
-    if used >= most {
+    if calls >= most {
         return Decision { admitted: false, limit: LIMIT, remaining: 0 };
     }
     if state.fault == Fault::CheckThenRecord {
         sleep(ROUND_TRIP).await;
     }
     state.limits.borrow_mut().record(key);
-    Decision { admitted: true, limit: LIMIT, remaining: LIMIT.saturating_sub(used + 1) }
+    Decision { admitted: true, limit: LIMIT, remaining: LIMIT.saturating_sub(calls + 1) }
 }
 
 pub(crate) fn with_headers(mut answer: Answer, decision: &Decision, fault: Fault) -> Answer {

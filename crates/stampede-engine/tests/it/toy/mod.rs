@@ -142,7 +142,7 @@ impl State {
     }
 }
 
-/// Who asks: the token is the user's address.
+/// Who asks. A session's token is the user's address behind a word that no other token begins with.
 pub(crate) struct User {
     pub(crate) email: String,
     pub(crate) tenant: u32,
@@ -161,12 +161,16 @@ async fn answer(state: Rc<State>, request: Request<Incoming>) -> Result<Answer, 
     let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
     let path = head.uri.path().trim_start_matches('/').to_owned();
     let parts: Vec<&str> = path.split('/').collect();
-    let bearer = head.headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    let bearer =
+        head.headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer session-"));
     let user =
         bearer.map(|email| User { email: email.to_owned(), tenant: if email.contains("rival") { 2 } else { 1 } });
     Ok(match (&head.method, parts.as_slice(), user) {
         (&Method::GET, ["readyz"], _) => respond(StatusCode::OK, &json!({})),
-        (&Method::POST, ["api", "v1", "auth", "login"], _) => respond(StatusCode::OK, &json!({"token": json["email"]})),
+        (&Method::POST, ["api", "v1", "auth", "login"], _) => respond(
+            StatusCode::OK,
+            &json!({"token": format!("session-{}", json["email"].as_str().unwrap_or_default())}),
+        ),
         (method, ["api", "v1", rest @ ..], Some(user)) => {
             let query = head.uri.query().unwrap_or("");
             let token = head.headers.get("x-lock-token").and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();

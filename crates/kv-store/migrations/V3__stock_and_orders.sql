@@ -58,7 +58,8 @@ create table receipts (
     primary key (tenant_id, id)
 );
 
-create sequence order_numbers as bigint;
+-- Six digits from the first one on.
+create sequence order_numbers as bigint start with 100001;
 grant usage on sequence order_numbers to kv_app;
 
 create table orders (

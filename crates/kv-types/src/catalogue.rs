@@ -25,9 +25,11 @@ pub struct Customer {
     /// Counts the changes, from 1.
     pub version: i64,
     /// When it was made.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
@@ -80,9 +82,11 @@ pub struct Product {
     /// Counts the changes, from 1.
     pub version: i64,
     /// When it was made.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
@@ -141,9 +145,11 @@ pub struct Warehouse {
     /// Counts the changes, from 1.
     pub version: i64,
     /// When it was made.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
     /// When it was last changed.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }

@@ -9,6 +9,7 @@ pub mod money;
 pub mod order;
 pub mod quantity;
 pub mod stock;
+pub mod time;
 
 pub use ids::{CustomerId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, UserId, WarehouseId};
 pub use money::{BadCurrency, Currency, MinorUnits};

@@ -100,6 +100,7 @@ pub struct Order {
     /// Counts the changes, from 1.
     pub version: i64,
     /// When.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }

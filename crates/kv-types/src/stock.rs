@@ -69,6 +69,7 @@ pub struct StockLevel {
     /// The number of movements so far.
     pub version: i64,
     /// When the last movement was.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
@@ -125,6 +126,7 @@ pub struct StockMovement {
     /// The receipt that caused it.
     pub receipt_id: Option<ReceiptId>,
     /// When.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
@@ -155,6 +157,7 @@ pub struct Receipt {
     /// The lines in the order of the request.
     pub items: Vec<ReceiptItem>,
     /// When.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }
@@ -216,6 +219,7 @@ pub struct Reservation {
     /// One line per level.
     pub items: Vec<ReservationItem>,
     /// When.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
 }

@@ -68,7 +68,7 @@ pub const LOGINS: [DemoLogin; 12] = [
 ];
 
 /// The accounts that get an API token at every start, one of each tenant.
-const TOKEN_HOLDERS: [&str; 2] = ["test@example.com", "rival@example.com"];
+const TOKEN_HOLDERS: [&str; 2] = ["load@example.com", "load@rival.example.com"];
 
 /// What a person needs to look around.
 #[derive(Debug)]

@@ -45,6 +45,34 @@ impl Exit {
         }
     }
 
+    /// Every end, by number.
+    const ALL: [Self; 9] = [
+        Self::Pass,
+        Self::ToolError,
+        Self::Usage,
+        Self::CorrectnessViolated,
+        Self::Regression,
+        Self::NotTrustworthy,
+        Self::FaultNotUndone,
+        Self::ThresholdFailed,
+        Self::Interrupted,
+    ];
+
+    /// What the number means.
+    const fn meaning(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::ToolError => "tool error",
+            Self::Usage => "bad arguments",
+            Self::CorrectnessViolated => "correctness violated",
+            Self::Regression => "regression against the baseline",
+            Self::NotTrustworthy => "measurement not trustworthy or verdict open",
+            Self::FaultNotUndone => "a fault could not be undone",
+            Self::ThresholdFailed => "threshold failed",
+            Self::Interrupted => "interrupted",
+        }
+    }
+
     /// Higher wins.
     const fn gravity(self) -> u8 {
         match self {
@@ -64,6 +92,12 @@ impl Exit {
     pub(crate) const fn and(self, other: Self) -> Self {
         if other.gravity() > self.gravity() { other } else { self }
     }
+}
+
+/// The part of the help that scripts rely on.
+pub(crate) fn help() -> String {
+    let codes: Vec<String> = Exit::ALL.iter().map(|exit| format!("{} {}", exit.code(), exit.meaning())).collect();
+    format!("Exit codes: {}.", codes.join(", "))
 }
 
 impl From<Exit> for ExitCode {
@@ -91,17 +125,13 @@ mod tests {
 
     #[test]
     fn only_a_pass_is_zero() {
-        let others = [
-            Exit::ToolError,
-            Exit::Usage,
-            Exit::CorrectnessViolated,
-            Exit::Regression,
-            Exit::NotTrustworthy,
-            Exit::FaultNotUndone,
-            Exit::ThresholdFailed,
-            Exit::Interrupted,
-        ];
-        assert!(others.iter().all(|exit| exit.code() != 0));
-        assert_eq!(Exit::Pass.code(), 0);
+        let zero: Vec<Exit> = Exit::ALL.into_iter().filter(|exit| exit.code() == 0).collect();
+        assert_eq!(zero, [Exit::Pass]);
+    }
+
+    #[test]
+    fn the_help_names_every_code() {
+        let help = help();
+        assert!(help.contains("99 threshold failed") && help.contains("5 measurement not trustworthy"), "{help}");
     }
 }

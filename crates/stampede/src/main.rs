@@ -1,2 +1,57 @@
-//! The binary.
-fn main() {}
+//! `stampede`: loads, checks and reports on any HTTP API.
+//!
+//! Invariants: every mistake in the arguments is named before anything is sent; results go to standard output, everything
+//! else to standard error; the exit code follows [`exit`].
+//! Absent on purpose: any knowledge of the system under test beyond HTTP.
+
+mod ab;
+mod accept;
+mod cli;
+mod exit;
+mod load;
+mod print;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::exit::Exit;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Accept(args) => accept::command(&args),
+        Command::Load(args) => load::command(&args),
+        Command::Ab(args) => ab::command(&args),
+    };
+    match outcome {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            print::error(&failure.error);
+            failure.exit.into()
+        }
+    }
+}
+
+/// A command that came to no result.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) error: anyhow::Error,
+}
+
+impl Failure {
+    /// The arguments make no sense.
+    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::Usage, error: error.into() }
+    }
+
+    /// The tool could not do its work.
+    pub(crate) fn tool(error: impl Into<anyhow::Error>) -> Self {
+        Self { exit: Exit::ToolError, error: error.into() }
+    }
+}

@@ -1,0 +1,28 @@
+//! The command line as a whole: which subcommands there are.
+
+use clap::{Parser, Subcommand};
+
+use crate::ab::AbArgs;
+use crate::accept::AcceptArgs;
+use crate::exit;
+use crate::load::LoadArgs;
+
+/// Loads, checks and reports on any HTTP API.
+#[derive(Debug, Parser)]
+#[command(version, about, after_help = exit::help(), max_term_width = 120)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start a described system, check it row by row, and print what passed.
+    Accept(AcceptArgs),
+    /// Send load to one URL and judge how it was answered.
+    Load(Box<LoadArgs>),
+    /// Take ApacheBench's arguments and print its table.
+    #[command(disable_help_flag = true)]
+    Ab(AbArgs),
+}

@@ -1,0 +1,48 @@
+//! Where words go: results to standard output, everything else to standard error.
+//!
+//! Invariant: a closed pipe (`stampede ... | head -1`) ends the printing quietly; it is never a panic.
+
+use std::fmt::{Arguments, Display, Write as _};
+use std::io::{self, IsTerminal, Write};
+
+/// Adds formatted text to a text.
+pub(crate) trait Append {
+    /// Appends `text`.
+    fn append(&mut self, text: Arguments<'_>);
+}
+
+impl Append for String {
+    fn append(&mut self, text: Arguments<'_>) {
+        self.write_fmt(text).expect("writing to a String cannot fail");
+    }
+}
+
+/// Prints a result.
+pub(crate) fn result(text: &str) {
+    put(&mut io::stdout().lock(), text);
+}
+
+/// Prints a remark that is no result.
+pub(crate) fn remark(text: impl Display) {
+    put(&mut io::stderr().lock(), &format!("{text}\n"));
+}
+
+/// Prints an error with its causes, on one line.
+pub(crate) fn error(error: &anyhow::Error) {
+    remark(format_args!("error: {error:#}"));
+}
+
+/// Replaces the current line of a terminal.
+pub(crate) fn replace_line(text: impl Display) {
+    put(&mut io::stderr().lock(), &format!("\r\x1b[K{text}"));
+}
+
+/// Whether remarks go to a terminal.
+pub(crate) fn is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+fn put(to: &mut impl Write, text: &str) {
+    // The only way this fails is that nobody reads any more.
+    drop(to.write_all(text.as_bytes()).and_then(|()| to.flush()));
+}

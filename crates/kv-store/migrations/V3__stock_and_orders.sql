@@ -123,8 +123,8 @@ create table lock_fences (
     fence      bigint not null check (fence > 0),
     primary key (tenant_id, resource)
 );
--- One number per life of a lock back end; it is the high part of every fencing token.
-create sequence lock_epochs as bigint maxvalue 1048575;
+-- One number per life of a lock back end; it is the high part of every fencing token and has 18 bits there.
+create sequence lock_epochs as bigint maxvalue 262143;
 grant usage on sequence lock_epochs to kv_app;
 
 do $$

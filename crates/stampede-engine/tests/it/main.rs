@@ -4,4 +4,5 @@
 
 mod blackbox;
 mod control;
+mod load;
 mod toy;

@@ -14,9 +14,14 @@ use crate::failure::Failure;
 /// # Errors
 /// A failure that names what is missing or unsafe.
 pub async fn assemble(config: &ServiceConfig, store: &StoreConfig) -> Result<App, Failure> {
-    admin::check_role(&store.connection)
-        .await
-        .map_err(|error| Failure::while_doing("checking the database", &error))?;
+    admin::check_role(&store.connection).await.map_err(|error| {
+        let failure = Failure::while_doing("checking the database", &error);
+        if failure.has_hint() {
+            failure
+        } else {
+            failure.hint("is the server up, and are the URL and its password right?")
+        }
+    })?;
     let store = Store::open(store).map_err(|error| Failure::while_doing("opening the pool", &error))?;
     let coordination = match &config.redis {
         None => in_process(&store).await?,

@@ -128,10 +128,9 @@ mod tests {
     }
 
     async fn never() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
-    #[expect(clippy::unused_async, reason = "a handler")]
     async fn broken() -> &'static str {
         panic!("the handler is broken")
     }

@@ -4,7 +4,7 @@ use kv_erp::demo::{self, DemoError, LOGINS};
 use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, Provisioner};
 use kv_store::stock::LevelFilter;
-use kv_store::{Store, StoreError};
+use kv_store::{Page, Store, StoreError};
 use kv_types::TenantId;
 use sandbox::testing::TestDatabase;
 
@@ -18,12 +18,28 @@ async fn provisioner(database: &TestDatabase) -> Provisioner {
 async fn counts(store: &Store, tenant: TenantId) -> Result<([usize; 4], i64), StoreError> {
     let levels = store.stock_levels(tenant, LevelFilter::default(), None, 10_000).await?.rows;
     let counts = [
-        store.customers(tenant, None, 10_000).await?.rows.len(),
-        store.products(tenant, None, 10_000).await?.rows.len(),
-        store.warehouses(tenant, None, 10_000).await?.rows.len(),
+        count(async |after| store.customers(tenant, after, 100).await, |customer| customer.id).await?,
+        count(async |after| store.products(tenant, after, 100).await, |product| product.id).await?,
+        store.warehouses(tenant, None, 100).await?.rows.len(),
         levels.len(),
     ];
     Ok((counts, levels.iter().map(|level| level.quantity).sum()))
+}
+
+/// The rows of a list, over all its pages.
+async fn count<T, K>(
+    page: impl AsyncFn(Option<K>) -> Result<Page<T>, StoreError>,
+    key: impl Fn(&T) -> K,
+) -> Result<usize, StoreError> {
+    let (mut after, mut rows) = (None, 0);
+    loop {
+        let page = page(after).await?;
+        rows += page.rows.len();
+        after = page.rows.last().map(&key);
+        if !page.has_more {
+            return Ok(rows);
+        }
+    }
 }
 
 const WHOLE: ([usize; 4], i64) = ([1_000, 1_000, 2, 2_000], (990 * 2 + 10 * 2 * 10) * 1_000_000);
@@ -66,7 +82,8 @@ async fn an_interrupted_seeding_is_taken_up() {
     let superuser = database.connect().await.unwrap();
     superuser
         .batch_execute(
-            "delete from users where email = 'load@rival.example.com';
+            "delete from api_tokens where tenant_id = 2;
+             delete from users where email = 'load@rival.example.com';
              set session_replication_role = replica;
              delete from stock_movements where tenant_id = 2 and product_id > (select id from products where sku = 'VLV-0910' and tenant_id = 2);
              delete from stock_levels where tenant_id = 2 and product_id > (select id from products where sku = 'VLV-0910' and tenant_id = 2);

@@ -20,7 +20,7 @@ use sandbox::testing::{self, TestDatabase};
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
-const APP_PASSWORD: &str = "test-app-password";
+pub(crate) const APP_PASSWORD: &str = "test-app-password";
 
 /// The role under which the service reaches the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +98,12 @@ impl World {
     }
 }
 
+/// A caller of a tenant `one` in a database that has none yet.
+pub(crate) async fn caller_on(superuser: &tokio_postgres::Config, router: &Router) -> Caller {
+    let mut provisioner = Provisioner::connect(superuser).await.unwrap();
+    caller(&mut provisioner, router, ("one", Role::Manager)).await
+}
+
 async fn caller(provisioner: &mut Provisioner, router: &Router, (slug, role): (&str, Role)) -> Caller {
     let tenant = provisioner.create_tenant(slug, slug).await.unwrap();
     let email = format!("somebody@{slug}.example");
@@ -114,6 +120,16 @@ impl Caller {
     /// The same without a token.
     pub(crate) fn nobody(&self) -> Self {
         Self { token: None, ..self.clone() }
+    }
+
+    /// The same with another token.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same through another service on the same database.
+    pub(crate) fn through(&self, router: &Router) -> Self {
+        Self { router: router.clone(), ..self.clone() }
     }
 
     /// The same with a header on every request.

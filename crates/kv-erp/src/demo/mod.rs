@@ -30,7 +30,7 @@ const DEEP_PRODUCTS: usize = 10;
 /// How many receipt lines of the largest quantity a level of such a product gets.
 const DEEP_LINES: usize = 10;
 /// Rows of a page while reading back what was made.
-const PAGE: i64 = 1_000;
+const PAGE: i64 = kv_store::catalogue::MAX_PAGE;
 /// How long the printed API tokens work.
 const TOKEN_LIFE: SignedDuration = SignedDuration::from_hours(24 * 30);
 
@@ -178,20 +178,16 @@ async fn fill_tenant(store: &Store, tenant: TenantId, actor: UserId) -> Result<(
 
 /// Books goods into every level that has none yet.
 async fn receive_stock(store: &Store, tenant: TenantId, actor: UserId) -> Result<(), DemoError> {
-    let products = store.products(tenant, None, PAGE).await?.rows;
+    let products = product_ids(store, tenant).await?;
     let warehouses = store.warehouses(tenant, None, PAGE).await?.rows;
     let stocked = stocked_levels(store, tenant).await?;
     let units = Quantity::parse(Quantity::MAX).map_err(|_| DemoError::Incomplete("the largest quantity is none"))?;
     let mut lines = Vec::new();
-    for (index, product) in products.iter().enumerate() {
+    for (index, &product) in products.iter().enumerate() {
         let count = if index < DEEP_PRODUCTS { DEEP_LINES } else { 1 };
         for warehouse in &warehouses {
-            if !stocked.contains(&(product.id, warehouse.id)) {
-                lines.extend((0..count).map(|_| ReceiveLine {
-                    product: product.id,
-                    warehouse: warehouse.id,
-                    quantity: units,
-                }));
+            if !stocked.contains(&(product, warehouse.id)) {
+                lines.extend((0..count).map(|_| ReceiveLine { product, warehouse: warehouse.id, quantity: units }));
             }
         }
     }
@@ -200,6 +196,17 @@ async fn receive_stock(store: &Store, tenant: TenantId, actor: UserId) -> Result
         store.stock().receive(tenant, actor, receive, None).await?;
     }
     Ok(())
+}
+
+async fn product_ids(store: &Store, tenant: TenantId) -> Result<Vec<ProductId>, StoreError> {
+    let mut ids = Vec::with_capacity(CATALOGUE_SIZE);
+    loop {
+        let page = store.products(tenant, ids.last().copied(), PAGE).await?;
+        ids.extend(page.rows.iter().map(|product| product.id));
+        if !page.has_more {
+            return Ok(ids);
+        }
+    }
 }
 
 async fn stocked_levels(store: &Store, tenant: TenantId) -> Result<HashSet<(ProductId, WarehouseId)>, StoreError> {

@@ -23,7 +23,7 @@ use super::problem::Problem;
 /// Rows of a page when nothing is said.
 const DEFAULT_LIMIT: i64 = 20;
 /// Most rows of a page.
-pub const MAX_LIMIT: i64 = 100;
+pub const MAX_LIMIT: i64 = kv_store::catalogue::MAX_PAGE;
 
 /// The query string's pairs, not yet read.
 #[derive(Debug)]

@@ -5,15 +5,15 @@ use kv_types::{CustomerId, TenantId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
-use super::{first_row, start_after};
+use super::{first_row, page_limit, start_after};
 use crate::session::Params;
 use crate::statement::statements;
 use crate::{Page, Store, StoreError};
 
 statements! {
-    /// One page, in the order of creation.
-    LIST_CUSTOMERS = "select id, code, name, email, phone, version, created_at, updated_at
-        from customers where tenant_id = $1 and id > $2 order by id limit $3";
+    /// One page, in the order of creation. See [`super`] for the inner limit.
+    LIST_CUSTOMERS = "select * from (select id, code, name, email, phone, version, created_at, updated_at
+        from customers where tenant_id = $1 and id > $2 order by id limit 101) page limit $3";
     /// One customer.
     GET_CUSTOMER = "select id, code, name, email, phone, version, created_at, updated_at
         from customers where tenant_id = $1 and id = $2";
@@ -48,7 +48,7 @@ fn read(row: &Row) -> Result<Customer, Error> {
 }
 
 impl Store {
-    /// One page of customers, in the order of creation, behind `after`.
+    /// One page of customers, in the order of creation, behind `after`: at most [`super::MAX_PAGE`].
     ///
     /// # Cancel safety
     /// Nothing is written.
@@ -59,6 +59,7 @@ impl Store {
         limit: i64,
     ) -> Result<Page<Customer>, StoreError> {
         let start = start_after(after.map(CustomerId::uuid));
+        let limit = page_limit(limit);
         let rows = self.run(tenant, &LIST_CUSTOMERS, &[&tenant.get(), &start, &(limit + 1)]).await?;
         Ok(Page::from_rows(&rows, limit, read)?)
     }

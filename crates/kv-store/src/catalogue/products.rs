@@ -5,15 +5,15 @@ use kv_types::{Currency, MinorUnits, ProductId, TenantId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
-use super::{first_row, start_after};
+use super::{first_row, page_limit, start_after};
 use crate::session::Params;
 use crate::statement::statements;
 use crate::{Page, Store, StoreError};
 
 statements! {
-    /// One page, in the order of creation.
-    LIST_PRODUCTS = "select id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at
-        from products where tenant_id = $1 and id > $2 order by id limit $3";
+    /// One page, in the order of creation. See [`super`] for the inner limit.
+    LIST_PRODUCTS = "select * from (select id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at
+        from products where tenant_id = $1 and id > $2 order by id limit 101) page limit $3";
     /// One product.
     GET_PRODUCT = "select id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at
         from products where tenant_id = $1 and id = $2";
@@ -53,7 +53,7 @@ fn read(row: &Row) -> Result<Product, Error> {
 }
 
 impl Store {
-    /// One page of products, in the order of creation, behind `after`.
+    /// One page of products, in the order of creation, behind `after`: at most [`super::MAX_PAGE`].
     ///
     /// # Cancel safety
     /// Nothing is written.
@@ -64,6 +64,7 @@ impl Store {
         limit: i64,
     ) -> Result<Page<Product>, StoreError> {
         let start = start_after(after.map(ProductId::uuid));
+        let limit = page_limit(limit);
         let rows = self.run(tenant, &LIST_PRODUCTS, &[&tenant.get(), &start, &(limit + 1)]).await?;
         Ok(Page::from_rows(&rows, limit, read)?)
     }

@@ -129,9 +129,10 @@ pub struct Traffic {
 pub struct GeneratorHealth {
     /// Generator threads.
     pub threads: u32,
-    /// How late a request left although a connection was free (open model), or how late the generator's own regular
-    /// tick came (closed model), in nanoseconds.
+    /// How late the generator was, in nanoseconds; of what, [`GeneratorHealth::lag_of`] says.
     pub lag: Histogram,
+    /// What the lag was measured on.
+    pub lag_of: LagOf,
     /// CPU time of the generator threads in nanoseconds.
     pub cpu_ns: u64,
     /// Time the generator threads existed, added up, in nanoseconds.
@@ -144,6 +145,19 @@ pub struct GeneratorHealth {
     pub in_flight_looks: u64,
     /// Limit of open files in force.
     pub open_files_limit: u64,
+}
+
+/// What the generator's lag is measured on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LagOf {
+    /// Open model: how long after its intended time a request left although a connection was free. It is part of the
+    /// latency from the intent.
+    #[default]
+    Departures,
+    /// Closed model, which knows no intended times: how late a regular tick of the thread came. Up to a millisecond of it is
+    /// the tick's own resolution; the rest is time in which answers could lie unread.
+    Ticks,
 }
 
 /// How a run came to its end.

@@ -7,8 +7,9 @@
 //! The doubts:
 //! - *behind*: more than 2 % of the arrivals of an open model had not even been looked at when their schedule was over,
 //!   so the asked rate was never offered;
-//! - *late*: the lag's 99th percentile exceeds both 10 ms and 10 % of the measured p99 **and** a latency threshold would come out
-//!   otherwise with the lag taken off, or there is no latency threshold and the figures themselves are the result;
+//! - *late*: the lag's 99th percentile (of at least 100 looks) exceeds both 10 ms and 10 % of the measured p99 **and** a
+//!   latency threshold would come out otherwise with the lag taken off, or there is no latency threshold in an open model, where
+//!   the latencies themselves are the result;
 //! - *own limits*: more than one in a thousand requests failed because this machine had no port or file left.
 
 use std::fmt;
@@ -17,7 +18,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{FailureKind, Fault};
-use crate::run_result::LoadResult;
+use crate::run_result::{LagOf, LoadResult};
 use crate::threshold::Threshold;
 use crate::units::{show_ns, show_share, thousands, trimmed};
 
@@ -25,6 +26,8 @@ use crate::units::{show_ns, show_share, thousands, trimmed};
 const LAG_FLOOR_NS: u64 = 10_000_000;
 /// Lag below this part of the measured p99 never matters.
 const LAG_SHARE: f64 = 0.10;
+/// Fewer looks have no 99th percentile to speak of.
+const LAG_LOOKS: u64 = 100;
 /// Part of the schedule that may be overdue at its end.
 const BEHIND_SHARE: f64 = 0.02;
 /// Part of the requests that may fail by the generator's own limits.
@@ -101,7 +104,8 @@ impl Trust {
     fn check_lag(&mut self, result: &LoadResult, thresholds: &[Threshold]) {
         let Some(lag) = result.health.lag.quantile(0.99) else { return };
         let p99_ns = result.latency.intent.quantile(0.99).map_or(0, |figure| figure.ns);
-        if lag.ns <= LAG_FLOOR_NS || lag.ns as f64 <= p99_ns as f64 * LAG_SHARE {
+        if result.health.lag.count() < LAG_LOOKS || lag.ns <= LAG_FLOOR_NS || lag.ns as f64 <= p99_ns as f64 * LAG_SHARE
+        {
             return;
         }
         let mut limits = thresholds.iter().filter(|threshold| threshold.is_latency()).peekable();
@@ -109,7 +113,8 @@ impl Trust {
             let without = threshold.judge_less(result, Duration::from_nanos(lag.ns));
             without.judgement != threshold.judge(result).judgement
         };
-        if limits.peek().is_none() || limits.any(decides) {
+        let figures_count = limits.peek().is_none() && result.health.lag_of == LagOf::Departures;
+        if figures_count || limits.any(decides) {
             self.doubts.push(Doubt::Late { lag_p99_ns: lag.ns, p99_ns });
             return;
         }
@@ -184,6 +189,7 @@ impl fmt::Display for Doubt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::histogram::Histogram;
     use crate::run_result::FailureCount;
 
     fn run(p99_ms: u64, lag_ms: u64) -> LoadResult {
@@ -214,6 +220,18 @@ mod tests {
         let trust = Trust::of(&run(60, 50), &[]);
         assert!(matches!(trust.doubts[..], [Doubt::Late { .. }]), "{trust:?}");
         assert!(!Trust::of(&run(60, 50), &[Threshold::IMPLICIT]).stands());
+    }
+
+    #[test]
+    fn a_closed_loop_s_late_ticks_are_a_remark_and_a_short_run_s_none() {
+        let mut result = run(60, 50);
+        result.health.lag_of = LagOf::Ticks;
+        let trust = Trust::of(&result, &[Threshold::IMPLICIT]);
+        assert!(trust.stands() && trust.remarks.len() == 1, "{trust:?}");
+        assert!(!Trust::of(&result, &limit("p99<40ms")).stands(), "here the lag decides");
+        result.health.lag = Histogram::new();
+        result.health.lag.record(50_000_000);
+        assert_eq!(Trust::of(&result, &limit("p99<40ms")), Trust::default(), "one look is no percentile");
     }
 
     #[test]

@@ -22,7 +22,7 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 use std::time::Duration;
 
-use stampede_model::run_result::Ending;
+use stampede_model::run_result::{Ending, LagOf};
 use thiserror::Error;
 
 pub use crate::http::{BadRequestPlan, BadUrl, RequestPlan};
@@ -112,6 +112,10 @@ pub fn run_keeping(plan: &LoadPlan, control: &Control, keep: Keep) -> Result<Sam
     })?;
     let mut sampled = gather(harvests, &common.series);
     sampled.result.health.open_files_limit = open_files_limit;
+    sampled.result.health.lag_of = match plan.arrivals {
+        Arrivals::Closed { .. } => LagOf::Ticks,
+        Arrivals::Open { .. } => LagOf::Departures,
+    };
     sampled.result.ending = if control.is_stopped() { Ending::Interrupted } else { Ending::Complete };
     Ok(sampled)
 }

@@ -5,7 +5,7 @@
 use crate::print::Append;
 use stampede_model::histogram::Histogram;
 use stampede_model::run::{ArrivalsRecord, RunFile};
-use stampede_model::run_result::{Ending, LoadResult};
+use stampede_model::run_result::{Ending, LagOf, LoadResult};
 use stampede_model::run_trust::little;
 use stampede_model::schedule::Spacing;
 use stampede_model::threshold::Judgement;
@@ -176,9 +176,13 @@ fn health(result: &LoadResult) -> String {
         format!(", in flight {} (Little: {})", one_decimal(health.in_flight_mean), one_decimal(expected))
     });
     format!(
-        "generator: {} {threads}, CPU {}{per_request}, lag p50 {} p99 {}{law}\n",
+        "generator: {} {threads}, CPU {}{per_request}, {} p50 {} p99 {}{law}\n",
         health.threads,
         show_share(health.cpu_share()),
+        match health.lag_of {
+            LagOf::Departures => "departure lag",
+            LagOf::Ticks => "tick lag",
+        },
         lag(0.5),
         lag(0.99)
     )

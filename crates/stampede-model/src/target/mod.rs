@@ -15,6 +15,7 @@ mod start;
 mod template;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -97,6 +98,7 @@ impl Target {
         self.start.process.clear();
         self.start.postgres = None;
         self.start.redis = None;
+        self.start.ready.within = self.start.ready.within.min(FOUND_WITHIN);
         let escaped = url.trim_end_matches('/').replace('{', "{{").replace('}', "}}");
         if let Ok(template) = Template::parse(&escaped) {
             self.start.url = Spanned::new(0..0, template);
@@ -104,6 +106,9 @@ impl Target {
         self
     }
 }
+
+/// What already runs is ready at once or not at all.
+const FOUND_WITHIN: Duration = Duration::from_secs(5);
 
 /// Values the engine gives to every request.
 pub const BUILT_IN_SLOTS: [&str; 2] = ["unique", "run"];

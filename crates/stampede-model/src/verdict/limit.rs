@@ -15,12 +15,10 @@ use crate::units::show_ns;
 pub fn judge_limit(history: &LimitHistory, skew_us: u64) -> Ruling {
     let mut findings = Findings::default();
     let rule = &history.rule;
-    for (name, calls) in [("sequential", &history.sequential), ("simultaneous", &history.simultaneous)] {
+    let runs = [("sequential", &history.sequential), ("simultaneous", &history.simultaneous)];
+    for (name, calls) in runs {
         let run = Run { name, calls, rule };
         run.check_outcomes(&mut findings);
-        for call in calls {
-            check_headers(name, call, rule, &mut findings);
-        }
         match run.trust() {
             Trust::Fits => {
                 run.check_counts(&mut findings);
@@ -33,6 +31,11 @@ pub fn judge_limit(history: &LimitHistory, skew_us: u64) -> Ruling {
         }
     }
     check_order(&history.sequential, rule, &mut findings);
+    for (name, calls) in runs {
+        for call in calls {
+            check_headers(name, call, rule, &mut findings);
+        }
+    }
     check_other(&history.other, rule, &mut findings);
     findings.conclude(figure(history, skew_us))
 }

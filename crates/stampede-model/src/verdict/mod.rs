@@ -80,15 +80,16 @@ const EVIDENCE: usize = 5;
 impl Pile {
     fn add(&mut self, text: String) {
         self.count += 1;
-        if self.first.len() < EVIDENCE {
+        // The same finding of seventy calls is one line, so that it does not push the others out.
+        if self.first.len() < EVIDENCE && !self.first.contains(&text) {
             self.first.push(text);
         }
     }
 
     fn absorb(&mut self, other: Self) {
-        let room = EVIDENCE - self.first.len();
-        self.count += other.count;
-        self.first.extend(other.first.into_iter().take(room));
+        let untold = other.count - other.first.len();
+        other.first.into_iter().for_each(|text| self.add(text));
+        self.count += untold;
     }
 
     fn reason(&self) -> String {
@@ -147,5 +148,19 @@ mod tests {
         let ruling = findings.conclude(String::new());
         assert_eq!(ruling.evidence.len(), EVIDENCE);
         assert_eq!(ruling.reason, "violation 0 (and 999 more)");
+    }
+
+    #[test]
+    fn the_same_finding_again_leaves_room_for_others() {
+        let mut findings = Findings::default();
+        for _ in 0..70 {
+            findings.violation("a header is missing");
+        }
+        let mut others = Findings::default();
+        others.violation("one too many passed");
+        findings.absorb(others);
+        let ruling = findings.conclude(String::new());
+        assert_eq!(ruling.evidence, ["a header is missing", "one too many passed"]);
+        assert_eq!(ruling.reason, "a header is missing (and 70 more)");
     }
 }

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use stampede_engine::control::{Afterwards, environment_of};
 use stampede_engine::http::Endpoint;
 use stampede_model::target::{Effort, Row, Scope, Target};
@@ -27,8 +27,8 @@ pub(super) struct Order {
 impl Order {
     pub(super) fn from_args(args: &AcceptArgs) -> anyhow::Result<Self> {
         let file = args.target.display().to_string();
-        let text = std::fs::read_to_string(&args.target).with_context(|| {
-            format!("--target: cannot read {file}\nhint: name a target file such as targets/kv-erp.toml")
+        let text = std::fs::read_to_string(&args.target).map_err(|error| {
+            anyhow!("--target: cannot read {file}: {error}\nhint: name a target file such as targets/kv-erp.toml")
         })?;
         let mut target = Target::parse(&file, &text)?;
         if let Some(url) = &args.url {

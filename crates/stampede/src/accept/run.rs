@@ -79,7 +79,8 @@ async fn rows(
             report = run_row(&bench, row, order.effort, &control) => report,
             () = stops.next() => {
                 control.stop();
-                print::remark(format_args!("stopped in row `{}`; stopping the target", row.id()));
+                print::remark(format_args!("interrupted in row `{}`", row.id()));
+                reports.extend(missed(order, &reports, "the run was interrupted"));
                 return Ok((running, reports, RunEnd::Interrupted));
             }
         };
@@ -95,7 +96,7 @@ async fn rows(
     Ok((running, reports, RunEnd::Complete))
 }
 
-/// Reports of the rows that a dead target leaves undone.
+/// Reports of the rows that are left undone.
 fn missed(order: &Order, done: &[RowReport], why: &str) -> Vec<RowReport> {
     let first_line = why.lines().next().unwrap_or_default();
     let undone = |row: &Row<'_>| done.iter().all(|report| report.id != row.id());
@@ -111,7 +112,7 @@ fn tell(left: &Left) {
     let processes: Vec<String> = left.processes.iter().map(|(name, pid)| format!("{name} is process {pid}")).collect();
     let pids: Vec<String> = left.processes.iter().map(|(_, pid)| pid.to_string()).collect();
     print::remark(format_args!("kept: {} at {}", processes.join(", "), left.url));
-    let folder = left.folder.as_ref().map(|folder| format!(" && rm -r {}", folder.display())).unwrap_or_default();
+    let folder = left.folder.as_ref().map(|folder| format!(", then rm -r {}", folder.display())).unwrap_or_default();
     print::remark(format_args!("to stop it: kill {}{folder}", pids.join(" ")));
 }
 

@@ -13,6 +13,7 @@ use super::error::RowError;
 use super::exchange::{Answered, Line, Prepared};
 use crate::clock::Clock;
 use crate::http::{BadUrl, Endpoint, RequestPlan};
+use crate::process::raise_open_files;
 
 /// A target being asked. Logs each user in once and remembers what that gave.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ impl<'t> Bench<'t> {
     pub fn new(target: &'t Target, url: &str, run: &str, environment: Scope) -> Result<Self, BenchError> {
         let endpoint = Endpoint::parse(url)?;
         let address = endpoint.reach(target.start.timeout)?;
+        // A row may hold a thousand connections; the usual soft limit is about as many files.
+        raise_open_files();
         Ok(Self {
             target,
             url: url.trim_end_matches('/').to_owned(),

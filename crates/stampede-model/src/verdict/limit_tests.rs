@@ -1,5 +1,7 @@
 //! An honest limiter passes, each planted fault is named, a slow run is no pass.
 
+use proptest::prelude::*;
+
 use super::super::Verdict;
 use super::*;
 use crate::interval::Interval;
@@ -170,4 +172,48 @@ fn an_unanswered_call_is_no_pass() {
     let mut history = honest();
     history.simultaneous[0].outcome = Outcome::NoAnswer { cause: "timeout".into() };
     assert_eq!(judge_limit(&history, 5).verdict, Verdict::Unknown);
+}
+
+/// Calls with these starts and lengths, admitted in the order of an instant inside each while fewer than `most` were.
+fn decided(most: usize, plan: &[(u64, u64, u64)]) -> Vec<LimitCall> {
+    let mut order: Vec<_> = plan.to_vec();
+    order.sort_by_key(|(start, lead, _)| start + lead);
+    let calls = order.into_iter().enumerate().map(|(place, (start, lead, trail))| {
+        let left = (place < most).then(|| (59 - i64::try_from(place).unwrap()).max(0));
+        let interval = Interval { call_ns: start, return_ns: start + lead + trail };
+        LimitCall { interval, ..call(0, left) }
+    });
+    calls.collect()
+}
+
+proptest! {
+    #[test]
+    fn a_limiter_that_decides_one_by_one_is_never_accused(
+        plan in prop::collection::vec((0_u64..2_000_000, 0_u64..900_000, 0_u64..900_000), 61..120),
+    ) {
+        let history = LimitHistory { simultaneous: decided(60, &plan), ..honest() };
+        let ruling = judge_limit(&history, 0);
+        prop_assert_eq!(ruling.verdict, Verdict::Pass, "{:?}", ruling);
+    }
+
+    #[test]
+    fn any_other_limit_is_always_found(
+        plan in prop::collection::vec((0_u64..2_000_000, 0_u64..900_000, 0_u64..900_000), 71..120),
+        most in (0_usize..71).prop_filter("the right limit", |most| *most != 60),
+    ) {
+        let history = LimitHistory { simultaneous: decided(most, &plan), ..honest() };
+        let ruling = judge_limit(&history, 0);
+        prop_assert_eq!(ruling.verdict, Verdict::Violated, "{:?}", ruling);
+    }
+
+    #[test]
+    fn one_counter_value_told_twice_is_always_found(
+        plan in prop::collection::vec((0_u64..2_000_000, 0_u64..900_000, 0_u64..900_000), 71..120),
+        (from, to) in (0_usize..60, 0_usize..60).prop_filter("two calls", |(from, to)| from != to),
+    ) {
+        let mut simultaneous = decided(60, &plan);
+        simultaneous[to].remaining = simultaneous[from].remaining.clone();
+        let ruling = judge_limit(&LimitHistory { simultaneous, ..honest() }, 0);
+        prop_assert!(ruling.verdict == Verdict::Violated && ruling.reason.contains("dishonest"), "{:?}", ruling);
+    }
 }

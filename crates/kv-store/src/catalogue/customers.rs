@@ -78,7 +78,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] `customers_code` when the code is taken.
     /// # Cancel safety
-    /// As [`Store::run`]: the customer exists wholly or not at all.
+    /// The customer exists wholly or not at all.
     pub async fn create_customer(&self, tenant: TenantId, new: &NewCustomer) -> Result<Customer, StoreError> {
         let id = Uuid::now_v7();
         let rows = self
@@ -92,7 +92,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] `customers_code` when the new code is taken.
     /// # Cancel safety
-    /// As [`Store::run`]: all fields change or none.
+    /// All fields change or none.
     pub async fn change_customer(
         &self,
         tenant: TenantId,
@@ -124,7 +124,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] `orders_customer` when there are orders.
     /// # Cancel safety
-    /// As [`Store::run`].
+    /// It is deleted or it is not.
     pub async fn delete_customer(&self, tenant: TenantId, id: CustomerId) -> Result<Option<CustomerId>, StoreError> {
         let rows = self.run(tenant, &DELETE_CUSTOMER, &[&tenant.get(), &id.uuid()]).await?;
         first_row(&rows, |row| row.try_get(0).map(CustomerId::from_uuid))
@@ -133,7 +133,7 @@ impl Store {
     /// Makes many customers in one statement and says how many; those whose code is taken are left out.
     ///
     /// # Cancel safety
-    /// As [`Store::run`]: all or none.
+    /// All or none.
     pub async fn create_customers(&self, tenant: TenantId, new: &[NewCustomer]) -> Result<usize, StoreError> {
         let ids: Vec<Uuid> = new.iter().map(|_| Uuid::now_v7()).collect();
         let codes: Vec<&str> = new.iter().map(|customer| customer.code.as_str()).collect();

@@ -83,7 +83,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] `products_sku` when the SKU is taken.
     /// # Cancel safety
-    /// As [`Store::run`]: the product exists wholly or not at all.
+    /// The product exists wholly or not at all.
     pub async fn create_product(&self, tenant: TenantId, new: &NewProduct) -> Result<Product, StoreError> {
         let id = Uuid::now_v7();
         let rows = self
@@ -111,7 +111,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] `products_sku` when the new SKU is taken.
     /// # Cancel safety
-    /// As [`Store::run`]: all fields change or none.
+    /// All fields change or none.
     pub async fn change_product(
         &self,
         tenant: TenantId,
@@ -145,7 +145,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] `stock_levels_product` or `order_items_product` when it was ever stocked or ordered.
     /// # Cancel safety
-    /// As [`Store::run`].
+    /// It is deleted or it is not.
     pub async fn delete_product(&self, tenant: TenantId, id: ProductId) -> Result<Option<ProductId>, StoreError> {
         let rows = self.run(tenant, &DELETE_PRODUCT, &[&tenant.get(), &id.uuid()]).await?;
         first_row(&rows, |row| row.try_get(0).map(ProductId::from_uuid))
@@ -154,7 +154,7 @@ impl Store {
     /// Makes many products in one statement and says how many; those whose SKU is taken are left out.
     ///
     /// # Cancel safety
-    /// As [`Store::run`]: all or none.
+    /// All or none.
     pub async fn create_products(&self, tenant: TenantId, new: &[NewProduct]) -> Result<usize, StoreError> {
         let ids: Vec<Uuid> = new.iter().map(|_| Uuid::now_v7()).collect();
         let skus: Vec<&str> = new.iter().map(|product| product.sku.as_str()).collect();

@@ -72,7 +72,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] `warehouses_code` when the code is taken.
     /// # Cancel safety
-    /// As [`Store::run`]: the warehouse exists wholly or not at all.
+    /// The warehouse exists wholly or not at all.
     pub async fn create_warehouse(&self, tenant: TenantId, new: &NewWarehouse) -> Result<Warehouse, StoreError> {
         let id = Uuid::now_v7();
         let rows = self
@@ -86,7 +86,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] `warehouses_code` when the new code is taken.
     /// # Cancel safety
-    /// As [`Store::run`]: all fields change or none.
+    /// All fields change or none.
     pub async fn change_warehouse(
         &self,
         tenant: TenantId,
@@ -108,7 +108,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Constraint`] `stock_levels_warehouse` when stock ever lay in it.
     /// # Cancel safety
-    /// As [`Store::run`].
+    /// It is deleted or it is not.
     pub async fn delete_warehouse(&self, tenant: TenantId, id: WarehouseId) -> Result<Option<WarehouseId>, StoreError> {
         let rows = self.run(tenant, &DELETE_WAREHOUSE, &[&tenant.get(), &id.uuid()]).await?;
         first_row(&rows, |row| row.try_get(0).map(WarehouseId::from_uuid))

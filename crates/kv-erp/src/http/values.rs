@@ -34,7 +34,7 @@ pub fn line(max: usize) -> impl Fn(Value) -> Result<String, Refused> {
     }
 }
 
-/// Text of several lines: as [`line`], but line breaks and tabs are allowed.
+/// Text of several lines: as [`line()`], but line breaks and tabs are allowed.
 pub fn paragraph(max: usize) -> impl Fn(Value) -> Result<String, Refused> {
     move |value| {
         let text = text(value, max)?;

@@ -34,8 +34,7 @@ const BEHIND_SHARE: f64 = 0.02;
 const OWN_FAULT_SHARE: f64 = 0.001;
 /// From here on the generator, not the server, may be what limits a closed loop.
 const BUSY_SHARE: f64 = 0.9;
-/// Deviation from Little's law that is worth a remark; the looks are few, and an arrival that is overdue by the
-/// generator's own lag counts in the law but is not seen by looking.
+/// Deviation from Little's law that is worth a remark; the looks are few and come in bursts.
 const LITTLE_DEVIATION: f64 = 0.25;
 /// Requests in flight by which the two may differ anyway.
 const LITTLE_SLACK: f64 = 5.0;
@@ -156,11 +155,16 @@ impl Trust {
     }
 }
 
-/// Requests in flight as Little's law has them: the time all requests spent, over the time of the run. `None` without
-/// samples.
+/// Requests in flight as Little's law has them: the time all requests spent, over the time of the run. What an arrival
+/// spent before the generator looked at it is taken off, because looking does not see it either. `None` without samples.
 pub fn little(result: &LoadResult) -> Option<f64> {
-    let spent = result.latency.intent.sum_ns() + result.latency.failed.sum_ns();
-    (spent > 0 && result.elapsed_ns > 0).then(|| spent as f64 / result.elapsed_ns as f64)
+    let spent_ns = result.latency.intent.sum_ns() + result.latency.failed.sum_ns();
+    let unseen_ns = match result.health.lag_of {
+        LagOf::Departures => result.health.lag.sum_ns(),
+        LagOf::Ticks => 0,
+    };
+    let seen_ns = spent_ns.saturating_sub(unseen_ns);
+    (spent_ns > 0 && result.elapsed_ns > 0).then(|| seen_ns as f64 / result.elapsed_ns as f64)
 }
 
 impl fmt::Display for Doubt {
@@ -268,7 +272,7 @@ mod tests {
         let mut result = run(1, 0);
         result.health.cpu_ns = 95;
         result.health.wall_ns = 100;
-        result.health.in_flight_mean = 7.0;
+        result.health.in_flight_mean = 7.5;
         result.health.in_flight_looks = LITTLE_LOOKS;
         let trust = Trust::of(&result, &[]);
         assert!(trust.stands());

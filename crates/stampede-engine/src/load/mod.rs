@@ -10,6 +10,7 @@
 
 pub mod control;
 mod deadlines;
+mod gather;
 mod generator;
 pub mod plan;
 mod recorder;
@@ -33,8 +34,8 @@ pub use stampede_model::run_result::LoadResult;
 
 use crate::http::endpoint::Unreachable;
 use crate::process::raise_open_files;
-use generator::{Common, Harvest};
-use recorder::{Recorded, merge_failures};
+use gather::gather;
+use generator::Common;
 use series::Series;
 
 /// How long the one connection before a run may take.
@@ -118,40 +119,4 @@ pub fn run_keeping(plan: &LoadPlan, control: &Control, keep: Keep) -> Result<Sam
     };
     sampled.result.ending = if control.is_stopped() { Ending::Interrupted } else { Ending::Complete };
     Ok(sampled)
-}
-
-/// Adds up what the threads brought home.
-fn gather(harvests: Vec<Harvest>, series: &Series) -> SampledRun {
-    let mut result = LoadResult::default();
-    let mut samples = Vec::new();
-    let mut first_answer = None;
-    let mut failures = Vec::new();
-    let health = &mut result.health;
-    let (mut looked, mut looks) = (0.0, 0);
-    for harvest in harvests {
-        let Recorded { counts, latency, statuses, traffic, last_end_ns, .. } = &harvest.recorded;
-        result.counts.merge(counts);
-        result.latency.merge(latency);
-        result.traffic.merge(traffic);
-        for (status, count) in statuses {
-            *result.statuses.entry(*status).or_default() += count;
-        }
-        result.elapsed_ns = result.elapsed_ns.max(*last_end_ns);
-        health.threads += 1;
-        health.lag.merge(&harvest.lag);
-        health.cpu_ns += harvest.cpu_ns;
-        health.wall_ns += harvest.wall_ns;
-        health.behind += harvest.behind;
-        // The threads look at their own part: their means add up.
-        looked += harvest.in_flight_sum as f64 / harvest.looks.max(1) as f64;
-        looks += harvest.looks;
-        failures.extend(harvest.recorded.failures);
-        samples.extend(harvest.recorded.samples);
-        first_answer = first_answer.or(harvest.recorded.first_answer);
-    }
-    health.in_flight_mean = looked;
-    health.in_flight_looks = looks;
-    result.failures = merge_failures(failures);
-    (result.seconds, result.seconds_dropped) = series.finish();
-    SampledRun { result, samples, first_answer }
 }

@@ -254,26 +254,6 @@ impl Recorder {
     }
 }
 
-/// Adds failures of several threads by kind, the most frequent first.
-pub(super) fn merge_failures(parts: impl IntoIterator<Item = FailureCount>) -> Vec<FailureCount> {
-    let mut by_kind: BTreeMap<FailureKind, FailureCount> = BTreeMap::new();
-    for part in parts {
-        let Some(sum) = by_kind.get_mut(&part.kind) else {
-            by_kind.insert(part.kind, part);
-            continue;
-        };
-        sum.count += part.count;
-        sum.last_ns = sum.last_ns.max(part.last_ns);
-        if part.first_ns < sum.first_ns {
-            sum.first_ns = part.first_ns;
-            sum.example = part.example;
-        }
-    }
-    let mut failures: Vec<FailureCount> = by_kind.into_values().collect();
-    failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
-    failures
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,24 +302,5 @@ mod tests {
         assert_eq!(all.samples.len(), 2);
         assert_eq!(all.samples[0].connect_ns, 5);
         assert_eq!(all.samples[0].total_ns, 95);
-    }
-
-    #[test]
-    fn failures_of_threads_add_up_by_kind() {
-        let part = |kind, count, first_ns, example: &str| FailureCount {
-            kind,
-            count,
-            first_ns,
-            last_ns: first_ns + 1,
-            example: example.to_owned(),
-        };
-        let merged = merge_failures([
-            part(FailureKind::Reset, 1, 10, "late"),
-            part(FailureKind::Timeout, 5, 3, "slow"),
-            part(FailureKind::Reset, 2, 4, "early"),
-        ]);
-        assert_eq!(merged[0].kind, FailureKind::Timeout);
-        assert_eq!((merged[1].count, merged[1].first_ns, merged[1].last_ns), (3, 4, 11));
-        assert_eq!(merged[1].example, "early");
     }
 }

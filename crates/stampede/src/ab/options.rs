@@ -70,5 +70,6 @@ pub(super) fn help() -> String {
             Flag::Refused(_) => {}
         }
     }
+    text.push_str("Exit code 0 as ab's, whatever the answers; 1 nothing measured, 2 bad arguments, 130 interrupted.\n");
     text
 }

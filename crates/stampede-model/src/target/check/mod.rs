@@ -1,14 +1,14 @@
 //! The whole-file check: every name exists, every slot has a value where it is used, every field a row judges is taken.
 
+mod rows;
+
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::str::FromStr;
 
 use super::error::{Source, TargetError, nearest};
 use super::request::{Ref, Request, SessionUse};
-use super::rows::{ConcurrencyRow, ExclusiveRow, LoadRow, LockRow, RateLimitRow, Row, StockRow};
+use super::rows::Row;
 use super::{BUILT_IN_SLOTS, Target, Template};
-use crate::threshold::Threshold;
 
 /// Contenders, callers and simultaneous requests of one row: connections are opened for each before the first is used.
 const MAX_TOGETHER: u32 = 1_000;
@@ -164,103 +164,6 @@ impl Checker<'_> {
             }
         }
         Ok(())
-    }
-
-    fn load(&self, row: &LoadRow) -> Check {
-        let known = self.session_scope(&row.user)?;
-        self.run(self.request(&row.request)?, &row.request, known)?;
-        if row.thresholds.is_empty() {
-            return Err(self.source.error(
-                row.id.span(),
-                "a load row without thresholds demands nothing",
-                "add thresholds = [\"p95 < 500ms\"]",
-            ));
-        }
-        for threshold in &row.thresholds {
-            Threshold::from_str(threshold.as_ref()).map_err(|bad| {
-                self.source.error(threshold.span(), bad.to_string(), "as in \"p95 < 500ms\" or \"errors < 0.1%\"")
-            })?;
-        }
-        let positive =
-            row.rate_per_s > 0 && row.quick.rate_per_s > 0 && !row.lasts.is_zero() && !row.quick.lasts.is_zero();
-        self.demand(positive, &row.id, "rate_per_s and lasts must be above zero")
-    }
-
-    fn stock(&self, row: &StockRow) -> Check {
-        let known = self.setup(&row.user, &row.setup)?;
-        self.run(self.request(&row.reserve)?, &row.reserve, known.clone())?;
-        self.must_refuse(&row.reserve)?;
-        self.level(&row.level, known)?;
-        self.demand(row.units > 0, &row.id, "units must be above zero")?;
-        self.together(row.simultaneous, &row.id)
-    }
-
-    fn concurrency(&self, row: &ConcurrencyRow) -> Check {
-        let known = self.setup(&row.user, &row.setup)?;
-        self.run(self.request(&row.reserve)?, &row.reserve, known.clone())?;
-        self.must_refuse(&row.reserve)?;
-        self.run(self.request(&row.receive)?, &row.receive, known.clone())?;
-        self.level(&row.level, known.clone())?;
-        if let Some(ledger) = &row.ledger {
-            self.run(self.request(&ledger.request)?, &ledger.request, known.with(["after"]))?;
-        }
-        self.demand(row.units > 0, &row.id, "units must be above zero")?;
-        self.together(row.reservations.saturating_add(row.receipts), &row.id)
-    }
-
-    fn rate_limit(&self, row: &RateLimitRow) -> Check {
-        for user in [&row.sequential_user, &row.simultaneous_user, &row.other_user] {
-            let known = self.session_scope(user)?;
-            self.run(self.request(&row.request)?, &row.request, known)?;
-        }
-        self.must_refuse(&row.request)?;
-        let users =
-            BTreeSet::from([row.sequential_user.as_ref(), row.simultaneous_user.as_ref(), row.other_user.as_ref()]);
-        self.demand(users.len() == 3, &row.id, "the three users must differ: each spends calls of his own")?;
-        self.demand(row.limit > 0 && row.calls > row.limit, &row.id, "calls must be above limit, limit above zero")?;
-        self.demand(row.window.as_secs() > 0, &row.id, "window must be at least one second")?;
-        self.together(row.calls, &row.id)
-    }
-
-    fn lock(&self, row: &LockRow) -> Check {
-        for user in [&row.user, &row.other_user] {
-            let known = self.session_scope(user)?;
-            self.lock_requests((&row.acquire, &row.release), known.clone())?;
-            let inspect = self.request(&row.inspect)?;
-            self.run(inspect, &row.inspect, known.clone().with(["resource"]))?;
-            self.must_take(inspect, &row.inspect, &["held"])?;
-            self.run(self.request(&row.work)?, &row.work, known)?;
-        }
-        self.must_refuse(&row.release)?;
-        self.demand(row.user.as_ref() != row.other_user.as_ref(), &row.id, "user and other_user must differ")?;
-        self.demand(
-            !row.short_ttl.is_zero() && row.short_ttl < row.ttl,
-            &row.id,
-            "short_ttl must be above zero and below ttl",
-        )
-    }
-
-    fn exclusive(&self, row: &ExclusiveRow) -> Check {
-        let known = self.session_scope(&row.user)?;
-        self.lock_requests((&row.acquire, &row.release), known)?;
-        self.demand(row.hold < row.ttl, &row.id, "hold must be below ttl, or the lock expires in its holder's hands")?;
-        self.together(row.contenders, &row.id)
-    }
-
-    fn lock_requests(&self, (acquire, release): (&Ref, &Ref), known: Known) -> Check {
-        let request = self.request(acquire)?;
-        let known = known.with(["resource", "wait_ms", "ttl_ms"]);
-        self.must_take(request, acquire, &["token"])?;
-        self.must_refuse(acquire)?;
-        let held = self.run(request, acquire, known)?;
-        self.run(self.request(release)?, release, held)?;
-        Ok(())
-    }
-
-    fn level(&self, level: &Ref, known: Known) -> Check {
-        let request = self.request(level)?;
-        self.run(request, level, known)?;
-        self.must_take(request, level, &["available", "reserved"])
     }
 
     /// What has a value once a user is logged in and the set-up is done.

@@ -13,11 +13,12 @@ statements! {
     /// One level.
     GET_LEVEL = "select product_id, warehouse_id, quantity, reserved_quantity, shipped_quantity, received_quantity, version, updated_at
           from stock_levels where tenant_id = $1 and product_id = $2 and warehouse_id = $3";
-    /// Levels in key order, after ($4, $5), of a product ($2) or a warehouse ($3) when one is given.
+    /// Levels in key order, after ($2, $3), up to product $4, of warehouse $5 when one is given. A product's own levels are a
+    /// range of the key, so that naming one never means reading the others.
     LIST_LEVELS = "select product_id, warehouse_id, quantity, reserved_quantity, shipped_quantity, received_quantity, version, updated_at
           from stock_levels
-         where tenant_id = $1 and ($2::uuid is null or product_id = $2) and ($3::uuid is null or warehouse_id = $3)
-           and (product_id, warehouse_id) > ($4, $5)
+         where tenant_id = $1 and (product_id, warehouse_id) > ($2, $3) and product_id <= $4
+           and ($5::uuid is null or warehouse_id = $5)
          order by product_id, warehouse_id limit $6";
     /// A level's ledger after version $4.
     LIST_MOVEMENTS = "select version, kind, d_quantity, d_reserved, d_shipped, d_received, quantity_after, reserved_after,
@@ -59,11 +60,13 @@ impl Store {
         after: Option<(ProductId, WarehouseId)>,
         limit: i64,
     ) -> Result<Page<StockLevel>, StoreError> {
-        let (product, warehouse) =
-            after.map_or((Uuid::nil(), Uuid::nil()), |(product, warehouse)| (product.uuid(), warehouse.uuid()));
-        let only_product = filter.product.map(ProductId::uuid);
+        let first = filter.product.map_or(Uuid::nil(), ProductId::uuid);
+        let last = filter.product.map_or(Uuid::max(), ProductId::uuid);
+        let start =
+            after.map(|(product, warehouse)| (product.uuid(), warehouse.uuid())).max(Some((first, Uuid::nil())));
+        let (product, warehouse) = start.unwrap_or_default();
         let only_warehouse = filter.warehouse.map(WarehouseId::uuid);
-        let params: Params<'_> = &[&tenant.get(), &only_product, &only_warehouse, &product, &warehouse, &(limit + 1)];
+        let params: Params<'_> = &[&tenant.get(), &product, &warehouse, &last, &only_warehouse, &(limit + 1)];
         let rows = self.run(tenant, &LIST_LEVELS, params).await?;
         Ok(Page::from_rows(&rows, limit, read_level)?)
     }

@@ -21,8 +21,9 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, anyhow};
 use clap::Args;
 use stampede_engine::load::{Arrivals, Expect, Keep, LoadPlan, SampledRun, Stop, run_keeping};
+use stampede_model::histogram::{Bound, Figure};
 use stampede_model::run_result::Ending;
-use stampede_model::units::{show_figure, thousands};
+use stampede_model::units::thousands;
 
 use crate::exit::Exit;
 use crate::load::exchange;
@@ -115,7 +116,7 @@ fn report(order: &AbOrder, run: &SampledRun, started: SystemTime) -> anyhow::Res
     if order.percentiles == Percentiles::Shown {
         text.push_str(&table::percentages(&times));
     }
-    text.push_str(&footer(run));
+    text.push_str(&footer(order, run));
     print::result(&text);
     if let Some(path) = &order.gnuplot {
         files::write_gnuplot(path, &run.samples, started)?;
@@ -126,20 +127,27 @@ fn report(order: &AbOrder, run: &SampledRun, started: SystemTime) -> anyhow::Res
     Ok(())
 }
 
-/// The latency in full, which whole milliseconds hide.
-fn footer(run: &SampledRun) -> String {
+/// The latency in microseconds, which whole milliseconds hide, and what no closed loop can show.
+fn footer(order: &AbOrder, run: &SampledRun) -> String {
     let latency = &run.result.latency.intent;
-    let at = |share| show_figure(latency.quantile(share));
+    let us = |figure: Option<Figure>| match figure {
+        None => "-".to_owned(),
+        Some(Figure { ns, bound: Bound::Exact }) => thousands(ns / 1_000),
+        Some(Figure { ns, bound: Bound::AtLeast }) => format!("≥ {}", thousands(ns / 1_000)),
+    };
+    let at = |share| us(latency.quantile(share));
     let lost = run.result.counts.failed + run.result.counts.unfinished;
     let lost = if lost > 0 { format!(", {} without an answer", thousands(lost)) } else { String::new() };
     format!(
-        "\nstampede: true latency p50 {}, p90 {}, p95 {}, p99 {}, p99.9 {}, max {} of {} requests{lost}\n",
+        "\nstampede: latency in µs p50 {}, p90 {}, p95 {}, p99 {}, p99.9 {}, max {} of {} requests{lost} (closed loop: a \
+         stall delays at most {} of them; `stampede load -R` counts all it would keep waiting)\n",
         at(0.5),
         at(0.9),
         at(0.95),
         at(0.99),
         at(0.999),
-        show_figure(latency.max()),
-        thousands(latency.count())
+        us(latency.max()),
+        thousands(latency.count()),
+        thousands(order.concurrency.into())
     )
 }

@@ -65,7 +65,7 @@ fn the_table_stands_as_ab_prints_it() {
     let output = stampede(&["ab", "-n40", "-c", "4", &server.url()]);
     let text = said(&output);
     assert_eq!(output.status.code(), Some(0), "{text} {}", remarked(&output));
-    let table = &text[text.find("Server Software").unwrap()..text.find("\nstampede: true latency").unwrap()];
+    let table = &text[text.find("Server Software").unwrap()..text.find("\nstampede: latency in µs p50 ").unwrap()];
     assert_eq!(layout(table), layout(&TABLE.replace("PORT", &server.port().to_string())));
     assert!(table.contains("Complete requests:      40\n") && table.contains("HTML transferred:       400 bytes\n"));
     assert_eq!(server.requests(), 40);

@@ -20,12 +20,12 @@ pub async fn run(args: &ApiArgs) -> Result<(), Failure> {
     let stop = CancellationToken::new();
     signals::watch(stop.clone()).map_err(|error| Failure::while_doing("watching for signals", &error))?;
     let app = service::assemble(&config, &config.store(connection)).await?;
-    service::drain_with(&app, &stop);
+    let closing = service::drain_with(&app, &stop, config.drain_delay);
     let address = listener.local_addr().map_err(|error| Failure::while_doing("listening", &error))?;
     // Nobody need read it; a closed stdout is no reason not to serve.
     writeln!(std::io::stdout(), "kv-erp listens on http://{address}").ok();
     tracing::info!(%address, redis = config.redis.is_some(), "serving");
-    serve::serve(listener, http::router(app), stop).await;
+    serve::serve(listener, http::router(app), closing).await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -104,6 +104,9 @@ pub struct ServiceArgs {
     /// How long a request may take, in milliseconds.
     #[arg(long, env = "KV_REQUEST_TIMEOUT_MS", default_value_t = 10_000, value_name = "MS")]
     pub request_timeout_ms: u64,
+    /// How long to go on accepting after SIGTERM while /readyz says 503, in milliseconds: time for a load balancer to look.
+    #[arg(long, env = "KV_DRAIN_DELAY_MS", default_value_t = 0, value_name = "MS")]
+    pub drain_delay_ms: u64,
 }
 
 /// A database connection that may create roles and act as kv_owner.

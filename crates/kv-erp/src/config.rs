@@ -19,6 +19,7 @@ const MAX_STOCK_WRITERS: usize = 64;
 /// A statement's own limit and the wait for a connection must fit into a request's time, with something to spare.
 const MIN_REQUEST_TIMEOUT_MS: u64 = 8_000;
 const MAX_REQUEST_TIMEOUT_MS: u64 = 300_000;
+const MAX_DRAIN_DELAY_MS: u64 = 60_000;
 
 /// What `up` and `api` run with.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub struct ServiceConfig {
     pub pool_size: usize,
     /// Tasks that write stock.
     pub stock_writers: usize,
+    /// How long to go on accepting after the stop signal.
+    pub drain_delay: Duration,
     /// The HTTP face.
     pub http: HttpSettings,
 }
@@ -48,6 +51,7 @@ impl ServiceConfig {
         faults.range("--stock-writers", args.stock_writers as u64, 1, MAX_STOCK_WRITERS as u64);
         faults.range("--rate-limit-per-minute", u64::from(args.rate_limit_per_minute), 1, u64::from(u32::MAX));
         faults.range("--request-timeout-ms", args.request_timeout_ms, MIN_REQUEST_TIMEOUT_MS, MAX_REQUEST_TIMEOUT_MS);
+        faults.range("--drain-delay-ms", args.drain_delay_ms, 0, MAX_DRAIN_DELAY_MS);
         faults.range("--trusted-proxies", u64::from(args.trusted_proxies), 0, 16);
         if let Some(limit) = args.tenant_rate_limit_per_minute
             && limit < args.rate_limit_per_minute
@@ -66,6 +70,7 @@ impl ServiceConfig {
             replicas,
             pool_size: args.pool_size,
             stock_writers: args.stock_writers,
+            drain_delay: Duration::from_millis(args.drain_delay_ms),
             http: HttpSettings {
                 rate_limit_per_minute: args.rate_limit_per_minute,
                 tenant_rate_limit_per_minute: args.tenant_rate_limit_per_minute,

@@ -1,5 +1,7 @@
 //! The service put together and run, the same for `up` and `api`.
 
+use std::time::Duration;
+
 use kv_coord::lock::Epoch;
 use kv_coord::{LockService, RateLimiter};
 use kv_store::{Store, StoreConfig, admin};
@@ -49,11 +51,16 @@ async fn in_process(store: &Store) -> Result<Coordination, Failure> {
     Ok(Coordination::in_process(epoch))
 }
 
-/// Tells the app that the process is stopping as soon as it is.
-pub fn drain_with(app: &App, stop: &CancellationToken) {
-    let (draining, stop) = (app.draining().clone(), stop.clone());
+/// Tells the app at once that the process is stopping, and gives a token that is cancelled `delay` later: until then the service
+/// still accepts, so that a load balancer can see that it is not ready before it is gone.
+pub fn drain_with(app: &App, stop: &CancellationToken, delay: Duration) -> CancellationToken {
+    let (draining, stop, closing) = (app.draining().clone(), stop.clone(), CancellationToken::new());
+    let close = closing.clone();
     tokio::spawn(async move {
         stop.cancelled().await;
         draining.cancel();
+        tokio::time::sleep(delay).await;
+        close.cancel();
     });
+    closing
 }

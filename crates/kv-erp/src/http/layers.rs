@@ -67,10 +67,6 @@ impl<'a> Bounds<'a> {
 }
 
 async fn bounded(bounds: Bounds<'_>, method: &Method, request: Request, next: Next) -> Response {
-    if announces_too_much(request.headers()) {
-        return Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is larger than 1 MiB.")
-            .into_response();
-    }
     let _place = match bounds.places.map(Semaphore::try_acquire).transpose() {
         Ok(place) => place,
         Err(_full) => {
@@ -89,9 +85,14 @@ async fn bounded(bounds: Bounds<'_>, method: &Method, request: Request, next: Ne
     }
 }
 
-fn announces_too_much(headers: &HeaderMap) -> bool {
+/// 413 for a body that says itself that it is too large: it need not be sent. One that does not say is found while reading.
+pub(super) fn refuse_announced_size(headers: &HeaderMap) -> Result<(), Problem> {
     let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64)
+    if announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64) {
+        let detail = "The body is larger than 1 MiB.";
+        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail));
+    }
+    Ok(())
 }
 
 /// A read may simply be repeated; of a write nobody knows here whether it happened.

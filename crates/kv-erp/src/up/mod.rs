@@ -47,10 +47,10 @@ pub async fn run(args: &UpArgs) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|error| Failure::while_doing("listening", &error))?;
     let serving = async {
         let (app, demo) = prepare(&postgres, &folder, args, &config).await?;
-        service::drain_with(&app, &stop);
-        Ok::<_, Failure>((app, demo))
+        let closing = service::drain_with(&app, &stop, config.drain_delay);
+        Ok::<_, Failure>((app, demo, closing))
     };
-    let (app, demo) = tokio::select! {
+    let (app, demo, closing) = tokio::select! {
         prepared = serving => prepared?,
         () = stop.cancelled() => {
             postgres.stop().await;
@@ -61,7 +61,7 @@ pub async fn run(args: &UpArgs) -> Result<(), Failure> {
     tracing::info!(%address, folder = %folder.path().display(), redis = config.redis.is_some(), "serving");
     let guardian_stop = CancellationToken::new();
     let guardian = tokio::spawn(guardian::keep_running(postgres, guardian_stop.clone()));
-    serve::serve(listener, http::router(app), stop).await;
+    serve::serve(listener, http::router(app), closing).await;
     guardian_stop.cancel();
     if guardian.await.is_err() {
         tracing::error!("the private PostgreSQL's guardian panicked; the server stops with this process");

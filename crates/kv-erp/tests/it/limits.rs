@@ -128,6 +128,7 @@ async fn every_answer_to_a_known_caller_carries_the_headers() {
         (405, one.ask(&format!("PUT /customers/{id}")).await),
         (409, one.post("/customers", &json!({"code": "C-1", "name": "One"})).await),
         (413, one.send_raw("POST /customers", json, vec![b' '; 1024 * 1024 + 1]).await),
+        (413, one.with("content-length", "1048577").ask("POST /customers").await),
         (415, one.send_raw("POST /customers", Some("text/plain"), "x").await),
         (422, one.post("/customers", &json!({})).await),
         (204, one.ask(&format!("DELETE /customers/{id}")).await),

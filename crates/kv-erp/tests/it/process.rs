@@ -244,6 +244,22 @@ async fn a_stopping_service_says_so_and_a_second_signal_ends_it() {
 }
 
 #[tokio::test]
+async fn a_load_balancer_sees_a_stopping_service_before_it_is_gone() {
+    let (place, database) = (place(), crate::world::database().await);
+    let url = database.url_for(Login::Role { name: "kv_app", password: crate::world::APP_PASSWORD });
+    let args = ["api", "--listen", "127.0.0.1:0", "--drain-delay-ms", "3000", "--database-url", &url];
+    let api = Running::start(place.path(), &args).await;
+    assert_eq!(api.get("/readyz", None).await.unwrap().status, 200);
+    api.process.signal(Signal::TERM);
+    let is_draining =
+        || async { api.get("/readyz", None).await.is_some_and(|reply| reply.json()["code"] == "draining") };
+    eventually(Duration::from_secs(3), is_draining).await;
+    assert_eq!(api.get("/healthz", None).await.unwrap().status, 200, "whoever has not looked yet is still served");
+    let status = tokio::time::timeout(Duration::from_secs(20), api.process.wait()).await.expect("it ends");
+    assert_eq!(status.code(), Some(0), "{}", api.text());
+}
+
+#[tokio::test]
 async fn openapi_prints_the_interface() {
     let output = run(&["openapi"]).await;
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -103,8 +103,12 @@ pub(crate) async fn login(
         let password = fields.required("password", password_value);
         email.zip(password)
     })?;
+    let attempt = Attempt { email: &email, password: &password, address };
+    let policies = failure_policies(attempt);
+    // Before anything else, so that a throttled client costs neither a query nor a place in the queue.
+    refuse_throttled(&app.login_failures().peek(&policies).await?)?;
     let known = app.store().find_login(&email).await?;
-    let login = check(&app, Attempt { email: &email, password: &password, address }, known).await?;
+    let login = check(&app, attempt, &policies, known).await?;
     let token = Token::generate(TokenKind::Session);
     let expires_at = Timestamp::now() + SESSION_LIFE;
     app.store().insert_session(login.account.tenant, login.account.user, &token.hash(), expires_at).await?;
@@ -131,20 +135,17 @@ struct Attempt<'a> {
 ///
 /// Everything that tells right from wrong happens with a turn in hand and after a look at the counters, the quick check against
 /// recent logins too: otherwise a flood of guesses at once could try more passwords than the counters allow.
-async fn check(app: &App, attempt: Attempt<'_>, login: Option<Login>) -> Result<Login, Problem> {
-    let policies = failure_policies(attempt);
-    // Before queueing, so that a throttled client costs no place in the queue.
-    refuse_throttled(&app.login_failures().peek(&policies).await?)?;
+async fn check(app: &App, attempt: Attempt<'_>, policies: &[Policy], login: Option<Login>) -> Result<Login, Problem> {
     let turn =
         app.passwords().turn().await.map_err(|QueueFull| {
             Problem::unavailable("overloaded", "Too many logins at once.", Duration::from_secs(2))
         })?;
-    refuse_throttled(&app.login_failures().peek(&policies).await?)?;
+    refuse_throttled(&app.login_failures().peek(policies).await?)?;
     let verdict = app.passwords().check(&turn, login.as_ref(), attempt.password).await;
     if let (Verdict::Right, Some(login)) = (verdict, login) {
         return Ok(login);
     }
-    app.login_failures().penalise(&policies).await?;
+    app.login_failures().penalise(policies).await?;
     Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address or the password is wrong."))
 }
 

@@ -18,6 +18,7 @@ use jiff::Timestamp;
 use kv_store::access::{Account, TokenHash};
 
 use super::ctx::Ctx;
+use super::layers::refuse_announced_size;
 use super::limit;
 use super::problem::Problem;
 use super::request_id::RequestId;
@@ -37,6 +38,8 @@ pub(super) async fn require_caller(State(app): State<App>, mut request: Request,
         Err(problem) => return problem.into_response(),
     };
     let mut response = if let Some(problem) = admission.refusal() {
+        problem.into_response()
+    } else if let Err(problem) = refuse_announced_size(request.headers()) {
         problem.into_response()
     } else {
         let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(request.headers()));

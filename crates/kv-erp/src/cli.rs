@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use kv_store::access::Role;
 use secrecy::SecretString;
 
@@ -56,7 +57,7 @@ pub struct UpArgs {
     #[arg(long, env = "KV_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Fill an empty database with two tenants, their accounts, 1,000 customers and products each, and stock.
-    #[arg(long, env = "KV_DEMO")]
+    #[arg(long, env = "KV_DEMO", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new())]
     pub demo: bool,
     /// The service itself.
     #[command(flatten)]

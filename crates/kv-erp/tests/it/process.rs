@@ -62,8 +62,12 @@ impl Running {
 
 /// Runs the program to its end.
 async fn run(args: &[&str]) -> Output {
+    run_with(args, &[]).await
+}
+
+async fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(PROGRAM);
-    command.args(args).env_remove("KV_LOG");
+    command.args(args).env_remove("KV_LOG").envs(variables.iter().copied());
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 
@@ -158,6 +162,10 @@ async fn the_command_line_is_refused_before_anything_happens() {
         let said = failure(&run(args).await, 2);
         assert!(said.contains(part) && !said.contains("hunter2"), "{said}");
     }
+    // Variables are flags too, and a switch is on for 1 as well as for true.
+    let variables = [("KV_DEMO", "1"), ("KV_POOL_SIZE", "0")];
+    assert!(failure(&run_with(&["up"], &variables).await, 2).contains("--pool-size must be 1 to 1000, not 0"));
+    assert_eq!(run_with(&["up"], &[("KV_DEMO", "perhaps")]).await.status.code(), Some(2));
     for args in [&["up", "--no-such-flag"][..], &["up", "--listen", "nonsense"], &["fly"], &[]] {
         assert_eq!(run(args).await.status.code(), Some(2), "{args:?}");
     }

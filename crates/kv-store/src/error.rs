@@ -41,6 +41,11 @@ impl StoreError {
             .is_some_and(|code| [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code))
     }
 
+    /// Whether a prepared statement's plan no longer fits the schema: a migration came in between.
+    pub(crate) fn is_stale_plan(&self) -> bool {
+        matches!(self, Self::Database(error) if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED))
+    }
+
     /// Whether the same request may succeed a moment later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Overloaded | Self::LockTimeout)
@@ -67,6 +72,10 @@ impl From<tokio_postgres::Error> for StoreError {
         if is_shutdown(code) {
             return Self::Unavailable(Some(error));
         }
+        // Class 53: connections, memory or disk are used up.
+        if code.code().starts_with("53") {
+            return Self::Overloaded;
+        }
         let is_key = *code == SqlState::UNIQUE_VIOLATION || *code == SqlState::FOREIGN_KEY_VIOLATION;
         match refusal.constraint() {
             Some(constraint) if is_key => Self::Constraint { constraint: constraint.to_owned() },
@@ -75,13 +84,16 @@ impl From<tokio_postgres::Error> for StoreError {
     }
 }
 
-/// Codes with which a server that stops, starts or is full turns a session away.
+/// Codes with which a server that stops, starts, is no longer the primary or has enough of a session turns it away.
 fn is_shutdown(code: &SqlState) -> bool {
     [
         SqlState::ADMIN_SHUTDOWN,
         SqlState::CRASH_SHUTDOWN,
         SqlState::CANNOT_CONNECT_NOW,
-        SqlState::TOO_MANY_CONNECTIONS,
+        SqlState::DATABASE_DROPPED,
+        SqlState::IDLE_SESSION_TIMEOUT,
+        SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+        SqlState::READ_ONLY_SQL_TRANSACTION,
         SqlState::CONNECTION_FAILURE,
         SqlState::CONNECTION_EXCEPTION,
     ]

@@ -1,15 +1,14 @@
 //! The pool, and the only way to a tenant's rows.
 //!
-//! A transaction's begin, its tenant and its statements leave in one pipeline: row-level security then costs no round trip.
-//! A future that is dropped anywhere in between leaves a rollback queued on the connection before the pool lends it again;
-//! PostgreSQL works through a connection's messages in order, so the next borrower never sees a foreign transaction.
+//! A transaction's begin, its tenant, its statements and its commit leave in one pipeline: row-level security then costs no round
+//! trip. All of them are queued on the connection by the first poll, so a future that is dropped has sent either nothing or a whole
+//! transaction; PostgreSQL works through a connection's messages in order, and the next borrower never meets a foreign one.
 //!
 //! Absent on purpose: `SET` for a whole session (it would outlive its transaction in a pooled connection).
 
 use std::time::Duration;
 
-use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod};
-use futures_util::FutureExt as _;
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use kv_types::TenantId;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
@@ -28,8 +27,10 @@ statements! {
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// What every session of the service runs under. `jit` compiles plans for long queries; ours are short.
-const SESSION_OPTIONS: &str =
-    "-c lock_timeout=2s -c statement_timeout=5s -c idle_in_transaction_session_timeout=10s -c jit=off";
+///
+/// What a role's or a database's own defaults say of isolation and durability does not count; options in the URL do.
+const SESSION_OPTIONS: &str = "-c default_transaction_isolation=read\\ committed -c synchronous_commit=on \
+    -c lock_timeout=2s -c statement_timeout=5s -c idle_in_transaction_session_timeout=10s -c jit=off";
 
 /// How to reach PostgreSQL, and how much of it to use.
 #[derive(Clone, Debug)]
@@ -53,7 +54,10 @@ impl StoreConfig {
     /// The connection settings with the service's session options and time limits added.
     pub(crate) fn session(&self) -> tokio_postgres::Config {
         let mut config = self.connection.clone();
-        config.application_name("kv-erp").connect_timeout(Duration::from_secs(2));
+        config.application_name("kv-erp");
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(Duration::from_secs(2));
+        }
         config.keepalives_idle(Duration::from_secs(10)).tcp_user_timeout(Duration::from_secs(5));
         let options = match config.get_options() {
             Some(given) => format!("{SESSION_OPTIONS} {given}"),
@@ -103,11 +107,8 @@ impl Store {
             .create_timeout(timeout)
             .recycle_timeout(timeout)
             .runtime(deadpool_postgres::Runtime::Tokio1)
-            .pre_recycle(Hook::sync_fn(|client, _| {
-                if client.is_closed() { Err(HookError::message("the connection is closed")) } else { Ok(()) }
-            }))
             .build()
-            .map_err(|_| StoreError::Overloaded)?;
+            .map_err(|_| StoreError::Unavailable(None))?;
         Ok(Self { pool, stock: crate::stock::Ledger::start(config) })
     }
 
@@ -128,13 +129,25 @@ impl Store {
         self.pool.status()
     }
 
-    /// Runs one statement as a tenant, in a transaction of its own, in one round trip.
+    /// Runs one statement as a tenant, in a transaction of its own, in one round trip. A deadlock's victim is run once more.
     ///
     /// # Errors
-    /// Any; then nothing was written, but for a connection that broke during the commit: [`StoreError::OutcomeUnknown`].
+    /// Any; then nothing was written, but for a write whose connection broke under way: [`StoreError::OutcomeUnknown`].
     /// # Cancel safety
-    /// A dropped future leaves the statement either committed or rolled back, never open.
+    /// A dropped future has either sent nothing or leaves the statement to be run and committed; never an open transaction.
     pub(crate) async fn run(
+        &self,
+        tenant: TenantId,
+        statement: &Statement,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        match self.try_run(tenant, statement, params).await {
+            Err(error) if error.is_deadlock() || error.is_stale_plan() => self.try_run(tenant, statement, params).await,
+            done => done,
+        }
+    }
+
+    async fn try_run(
         &self,
         tenant: TenantId,
         statement: &Statement,
@@ -143,7 +156,6 @@ impl Store {
         let client = self.pool.get().await?;
         let set_tenant = client.prepare_cached(SET_TENANT.text).await?;
         let prepared = client.prepare_cached(statement.text).await?;
-        let guard = RollbackOnDrop::new(&client);
         let tenant_number = tenant.get();
         let tenant_param: Params<'_> = &[&tenant_number];
         let (begun, set, rows, committed) = futures_util::join!(
@@ -152,13 +164,15 @@ impl Store {
             client.query(&prepared, params),
             client.batch_execute("commit"),
         );
-        guard.disarm();
-        begun?;
-        set?;
-        let rows = rows?;
-        // The statement was answered; an answer that is missing now is the commit's.
+        // What PostgreSQL refused before the commit was not written. Without its word, the commit may have been reached.
+        let before_commit = begun.and(set).and(rows).map_err(|error| unanswered(statement, error));
+        let rows = before_commit.inspect_err(|error| {
+            if error.is_stale_plan() {
+                client.statement_cache.clear();
+            }
+        })?;
         committed.map_err(|error| match StoreError::from(error) {
-            StoreError::Unavailable(_) => StoreError::OutcomeUnknown,
+            StoreError::Unavailable(_) if statement.writes() => StoreError::OutcomeUnknown,
             other => other,
         })?;
         Ok(rows)
@@ -180,7 +194,6 @@ impl Store {
         for statement in statements {
             prepared.push(client.prepare_cached(statement.text).await?);
         }
-        let guard = RollbackOnDrop::new(&client);
         let tenant_number = tenant.get();
         let tenant_param: Params<'_> = &[&tenant_number];
         let (begun, set, answers, committed) = futures_util::join!(
@@ -189,7 +202,6 @@ impl Store {
             futures_util::future::join_all(prepared.iter().map(|statement| client.query(statement, params))),
             client.batch_execute("commit"),
         );
-        guard.disarm();
         begun?;
         set?;
         committed?;
@@ -209,27 +221,11 @@ impl Store {
     }
 }
 
-/// Queues a rollback on the connection when the transaction's future is dropped before its end.
-struct RollbackOnDrop<'a> {
-    client: Option<&'a Object>,
-}
-
-impl<'a> RollbackOnDrop<'a> {
-    fn new(client: &'a Object) -> Self {
-        Self { client: Some(client) }
-    }
-
-    fn disarm(mut self) {
-        self.client = None;
-    }
-}
-
-impl Drop for RollbackOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(client) = self.client {
-            // The first poll puts the message into the connection's queue; nobody waits for the answer. Without an open
-            // transaction PostgreSQL only warns.
-            drop(client.batch_execute("rollback").now_or_never());
-        }
+/// An error of the part of the pipeline before the commit. A connection that broke says nothing of what PostgreSQL still read.
+fn unanswered(statement: &Statement, error: tokio_postgres::Error) -> StoreError {
+    let was_answered = error.as_db_error().is_some();
+    match StoreError::from(error) {
+        StoreError::Unavailable(_) if statement.writes() && !was_answered => StoreError::OutcomeUnknown,
+        other => other,
     }
 }

@@ -11,6 +11,13 @@ pub struct Statement {
     pub text: &'static str,
 }
 
+impl Statement {
+    /// Whether it may change anything.
+    pub fn writes(&self) -> bool {
+        !self.text.starts_with("select ")
+    }
+}
+
 /// Declares statements as constants and `STATEMENTS`, the module's list of them.
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $text:expr;)+) => {

@@ -1,16 +1,26 @@
-//! The proof of the ledger: what must hold for every stock level, asked of the tables as they are.
+//! The proof of the ledger: what must hold for every stock level and every order, asked of the tables as they are.
 //!
 //! Per level: conservation; the movements' sums are the row; their versions run from 1 to the row's without a gap, and each one's
-//! after-image is the sum up to it; what is held is what pending reservations hold.
+//! after-image is the sum up to it; what is held is what pending reservations hold. No movement and no reservation is without its
+//! level. Per order: while it stands, its reservation holds what its lines ask for, and once it is cancelled nothing.
+//!
+//! Everything is read on one snapshot, so writers may go on meanwhile.
 
-use kv_types::{ProductId, TenantId, WarehouseId};
+use kv_types::{OrderId, ProductId, TenantId, WarehouseId};
+use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::statement::statements;
 use crate::{Store, StoreError};
 
 statements! {
+    /// Gives the transaction's later statements five minutes each: they read whole tables. The parameter is theirs.
+    AUDIT_LIMIT = "select set_config('statement_timeout', '300s', true), $1::bigint";
     /// Levels at fault, with the fault; no row when all is well.
-    AUDIT_LEVELS = "with ledger as (
+    AUDIT_LEVELS = "select * from (with level as (
+            select product_id, warehouse_id, quantity, reserved_quantity as reserved, shipped_quantity as shipped,
+                   received_quantity as received, version from stock_levels where tenant_id = $1),
+        ledger as (
             select product_id, warehouse_id, count(*) as movements, max(version) as last_version,
                    sum(d_quantity) as quantity, sum(d_reserved) as reserved, sum(d_shipped) as shipped, sum(d_received) as received
               from stock_movements where tenant_id = $1 group by product_id, warehouse_id),
@@ -22,57 +32,97 @@ statements! {
                 window w as (partition by product_id, warehouse_id order by version)) image
              where (quantity_after, reserved_after) is distinct from (quantity, reserved)),
         held as (
-            select product_id, warehouse_id, sum(quantity) as quantity
-              from reservations where tenant_id = $1 and status = 'pending' group by product_id, warehouse_id)
-        select l.product_id, l.warehouse_id, case
-                 when l.quantity + l.reserved_quantity + l.shipped_quantity <> l.received_quantity then 'units are not conserved'
+            select product_id, warehouse_id, sum(quantity) filter (where status = 'pending') as quantity
+              from reservations where tenant_id = $1 group by product_id, warehouse_id)
+        select product_id, warehouse_id, case
+                 when l.version is null then 'movements or reservations are without a level'
+                 when l.quantity + l.reserved + l.shipped <> l.received then 'units are not conserved'
                  when coalesce(m.last_version, 0) <> l.version or coalesce(m.movements, 0) <> l.version
                      then 'the ledger has a gap'
                  when (coalesce(m.quantity, 0), coalesce(m.reserved, 0), coalesce(m.shipped, 0), coalesce(m.received, 0))
-                      <> (l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity)
+                      <> (l.quantity, l.reserved, l.shipped, l.received)
                      then 'the ledger does not sum to the level'
                  when i.product_id is not null then 'an after-image differs from the sum so far'
-                 else 'held units are not those of the pending reservations' end
-          from stock_levels l
-          left join ledger m using (product_id, warehouse_id)
-          left join images i using (product_id, warehouse_id)
-          left join held h using (product_id, warehouse_id)
-         where l.tenant_id = $1
-           and (l.quantity + l.reserved_quantity + l.shipped_quantity <> l.received_quantity
-                or coalesce(m.last_version, 0) <> l.version or coalesce(m.movements, 0) <> l.version
-                or (coalesce(m.quantity, 0), coalesce(m.reserved, 0), coalesce(m.shipped, 0), coalesce(m.received, 0))
-                   <> (l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity)
-                or i.product_id is not null
-                or coalesce(h.quantity, 0) <> l.reserved_quantity)
-         order by 1, 2";
+                 when coalesce(h.quantity, 0) <> l.reserved then 'held units are not those of the pending reservations'
+               end as fault
+          from level l
+          full join ledger m using (product_id, warehouse_id)
+          full join held h using (product_id, warehouse_id)
+          left join images i using (product_id, warehouse_id)) judged
+         where fault is not null order by product_id, warehouse_id";
+    /// Orders at fault, with the product where it is one's; no row when all is well.
+    AUDIT_ORDERS = "select * from (with placed as (
+            select id as order_id, status from orders where tenant_id = $1),
+        asked as (
+            select order_id, product_id, sum(quantity) as units
+              from order_items where tenant_id = $1 group by order_id, product_id),
+        held as (
+            select order_id, product_id, coalesce(sum(quantity) filter (where status = 'pending'), 0) as units,
+                   count(*) filter (where status <> 'released') as kept
+              from reservations where tenant_id = $1 and order_id is not null group by order_id, product_id)
+        select order_id, product_id, case
+                 when o.status is null then 'lines or reservations are without an order'
+                 when product_id is null then 'the order has no lines'
+                 when o.status = 'cancelled' and coalesce(h.kept, 0) > 0 then 'stock of a cancelled order was not given back'
+                 when o.status <> 'cancelled' and coalesce(h.units, 0) <> coalesce(a.units, 0)
+                     then 'held units are not those of the order'
+               end as fault
+          from asked a
+          full join held h using (order_id, product_id)
+          full join placed o using (order_id)) judged
+         where fault is not null order by order_id, product_id";
 }
 
-/// A level for which something does not hold.
+/// Something that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LedgerFault {
-    /// The level's product.
-    pub product: ProductId,
-    /// The level's warehouse.
-    pub warehouse: WarehouseId,
-    /// What does not hold.
-    pub fault: String,
+pub enum LedgerFault {
+    /// Of a stock level.
+    Level {
+        /// The level's product.
+        product: ProductId,
+        /// The level's warehouse.
+        warehouse: WarehouseId,
+        /// What does not hold.
+        fault: String,
+    },
+    /// Of an order and what holds its stock.
+    Order {
+        /// The order.
+        order: OrderId,
+        /// The product for which it does not hold; `None` for an order without any.
+        product: Option<ProductId>,
+        /// What does not hold.
+        fault: String,
+    },
 }
 
 impl Store {
-    /// Every level of the tenant for which something does not hold; empty when all is well. Reads the whole ledger.
+    /// Every level and every order of the tenant for which something does not hold; empty when all is well. Reads the whole
+    /// ledger, on one snapshot, with a statement limit of its own: five minutes for the levels and as long for the orders.
     ///
     /// # Errors
-    /// [`StoreError::LockTimeout`] when the ledger is too long to be read within the session's statement limit.
+    /// [`StoreError::LockTimeout`] when the ledger is too long to be read in that time.
+    /// # Cancel safety
+    /// Nothing is written. What was sent runs to its end and keeps its connection busy until then.
     pub async fn audit_stock(&self, tenant: TenantId) -> Result<Vec<LedgerFault>, StoreError> {
-        let rows = self.run(tenant, &AUDIT_LEVELS, &[&tenant.get()]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(LedgerFault {
-                    product: ProductId::from_uuid(row.try_get(0)?),
-                    warehouse: WarehouseId::from_uuid(row.try_get(1)?),
-                    fault: row.try_get(2)?,
-                })
-            })
-            .collect()
+        let statements = [&AUDIT_LIMIT, &AUDIT_LEVELS, &AUDIT_ORDERS];
+        let [_, levels, orders] = self.read_all(tenant, statements, &[&tenant.get()]).await?;
+        Ok(levels.iter().map(read_level).chain(orders.iter().map(read_order)).collect::<Result<_, _>>()?)
     }
+}
+
+fn read_level(row: &Row) -> Result<LedgerFault, tokio_postgres::Error> {
+    Ok(LedgerFault::Level {
+        product: ProductId::from_uuid(row.try_get(0)?),
+        warehouse: WarehouseId::from_uuid(row.try_get(1)?),
+        fault: row.try_get(2)?,
+    })
+}
+
+fn read_order(row: &Row) -> Result<LedgerFault, tokio_postgres::Error> {
+    Ok(LedgerFault::Order {
+        order: OrderId::from_uuid(row.try_get(0)?),
+        product: row.try_get::<_, Option<Uuid>>(1)?.map(ProductId::from_uuid),
+        fault: row.try_get(2)?,
+    })
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use futures_util::try_join;
 use kv_types::stock::MovementKind;
 use kv_types::{OrderId, TenantId};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::board::{Board, Movement};
@@ -18,10 +19,11 @@ statements! {
     UPDATE_LEVELS = "update stock_levels l
            set quantity = c.quantity, reserved_quantity = c.reserved, shipped_quantity = c.shipped,
                received_quantity = c.received, version = c.version, updated_at = now()
-          from unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[])
-               as c(product_id, warehouse_id, quantity, reserved, shipped, received, version)
+          from unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
+                      $9::bigint[])
+               as c(product_id, warehouse_id, quantity, reserved, shipped, received, version, locked_version)
          where l.tenant_id = $1 and l.product_id = c.product_id and l.warehouse_id = c.warehouse_id
-           and l.version < c.version";
+           and l.version = c.locked_version";
     /// The ledger's entries.
     INSERT_MOVEMENTS = "insert into stock_movements (tenant_id, product_id, warehouse_id, version, kind, d_quantity, d_reserved,
                d_shipped, d_received, quantity_after, reserved_after, reservation_id, order_id, receipt_id, actor_id)
@@ -55,6 +57,8 @@ statements! {
     UPDATE_ORDERS = "update orders o set status = c.status, version = c.version, updated_at = now()
           from unnest($2::uuid[], $3::text[], $4::bigint[]) as c(id, status, version)
          where o.tenant_id = $1 and o.id = c.id";
+    /// The numbers of orders whose answer was lost.
+    READ_ORDER_NUMBERS = "select id, number from orders where tenant_id = $1 and id = any($2::uuid[])";
     /// What became of a transaction whose commit was not answered.
     TRANSACTION_STATUS = "select pg_xact_status($1::text::xid8)";
 }
@@ -82,7 +86,7 @@ pub(super) async fn write(
 }
 
 async fn write_levels(connection: &Connection, tenant: i64, board: &Board) -> Result<(), StoreError> {
-    let dirty: Vec<_> = board.levels.iter().filter(|(_, level)| level.dirty).collect();
+    let dirty: Vec<_> = board.levels.iter().filter(|(_, level)| level.is_changed()).collect();
     if dirty.is_empty() {
         return Ok(());
     }
@@ -94,7 +98,9 @@ async fn write_levels(connection: &Connection, tenant: i64, board: &Board) -> Re
     let shipped: Vec<i64> = column(|level| level.shipped);
     let received: Vec<i64> = column(|level| level.received);
     let versions: Vec<i64> = column(|level| level.version);
-    let params: Params<'_> = &[&tenant, &products, &warehouses, &quantities, &reserved, &shipped, &received, &versions];
+    let locked: Vec<i64> = column(|level| level.locked_version);
+    let params: Params<'_> =
+        &[&tenant, &products, &warehouses, &quantities, &reserved, &shipped, &received, &versions, &locked];
     let written = connection.execute(&UPDATE_LEVELS, params).await?;
     if written == dirty.len() as u64 { Ok(()) } else { Err(StoreError::Corrupt("a stock level")) }
 }
@@ -179,6 +185,11 @@ async fn write_orders(
     let references: Vec<Option<&str>> = orders.iter().map(|order| order.reference.as_deref()).collect();
     let rows =
         connection.query(&INSERT_ORDERS, &[&tenant, &ids, &customers, &currencies, &totals, &references]).await?;
+    read_numbers(&rows)
+}
+
+/// Order numbers by order.
+pub(super) fn read_numbers(rows: &[Row]) -> Result<HashMap<OrderId, i64>, StoreError> {
     rows.iter().map(|row| Ok((OrderId::from_uuid(row.try_get(0)?), row.try_get(1)?))).collect()
 }
 

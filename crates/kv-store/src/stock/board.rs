@@ -21,11 +21,16 @@ pub(crate) struct Level {
     pub(crate) shipped: i64,
     pub(crate) received: i64,
     pub(crate) version: i64,
-    /// Whether this batch changed it.
-    pub(crate) dirty: bool,
+    /// The version at which the row was locked.
+    pub(crate) locked_version: i64,
 }
 
 impl Level {
+    /// Whether this batch changed it.
+    pub(crate) fn is_changed(&self) -> bool {
+        self.version != self.locked_version
+    }
+
     fn is_conserved(&self) -> bool {
         self.quantity >= 0
             && self.reserved >= 0
@@ -91,12 +96,6 @@ pub(crate) struct Effects {
     pub(crate) changed_orders: Vec<OrderId>,
 }
 
-impl Effects {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.movements.is_empty() && self.changed_orders.is_empty()
-    }
-}
-
 /// The rows a batch locked or read.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
@@ -107,12 +106,20 @@ pub(crate) struct Board {
     pub(crate) customers: HashSet<CustomerId>,
     pub(crate) reservations: HashMap<ReservationId, Reservation>,
     pub(crate) orders: HashMap<OrderId, Order>,
+    /// Whether a product has levels that were made while the batch waited for its locks, and so are not among [`Self::levels`].
+    pub(crate) has_unlocked_sources: bool,
     /// The tokens that the fence table accepted, by resource.
     pub(crate) fences: HashMap<String, i64>,
     pub(crate) effects: Effects,
 }
 
 impl Board {
+    /// Whether there is anything to commit. A fence that was raised counts although its command was refused: a token that was seen
+    /// makes older ones stale.
+    pub(crate) fn has_effects(&self) -> bool {
+        !(self.effects.movements.is_empty() && self.effects.changed_orders.is_empty() && self.fences.is_empty())
+    }
+
     /// Available units of a level; a level that was never received into has none.
     pub(crate) fn available(&self, key: LevelKey) -> i64 {
         self.levels.get(&key).map_or(0, |level| level.quantity)
@@ -160,7 +167,6 @@ impl Board {
             }
         }
         level.version += 1;
-        level.dirty = true;
         assert!(level.is_conserved(), "{kind:?} of {units} units would leave {level:?}");
         let (version, quantity_after, reserved_after) = (level.version, level.quantity, level.reserved);
         self.effects.movements.push(Movement { key, version, kind, units, quantity_after, reserved_after, cause });

@@ -5,9 +5,11 @@
 //! command either not begun or wholly done.
 
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures_util::FutureExt as _;
 use kv_types::TenantId;
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,7 +19,10 @@ use crate::StoreError;
 
 /// Commands of one batch at most. Beyond this the transaction's own length costs more than a further commit would.
 const MAX_BATCH: usize = 256;
-/// Commands that may wait for one writer; the next one is refused as overload.
+/// Lines of one batch at most, unless its first command alone has more: a long transaction keeps everybody else waiting.
+const MAX_BATCH_LINES: usize = 2_000;
+/// Commands that may wait in a writer's channel, and as many that it has taken out to choose a batch from; the next one is refused
+/// as overload.
 pub(super) const MAX_WAITING: usize = 4_096;
 /// How many commands of a batch that failed may run into the lock limit one by one before the rest is refused too.
 const MAX_LOCK_TIMEOUTS: usize = 2;
@@ -44,8 +49,19 @@ pub struct StockStats {
     pub deadlocks: AtomicU64,
 }
 
-/// A writer's task: ends when every sender is gone and the last command is answered.
-pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, mut writer: Writer, stats: Arc<StockStats>) {
+/// A writer's task: ends when every sender is gone and the last command is answered. After a panic it goes on with a new
+/// connection; who was waiting in that batch learns that the outcome is unknown.
+pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, config: tokio_postgres::Config, stats: Arc<StockStats>) {
+    loop {
+        let life = serve(&mut jobs, Writer::new(config.clone()), &stats);
+        if AssertUnwindSafe(life).catch_unwind().await.is_ok() {
+            return;
+        }
+        tracing::error!("a stock writer panicked and was started again");
+    }
+}
+
+async fn serve(jobs: &mut mpsc::Receiver<Job>, mut writer: Writer, stats: &StockStats) {
     let mut waiting: VecDeque<Job> = VecDeque::new();
     loop {
         if waiting.is_empty() {
@@ -58,26 +74,34 @@ pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, mut writer: Writer, stats
         }
         let batch = next_batch(&mut waiting);
         if !batch.is_empty() {
-            run_batch(&mut writer, batch, &stats).await;
+            run_batch(&mut writer, batch, stats).await;
         }
     }
 }
 
-/// The commands of the tenant that has waited longest, in their order. Commands that nobody waits for any more are dropped.
+/// The commands of the tenant that has waited longest, in their order. What does not fit goes behind the other tenants' commands, so
+/// that one tenant's flood costs another one batch of waiting. Commands that nobody waits for any more are dropped.
 fn next_batch(waiting: &mut VecDeque<Job>) -> Vec<Job> {
     let mut batch: Vec<Job> = Vec::new();
-    let mut others = VecDeque::new();
+    let (mut others, mut rest) = (VecDeque::new(), VecDeque::new());
+    let mut lines = 0;
     for job in waiting.drain(..) {
         if job.reply.is_closed() {
             continue;
         }
-        let fits = batch.len() < MAX_BATCH && batch.first().is_none_or(|first| first.tenant == job.tenant);
-        if fits {
+        let job_lines = job.command.action.lines();
+        if batch.first().is_some_and(|first| first.tenant != job.tenant) {
+            others.push_back(job);
+        } else if batch.is_empty()
+            || (rest.is_empty() && batch.len() < MAX_BATCH && lines + job_lines <= MAX_BATCH_LINES)
+        {
+            lines += job_lines;
             batch.push(job);
         } else {
-            others.push_back(job);
+            rest.push_back(job);
         }
     }
+    others.append(&mut rest);
     *waiting = others;
     batch
 }
@@ -96,21 +120,37 @@ async fn run_batch(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
         Err(error) => error,
     };
     note_failure(stats, &error, batch.len());
-    // Without PostgreSQL each would fail alike, and what may have been committed must not be done twice.
-    let is_hopeless = matches!(error, StoreError::Unavailable(_) | StoreError::OutcomeUnknown);
-    if batch.len() == 1 || is_hopeless {
-        for job in batch {
-            answer(job, Err(StockError::Store(repeat(&error))));
-        }
-        return;
+    if batch.len() > 1 && !is_hopeless(&error) {
+        return run_singly(writer, batch, stats).await;
     }
-    run_singly(writer, batch, stats).await;
+    refuse_all(batch, error);
+}
+
+/// Without PostgreSQL each command would fail alike, and what may have been committed must not be done twice.
+fn is_hopeless(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_) | StoreError::OutcomeUnknown | StoreError::Corrupt(_))
+}
+
+/// Answers every command with the same error; its cause was logged, and goes to the last of them.
+fn refuse_all(batch: Vec<Job>, error: StoreError) {
+    let mut batch = batch.into_iter();
+    let last = batch.next_back();
+    for job in batch {
+        answer(job, Err(StockError::Store(repeat(&error))));
+    }
+    if let Some(job) = last {
+        answer(job, Err(StockError::Store(error)));
+    }
 }
 
 /// After a failed batch: each command alone, so that one that cannot succeed does not take the others with it.
 async fn run_singly(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
     let mut lock_timeouts = 0;
-    for job in batch {
+    let mut jobs = batch.into_iter();
+    while let Some(job) = jobs.next() {
+        if job.reply.is_closed() {
+            continue;
+        }
         if lock_timeouts >= MAX_LOCK_TIMEOUTS {
             answer(job, Err(StockError::Store(StoreError::LockTimeout)));
             continue;
@@ -124,7 +164,12 @@ async fn run_singly(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
             Err(error) => {
                 note_failure(stats, &error, 1);
                 lock_timeouts += usize::from(matches!(error, StoreError::LockTimeout));
+                let is_gone = matches!(error, StoreError::Unavailable(_) | StoreError::OutcomeUnknown);
                 answer(job, Err(StockError::Store(error)));
+                if is_gone {
+                    // The others were not begun.
+                    return refuse_all(jobs.collect(), StoreError::Unavailable(None));
+                }
             }
         }
     }
@@ -150,10 +195,11 @@ fn note_failure(stats: &StockStats, error: &StoreError, commands: usize) {
     tracing::warn!(error = error as &dyn std::error::Error, commands, "a stock batch failed");
 }
 
-/// The same error for each command of a batch; the cause was logged once.
+/// The same error once more, without its cause.
 fn repeat(error: &StoreError) -> StoreError {
     match error {
-        StoreError::Unavailable(_) | StoreError::Database(_) => StoreError::Unavailable(None),
+        StoreError::Unavailable(_) => StoreError::Unavailable(None),
+        StoreError::Database(_) => StoreError::Corrupt("the answer to a batch"),
         StoreError::Overloaded => StoreError::Overloaded,
         StoreError::LockTimeout => StoreError::LockTimeout,
         StoreError::OutcomeUnknown => StoreError::OutcomeUnknown,

@@ -34,7 +34,7 @@ pub struct Command {
     pub action: Action,
 }
 
-/// What is done. Ids are made by the caller, so that an outcome can be looked up however the answer got lost.
+/// What is done. New ids are made before the command leaves for its writer.
 #[derive(Clone, Debug)]
 pub enum Action {
     /// Holds stock.
@@ -51,6 +51,18 @@ pub enum Action {
     ConfirmOrder(OrderId),
     /// Calls an order off and gives its stock back.
     CancelOrder(OrderId),
+}
+
+impl Action {
+    /// How many rows of a batch's work it stands for, roughly.
+    pub(crate) fn lines(&self) -> usize {
+        match self {
+            Self::Reserve(_, reserve) => reserve.lines.len(),
+            Self::Receive(_, receive) => receive.lines.len(),
+            Self::PlaceOrder(_, _, order) => order.lines.len(),
+            Self::Release(_) | Self::Ship(_) | Self::ConfirmOrder(_) | Self::CancelOrder(_) => 1,
+        }
+    }
 }
 
 /// What came of a command.

@@ -1,17 +1,16 @@
 //! The first round trip of a batch: begin, tenant, fences, and every row the batch's commands will decide on, locked in the one
 //! global order: fences, new levels, levels by (product, warehouse), orders. This is the only place that locks stock levels;
-//! two batches can therefore wait for each other only in one direction.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! two batches can therefore wait for each other only in one direction. The locks are NO KEY UPDATE: a foreign key's check, as a
+//! DELETE in the catalogue makes it, then never waits for a batch that in turn waits for the DELETE.
 
 use futures_util::try_join;
-use kv_types::{CustomerId, OrderId, ProductId, ReservationId, TenantId, WarehouseId};
+use kv_types::{CustomerId, ProductId, TenantId, WarehouseId};
 use tokio_postgres::Row;
-use uuid::Uuid;
 
-use super::board::{Board, Level, LevelKey, ProductFacts, WarehouseFacts};
-use super::command::{Action, Command};
+use super::board::{Board, Level, ProductFacts, WarehouseFacts};
+use super::command::Command;
 use super::rows::{read_orders, read_reservations};
+use super::wanted::{Ids, Wanted};
 use super::writer::Connection;
 use crate::StoreError;
 use crate::session::{Params, SET_TENANT};
@@ -32,7 +31,8 @@ statements! {
           join warehouses w on w.tenant_id = $1 and w.id = c.warehouse_id
          order by p.id, w.id
         on conflict do nothing";
-    /// Locks the levels named by key ($2, $3), all levels of the products in $4, and those held by the reservations in $5.
+    /// Locks the levels named by key ($2, $3), all levels of the products in $4, those held by the reservations
+    /// in $5 and those held by the orders in $6.
     LOCK_LEVELS = "with wanted as materialized (
             select c.product_id, c.warehouse_id from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)
             union select l.product_id, l.warehouse_id from stock_levels l
@@ -45,7 +45,7 @@ statements! {
           from wanted join stock_levels l
             on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
          order by l.product_id, l.warehouse_id
-           for update of l";
+           for no key update of l";
     /// The short form for the hot path: levels named by key alone.
     LOCK_KEYS = "select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity,
                l.version
@@ -54,17 +54,20 @@ statements! {
           join stock_levels l
             on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
          order by l.product_id, l.warehouse_id
-           for update of l";
+           for no key update of l";
     /// The facts of products.
     READ_PRODUCTS = "select id, price_minor, currency, active from products where tenant_id = $1 and id = any($2::uuid[])";
     /// The facts of the warehouses named in $2 and of those where the products in $3 lie.
     READ_WAREHOUSES = "select id, priority, active from warehouses where tenant_id = $1 and (id = any($2::uuid[])
         or id in (select warehouse_id from stock_levels where tenant_id = $1 and product_id = any($3::uuid[])))";
+    /// The levels of the products in $2 as they are once the locks are held: a statement's rows are those of its beginning, so a
+    /// level that was made while [`LOCK_LEVELS`] waited is not among the locked ones.
+    READ_SOURCES = "select product_id, warehouse_id from stock_levels where tenant_id = $1 and product_id = any($2::uuid[])";
     /// Which customers there are.
     READ_CUSTOMERS = "select id from customers where tenant_id = $1 and id = any($2::uuid[])";
     /// Orders, locked after the levels.
     LOCK_ORDERS = "select id, number, customer_id, status, currency, total_minor, reference, version, created_at
-          from orders where tenant_id = $1 and id = any($2::uuid[]) order by id for update";
+          from orders where tenant_id = $1 and id = any($2::uuid[]) order by id for no key update";
     /// The orders' lines.
     READ_ORDER_ITEMS = "select order_id, product_id, quantity, unit_price_minor
           from order_items where tenant_id = $1 and order_id = any($2::uuid[]) order by order_id, line";
@@ -78,118 +81,6 @@ statements! {
         order by 1, 6, 7";
 }
 
-/// Every id that a batch's commands name.
-#[derive(Debug, Default)]
-struct Wanted {
-    fences: BTreeMap<String, i64>,
-    keys: BTreeSet<LevelKey>,
-    new_keys: BTreeSet<LevelKey>,
-    /// Products whose every level is a source.
-    anywhere: BTreeSet<ProductId>,
-    products: BTreeSet<ProductId>,
-    warehouses: BTreeSet<WarehouseId>,
-    customers: BTreeSet<CustomerId>,
-    orders: BTreeSet<OrderId>,
-    reservations: BTreeSet<ReservationId>,
-}
-
-impl Wanted {
-    fn by<'a>(commands: impl Iterator<Item = &'a Command>) -> Self {
-        let mut wanted = Self::default();
-        for command in commands {
-            if let Some(claim) = &command.fence {
-                let fence = wanted.fences.entry(claim.resource.clone()).or_insert(claim.fence);
-                *fence = (*fence).max(claim.fence);
-            }
-            wanted.add(&command.action);
-        }
-        wanted
-    }
-
-    fn add(&mut self, action: &Action) {
-        match action {
-            Action::Reserve(_, reserve) => {
-                for line in &reserve.lines {
-                    self.products.insert(line.product);
-                    match line.warehouse {
-                        Some(warehouse) => {
-                            self.keys.insert((line.product, warehouse));
-                            self.warehouses.insert(warehouse);
-                        }
-                        None => {
-                            self.anywhere.insert(line.product);
-                        }
-                    }
-                }
-            }
-            Action::Receive(_, receive) => {
-                for line in &receive.lines {
-                    self.products.insert(line.product);
-                    self.warehouses.insert(line.warehouse);
-                    self.keys.insert((line.product, line.warehouse));
-                    self.new_keys.insert((line.product, line.warehouse));
-                }
-            }
-            Action::Release(id) | Action::Ship(id) => {
-                self.reservations.insert(*id);
-            }
-            Action::PlaceOrder(_, _, order) => {
-                self.customers.insert(order.customer);
-                for line in &order.lines {
-                    self.products.insert(line.product);
-                    self.anywhere.insert(line.product);
-                }
-            }
-            Action::ConfirmOrder(id) | Action::CancelOrder(id) => {
-                self.orders.insert(*id);
-            }
-        }
-    }
-}
-
-/// The same ids as statement parameters.
-struct Ids {
-    tenant: i64,
-    resources: Vec<String>,
-    fences: Vec<i64>,
-    keys: (Vec<Uuid>, Vec<Uuid>),
-    new_keys: (Vec<Uuid>, Vec<Uuid>),
-    anywhere: Vec<Uuid>,
-    products: Vec<Uuid>,
-    warehouses: Vec<Uuid>,
-    customers: Vec<Uuid>,
-    orders: Vec<Uuid>,
-    reservations: Vec<Uuid>,
-}
-
-impl Ids {
-    fn of(tenant: TenantId, wanted: Wanted) -> Self {
-        let (resources, fences) = wanted.fences.into_iter().unzip();
-        Self {
-            tenant: tenant.get(),
-            resources,
-            fences,
-            keys: split(&wanted.keys),
-            new_keys: split(&wanted.new_keys),
-            anywhere: wanted.anywhere.iter().map(|id| id.uuid()).collect(),
-            products: wanted.products.iter().map(|id| id.uuid()).collect(),
-            warehouses: wanted.warehouses.iter().map(|id| id.uuid()).collect(),
-            customers: wanted.customers.iter().map(|id| id.uuid()).collect(),
-            orders: wanted.orders.iter().map(|id| id.uuid()).collect(),
-            reservations: wanted.reservations.iter().map(|id| id.uuid()).collect(),
-        }
-    }
-
-    /// Whether the levels are all named by key, which is the hot path.
-    fn names_keys_alone(&self) -> bool {
-        self.anywhere.is_empty() && self.reservations.is_empty() && self.orders.is_empty()
-    }
-
-    fn closes_reservations(&self) -> bool {
-        !(self.reservations.is_empty() && self.orders.is_empty())
-    }
-}
-
 /// The rows of the first round trip.
 struct Answers {
     identity: Vec<Row>,
@@ -200,6 +91,7 @@ struct Answers {
     reservations: Vec<Row>,
     products: Vec<Row>,
     warehouses: Vec<Row>,
+    sources: Vec<Row>,
     customers: Vec<Row>,
 }
 
@@ -235,7 +127,21 @@ pub(super) async fn load(
 async fn ask(connection: &Connection, ids: &Ids) -> Result<Answers, StoreError> {
     let tenant = &ids.tenant;
     let has_orders = !ids.orders.is_empty();
-    let ((), _, identity, fences, _, levels, orders, order_items, reservations, products, warehouses, customers) = try_join!(
+    let (
+        (),
+        _,
+        identity,
+        fences,
+        _,
+        levels,
+        orders,
+        order_items,
+        reservations,
+        products,
+        warehouses,
+        sources,
+        customers,
+    ) = try_join!(
         connection.batch_execute("begin"),
         async { connection.query(&SET_TENANT, &[tenant]).await },
         connection.query(&IDENTIFY, &[]),
@@ -259,9 +165,21 @@ async fn ask(connection: &Connection, ids: &Ids) -> Result<Answers, StoreError> 
             let params: Params<'_> = &[tenant, &ids.warehouses, &ids.anywhere];
             connection.query_if(!ids.products.is_empty(), &READ_WAREHOUSES, params).await
         },
+        async { connection.query_if(!ids.anywhere.is_empty(), &READ_SOURCES, &[tenant, &ids.anywhere]).await },
         async { connection.query_if(!ids.customers.is_empty(), &READ_CUSTOMERS, &[tenant, &ids.customers]).await },
     )?;
-    Ok(Answers { identity, fences, levels, orders, order_items, reservations, products, warehouses, customers })
+    Ok(Answers {
+        identity,
+        fences,
+        levels,
+        orders,
+        order_items,
+        reservations,
+        products,
+        warehouses,
+        sources,
+        customers,
+    })
 }
 
 async fn lock_levels(connection: &Connection, ids: &Ids) -> Result<Vec<Row>, StoreError> {
@@ -270,10 +188,6 @@ async fn lock_levels(connection: &Connection, ids: &Ids) -> Result<Vec<Row>, Sto
     }
     let params: Params<'_> = &[&ids.tenant, &ids.keys.0, &ids.keys.1, &ids.anywhere, &ids.reservations, &ids.orders];
     connection.query(&LOCK_LEVELS, params).await
-}
-
-fn split(keys: &BTreeSet<LevelKey>) -> (Vec<Uuid>, Vec<Uuid>) {
-    keys.iter().map(|(product, warehouse)| (product.uuid(), warehouse.uuid())).unzip()
 }
 
 fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres::Error> {
@@ -285,7 +199,7 @@ fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres
             shipped: row.try_get(4)?,
             received: row.try_get(5)?,
             version: row.try_get(6)?,
-            dirty: false,
+            locked_version: row.try_get(6)?,
         };
         board.levels.insert(key, level);
     }
@@ -296,6 +210,10 @@ fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres
     for row in &answers.warehouses {
         let facts = WarehouseFacts { priority: row.try_get(1)?, active: row.try_get(2)? };
         board.warehouses.insert(WarehouseId::from_uuid(row.try_get(0)?), facts);
+    }
+    for row in &answers.sources {
+        let key = (ProductId::from_uuid(row.try_get(0)?), WarehouseId::from_uuid(row.try_get(1)?));
+        board.has_unlocked_sources |= !board.levels.contains_key(&key);
     }
     for row in &answers.customers {
         board.customers.insert(CustomerId::from_uuid(row.try_get(0)?));

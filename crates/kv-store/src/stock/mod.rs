@@ -16,6 +16,7 @@ mod decide_tests;
 pub(crate) mod load;
 pub(crate) mod read;
 pub(crate) mod rows;
+mod wanted;
 mod writer;
 
 use std::hash::{Hash as _, Hasher as _};
@@ -33,7 +34,6 @@ pub use command::{Action, Command, FenceClaim, Outcome, Reference, Refusal, Shor
 pub use read::LevelFilter;
 
 use coalescer::Job;
-use writer::Writer;
 
 use crate::{StoreConfig, StoreError};
 
@@ -57,7 +57,7 @@ impl Ledger {
         let writers = (0..config.stock_writers.max(1))
             .map(|_| {
                 let (sender, jobs) = mpsc::channel(coalescer::MAX_WAITING);
-                tokio::spawn(coalescer::run(jobs, Writer::new(config.session()), Arc::clone(&stats)));
+                tokio::spawn(coalescer::run(jobs, config.session(), Arc::clone(&stats)));
                 sender
             })
             .collect();
@@ -189,7 +189,7 @@ impl Ledger {
         let writer = &self.writers[usize::from(shard) % self.writers.len()];
         let (reply, answer) = oneshot::channel();
         writer.try_send(Job { tenant, command, reply }).map_err(|_| StockError::Store(StoreError::Overloaded))?;
-        // A writer that ends without an answer takes its channel with it; it may have been committing.
+        // A writer that panics drops its batch unanswered; it may have been committing.
         answer.await.unwrap_or(Err(StockError::Store(StoreError::OutcomeUnknown)))
     }
 }

@@ -7,16 +7,18 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
+use futures_util::{FutureExt as _, try_join};
 use kv_types::{OrderId, TenantId};
 use tokio::time::{sleep, timeout};
 use tokio_postgres::{Client, NoTls, Row};
+use uuid::Uuid;
 
+use super::board::Board;
 use super::command::{Command, Outcome, Refusal};
 use super::{batch, decide, load};
 use crate::StoreError;
-use crate::session::Params;
+use crate::session::{Params, SET_TENANT};
 use crate::statement::Statement;
 
 /// Longer than the session's own lock and statement limits, so that it speaks only when the server is silent.
@@ -36,10 +38,11 @@ pub(super) struct Connection {
 
 impl Connection {
     async fn open(config: &tokio_postgres::Config) -> Result<Self, StoreError> {
-        let (client, connection) = timeout(TRIP_LIMIT, config.connect(NoTls))
-            .await
-            .map_err(|_| StoreError::Unavailable(None))?
-            .map_err(|error| StoreError::Unavailable(Some(error)))?;
+        timeout(TRIP_LIMIT, Self::connect(config)).await.unwrap_or(Err(StoreError::Unavailable(None)))
+    }
+
+    async fn connect(config: &tokio_postgres::Config) -> Result<Self, StoreError> {
+        let (client, connection) = config.connect(NoTls).await.map_err(|error| StoreError::Unavailable(Some(error)))?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a stock writer's connection ended");
@@ -103,25 +106,34 @@ impl Writer {
     /// Decides and writes some commands of one tenant in one transaction. Gives their decisions after the commit.
     ///
     /// # Errors
-    /// Any; then nothing was written, but for [`StoreError::OutcomeUnknown`].
+    /// Any; then nothing was written, but for [`StoreError::OutcomeUnknown`] and [`StoreError::Corrupt`].
     pub(super) async fn run(&mut self, tenant: TenantId, commands: &[&Command]) -> Result<Decisions, StoreError> {
         let reused = self.connection.is_some();
-        match self.attempt(tenant, commands).await {
+        match self.attempt(tenant, commands, Patience::OneMoreLook).await {
             // The server may have been restarted since the last batch. The break was before anything was decided.
-            Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused => {
-                self.attempt(tenant, commands).await.map_err(Broken::into_error)
+            Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused => {}
+            // A victim of a deadlock or of a migration was rolled back.
+            Err(Broken::BeforeWriting(error)) if error.is_deadlock() || error.is_stale_plan() => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a stock batch is run again");
             }
-            other => other.map_err(Broken::into_error),
+            Err(Broken::SourcesAppeared) => {}
+            other => return other.map_err(Broken::into_error),
         }
+        self.attempt(tenant, commands, Patience::None).await.map_err(Broken::into_error)
     }
 
-    async fn attempt(&mut self, tenant: TenantId, commands: &[&Command]) -> Result<Decisions, Broken> {
+    async fn attempt(
+        &mut self,
+        tenant: TenantId,
+        commands: &[&Command],
+        patience: Patience,
+    ) -> Result<Decisions, Broken> {
         // Taken out, so that any error on the way drops it and with it whatever transaction is open.
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(&self.config).await.map_err(Broken::BeforeWriting)?,
         };
-        let loaded = timeout(TRIP_LIMIT, load::load(&connection, tenant, commands.iter().copied()))
+        let loaded = timeout(TRIP_LIMIT, Box::pin(load::load(&connection, tenant, commands.iter().copied())))
             .await
             .map_err(|_| Broken::BeforeWriting(StoreError::Unavailable(None)))?
             .map_err(Broken::BeforeWriting)?;
@@ -130,48 +142,89 @@ impl Writer {
             commands.iter().map(|command| decide::decide(&mut board, command)).collect::<Decisions>()
         }))
         .map_err(|_| Broken::BeforeWriting(StoreError::Corrupt("a stock level")))?;
-        if board.effects.is_empty() {
+        if patience == Patience::OneMoreLook && board.has_unlocked_sources && decisions.iter().any(is_short) {
             connection.roll_back();
-        } else {
-            let numbers = match timeout(TRIP_LIMIT, batch::write(&connection, tenant, &board)).await {
-                Ok(Ok(numbers)) => numbers,
-                Ok(Err(StoreError::Unavailable(_))) | Err(_) => {
+            self.connection = Some(connection);
+            return Err(Broken::SourcesAppeared);
+        }
+        if board.has_effects() {
+            let written = timeout(TRIP_LIMIT, Box::pin(batch::write(&connection, tenant, &board))).await;
+            let numbers = match written.unwrap_or(Err(StoreError::Unavailable(None))) {
+                Ok(numbers) => numbers,
+                Err(StoreError::Unavailable(_)) => {
                     drop(connection);
-                    return Err(Broken::DuringCommit(self.resolve(&loaded.transaction).await));
+                    let numbers = self.resolve(tenant, &loaded.transaction, &board).await;
+                    number_orders(&mut decisions, &numbers.map_err(Broken::DuringCommit)?);
+                    return Ok(decisions);
                 }
-                Ok(Err(error)) => return Err(Broken::BeforeWriting(error)),
+                // The commit may have been sent behind the statement whose answer was not as expected.
+                Err(error @ StoreError::Corrupt(_)) => return Err(Broken::DuringCommit(error)),
+                Err(error) => return Err(Broken::BeforeWriting(error)),
             };
             number_orders(&mut decisions, &numbers);
+        } else {
+            connection.roll_back();
         }
         self.connection = Some(connection);
         Ok(decisions)
     }
 
-    /// Asks a new connection what became of a transaction whose commit was not answered.
-    ///
-    /// A committed one is still reported as unknown to the caller, whose order numbers are lost with the answer; an aborted one
-    /// is a plain failure that may be retried.
-    async fn resolve(&mut self, transaction: &str) -> StoreError {
+    /// Asks a new connection what became of a transaction whose commit was not answered: the numbers of its orders when it was
+    /// committed, [`StoreError::Unavailable`] when it was not.
+    async fn resolve(
+        &mut self,
+        tenant: TenantId,
+        transaction: &str,
+        board: &Board,
+    ) -> Result<HashMap<OrderId, i64>, StoreError> {
+        let orders: Vec<Uuid> = board.effects.orders.iter().map(|order| order.id.uuid()).collect();
         for _ in 0..RESOLVE_TRIES {
-            if let Some(known) = self.ask(transaction).await {
-                return known;
+            let answer = timeout(TRIP_LIMIT, Box::pin(self.ask(tenant, transaction, &orders))).await;
+            match answer.unwrap_or(Err(StoreError::Unavailable(None))) {
+                Ok(Some(numbers)) => return Ok(numbers),
+                Ok(None) => return Err(StoreError::Unavailable(None)),
+                // Not to be had, or still running: a server that lost its client notices late.
+                Err(_) => sleep(RESOLVE_PAUSE).await,
             }
-            sleep(RESOLVE_PAUSE).await;
         }
-        StoreError::OutcomeUnknown
+        Err(StoreError::OutcomeUnknown)
     }
 
-    async fn ask(&mut self, transaction: &str) -> Option<StoreError> {
-        let connection = Connection::open(&self.config).await.ok()?;
-        let rows = connection.query(&batch::TRANSACTION_STATUS, &[&transaction]).await.ok()?;
-        let status: Option<String> = rows.first()?.try_get(0).ok()?;
+    /// `None` when the transaction was aborted; an error while nothing can be said.
+    async fn ask(
+        &mut self,
+        tenant: TenantId,
+        transaction: &str,
+        orders: &[Uuid],
+    ) -> Result<Option<HashMap<OrderId, i64>>, StoreError> {
+        let connection = Connection::open(&self.config).await?;
+        let tenant = tenant.get();
+        let ((), _, status, numbers, ()) = try_join!(
+            connection.batch_execute("begin"),
+            async { connection.query(&SET_TENANT, &[&tenant]).await },
+            async { connection.query(&batch::TRANSACTION_STATUS, &[&transaction]).await },
+            async { connection.query(&batch::READ_ORDER_NUMBERS, &[&tenant, &orders]).await },
+            connection.commit(),
+        )?;
         self.connection = Some(connection);
+        let status: Option<String> = status.first().map(|row| row.try_get(0)).transpose()?.flatten();
         match status.as_deref() {
-            Some("aborted") => Some(StoreError::Unavailable(None)),
-            Some("in progress") => None,
-            _ => Some(StoreError::OutcomeUnknown),
+            Some("committed") => batch::read_numbers(&numbers).map(Some),
+            Some("aborted") => Ok(None),
+            _ => Err(StoreError::OutcomeUnknown),
         }
     }
+}
+
+/// Whether a batch may be begun anew because the board turned out to be out of date.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Patience {
+    OneMoreLook,
+    None,
+}
+
+fn is_short(decision: &Result<Outcome, Refusal>) -> bool {
+    matches!(decision, Err(Refusal::Short(_)))
 }
 
 /// Where a batch broke.
@@ -180,12 +233,15 @@ enum Broken {
     BeforeWriting(StoreError),
     /// The commit was under way; the error says what is known of it.
     DuringCommit(StoreError),
+    /// Rolled back: a line is short, and a further level of its product was made while the locks were waited for.
+    SourcesAppeared,
 }
 
 impl Broken {
     fn into_error(self) -> StoreError {
         match self {
             Self::BeforeWriting(error) | Self::DuringCommit(error) => error,
+            Self::SourcesAppeared => StoreError::LockTimeout,
         }
     }
 }

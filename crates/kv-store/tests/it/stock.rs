@@ -258,3 +258,66 @@ async fn the_tables_refuse_what_is_wrong() {
     }
     house.assert_ledger_holds().await;
 }
+
+/// A batch that holds levels and a DELETE of their product, or of an order's customer: neither waits for the other in a circle.
+#[tokio::test(flavor = "multi_thread")]
+async fn deletes_in_the_catalogue_meet_orders_without_a_deadlock() {
+    let house = House::with(|config| config.stock_writers = 2).await;
+    let mut products = Vec::new();
+    for sku in ["a", "b", "c"] {
+        products.push(house.stocked(house.one, sku, 10_000).await.0);
+    }
+    let new = kv_types::catalogue::NewCustomer { code: "c".to_owned(), name: "C".to_owned(), email: None, phone: None };
+    let customer = house.store.create_customer(house.one.tenant, &new).await.unwrap().id;
+    let orders = (0..8).map(|_| async {
+        for _ in 0..40 {
+            let lines = products.iter().map(|&product| OrderLine { product, quantity: quantity(1) }).collect();
+            let wish = PlaceOrder { customer, lines, reference: None };
+            let order = house.store.stock().place_order(house.one.tenant, house.one.user, wish, None).await.unwrap();
+            house.store.stock().confirm_order(house.one.tenant, house.one.user, order.id, None).await.unwrap();
+        }
+    });
+    let deletes = async {
+        for round in 0..120 {
+            let product = products[round % products.len()];
+            let refused = house.store.delete_product(house.one.tenant, product).await.unwrap_err();
+            assert!(matches!(refused, kv_store::StoreError::Constraint { .. }), "{refused:?}");
+            // The first ones may come before the first order.
+            drop(
+                house
+                    .store
+                    .delete_customer(house.one.tenant, kv_types::CustomerId::from_uuid(uuid::Uuid::now_v7()))
+                    .await,
+            );
+        }
+    };
+    tokio::join!(join_all(orders), deletes);
+    assert_eq!(house.store.stock().stats().deadlocks.load(Ordering::Relaxed), 0);
+    assert_eq!(house.store.stock().stats().failed_batches.load(Ordering::Relaxed), 0);
+    let superuser = house.database.connect().await.unwrap();
+    let row = superuser
+        .query_one("select deadlocks from pg_stat_database where datname = current_database()", &[])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, i64>(0), 0);
+    house.assert_ledger_holds().await;
+}
+
+/// One tenant's flood does not keep another waiting for all of it.
+#[tokio::test]
+async fn a_flood_of_one_tenant_costs_another_a_batch_not_the_flood() {
+    let house = House::with(|config| config.stock_writers = 1).await;
+    let (mine, theirs) = (house.stocked(house.one, "a", 10_000).await, house.stocked(house.two, "a", 10).await);
+    let flood_done = std::sync::atomic::AtomicUsize::new(0);
+    let flood = (0..3_000).map(|_| async {
+        house.store.stock().reserve(house.one.tenant, house.one.user, reserve(&[(mine, 1)]), None).await.unwrap();
+        flood_done.fetch_add(1, Ordering::Relaxed);
+    });
+    let single = async {
+        house.store.stock().reserve(house.two.tenant, house.two.user, reserve(&[(theirs, 1)]), None).await.unwrap();
+        flood_done.load(Ordering::Relaxed)
+    };
+    let (_, before) = tokio::join!(join_all(flood), single);
+    assert!(before < 1_000, "{before} of the flood were answered before");
+    house.assert_ledger_holds().await;
+}

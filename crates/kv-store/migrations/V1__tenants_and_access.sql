@@ -16,7 +16,6 @@ alter table tenants enable row level security;
 alter table tenants force row level security;
 create policy tenant on tenants using (id = app.tenant_id());
 create policy administration on tenants to kv_owner using (true) with check (true);
-grant select on tenants to kv_app;
 
 create table users (
     tenant_id              bigint not null references tenants,
@@ -34,7 +33,7 @@ create unique index users_email on users (lower(email));
 alter table users enable row level security;
 alter table users force row level security;
 create policy tenant on users using (tenant_id = app.tenant_id()) with check (tenant_id = app.tenant_id());
-grant select, insert, update on users to kv_app;
+-- kv_app has no grant on tenants and users: no statement of its reads them, and app.find_login and app.find_token run as kv_auth.
 
 create table api_tokens (
     token_sha256  bytea primary key check (length(token_sha256) = 32),
@@ -50,7 +49,9 @@ create index api_tokens_user on api_tokens (tenant_id, user_id);
 alter table api_tokens enable row level security;
 alter table api_tokens force row level security;
 create policy tenant on api_tokens using (tenant_id = app.tenant_id()) with check (tenant_id = app.tenant_id());
-grant select, insert, update on api_tokens to kv_app;
+-- A token is stored and revoked. Its expiry, its kind and its account are never changed.
+grant insert (tenant_id, token_sha256, user_id, kind, expires_at), update (revoked_at) on api_tokens to kv_app;
+grant select (tenant_id, token_sha256, revoked_at) on api_tokens to kv_app;
 
 -- Before anybody is known, no tenant is. These two functions are the only way past the policies, and each answers only for
 -- an exact secret or address. kv_auth owns them, may not log in and may read nothing else.

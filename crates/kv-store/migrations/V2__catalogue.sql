@@ -52,6 +52,13 @@ begin
         execute format('alter table %I enable row level security', t);
         execute format('alter table %I force row level security', t);
         execute format('create policy tenant on %I using (tenant_id = app.tenant_id()) with check (tenant_id = app.tenant_id())', t);
-        execute format('grant select, insert, update, delete on %I to kv_app', t);
+        execute format('grant select, delete on %I to kv_app', t);
     end loop;
 end $$;
+-- A row's key and its time of creation are never changed.
+grant insert (tenant_id, id, code, name, email, phone), update (code, name, email, phone, version, updated_at)
+    on customers to kv_app;
+grant insert (tenant_id, id, sku, name, description, uom, price_minor, currency, active),
+      update (sku, name, description, uom, price_minor, currency, active, version, updated_at) on products to kv_app;
+grant insert (tenant_id, id, code, name, priority, active), update (code, name, priority, active, version, updated_at)
+    on warehouses to kv_app;

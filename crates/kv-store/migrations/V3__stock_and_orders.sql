@@ -16,6 +16,8 @@ create table stock_levels (
     constraint stock_levels_product foreign key (tenant_id, product_id) references products,
     constraint stock_levels_warehouse foreign key (tenant_id, warehouse_id) references warehouses
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.01);
+-- For the DELETE of a warehouse, which otherwise reads every level. The column never changes, so updates of a level stay HOT.
+create index stock_levels_by_warehouse on stock_levels (tenant_id, warehouse_id);
 
 create table stock_movements (
     tenant_id       bigint not null,
@@ -79,6 +81,9 @@ create table orders (
     constraint orders_number unique (tenant_id, number),
     constraint orders_customer foreign key (tenant_id, customer_id) references customers
 );
+-- For the DELETE of a customer, as order_items_by_product is for that of a product.
+create index orders_by_customer on orders (tenant_id, customer_id);
+
 -- One reservation has one row per level it holds stock of.
 create table reservations (
     tenant_id           bigint not null,
@@ -115,6 +120,7 @@ create table order_items (
     constraint order_items_order foreign key (tenant_id, order_id) references orders,
     constraint order_items_product foreign key (tenant_id, product_id) references products
 );
+create index order_items_by_product on order_items (tenant_id, product_id);
 
 -- Fencing tokens of the lock service: a write that carries an older token than the newest seen here is refused.
 create table lock_fences (
@@ -136,5 +142,13 @@ begin
         execute format('create policy tenant on %I using (tenant_id = app.tenant_id()) with check (tenant_id = app.tenant_id())', t);
     end loop;
 end $$;
-grant select, insert on stock_movements, receipts, order_items to kv_app;
-grant select, insert, update on stock_levels, orders, reservations, lock_fences to kv_app;
+-- What the service does and no more: nothing is deleted, and of a row only what its life changes may be written again.
+grant select on stock_levels, stock_movements, orders, order_items, reservations, lock_fences to kv_app;
+grant insert on stock_movements, receipts, order_items to kv_app;
+grant insert (tenant_id, product_id, warehouse_id),
+      update (quantity, reserved_quantity, shipped_quantity, received_quantity, version, updated_at) on stock_levels to kv_app;
+grant insert (tenant_id, id, customer_id, status, currency, total_minor, reference, created_at),
+      update (status, version, updated_at) on orders to kv_app;
+grant insert (tenant_id, id, line, product_id, warehouse_id, quantity, status, level_version, order_id, reference, created_at),
+      update (status, fulfilled_quantity, updated_at) on reservations to kv_app;
+grant insert, update (fence) on lock_fences to kv_app;

@@ -159,10 +159,10 @@ fn read_account(row: &Row) -> Result<Account, StoreError> {
     let role: String = row.try_get(3)?;
     let limit: Option<i32> = row.try_get(4)?;
     Ok(Account {
-        tenant: TenantId::new(tenant).expect("the column is a foreign key to an identity that counts from 1"),
+        tenant: TenantId::new(tenant).ok_or(StoreError::Corrupt("an account's tenant"))?,
         user: UserId::from_uuid(row.try_get(1)?),
         email: row.try_get(2)?,
-        role: Role::parse(&role).expect("a CHECK of the table admits these four words only"),
+        role: Role::parse(&role).ok_or(StoreError::Corrupt("an account's role"))?,
         rate_limit_per_minute: limit.map(i32::unsigned_abs),
     })
 }

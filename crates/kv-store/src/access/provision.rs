@@ -1,7 +1,8 @@
 //! Tenants, accounts and API tokens, made by whoever administers the database.
 //!
 //! It runs over a connection that may act as `kv_owner`, never over the service's own. Row-level security is forced on the owner
-//! too, so each write names its tenant first, in the transaction that makes it.
+//! too, so each write to an account or a token names its tenant first, in the transaction that makes it. Reading is another
+//! matter: `kv_owner` is a member of `kv_auth` and therefore under its policies, which show every tenant's accounts and tokens.
 
 use jiff::Timestamp;
 use kv_types::{TenantId, UserId};

@@ -21,9 +21,12 @@ statements! {
     INSERT_PRODUCT = "insert into products (tenant_id, id, sku, name, description, uom, price_minor, currency, active)
         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         returning id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at";
-    /// Many new ones. Those whose SKU is taken are left out.
+    /// Many new ones. Those whose SKU is taken are left out. In the order of their SKUs, so that two such statements meet the
+    /// index in the same order and the later one waits instead of both.
     INSERT_PRODUCTS = "insert into products (tenant_id, id, sku, name, description, uom, price_minor, currency, active)
-        select $1, * from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::boolean[])
+        select $1, c.* from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::boolean[])
+               as c(id, sku, name, description, uom, price_minor, currency, active)
+         order by c.sku
         on conflict on constraint products_sku do nothing returning id";
     /// A change. Null keeps a required field; the optional one comes with a word on whether it is to be set.
     UPDATE_PRODUCT = "update products set sku = coalesce($3, sku), name = coalesce($4, name),

@@ -6,6 +6,7 @@ mod cancellation;
 mod fences;
 mod isolation;
 mod outage;
+mod predicates;
 mod roles;
 mod statements;
 mod stock;

@@ -132,11 +132,24 @@ pub fn migrations_fingerprint() -> String {
     digest.finalize().iter().take(6).fold(String::new(), |word, byte| format!("{word}{byte:02x}"))
 }
 
+/// What a role is and what it may become with SET ROLE. Of a superuser and of an owner everything behind it is true as well.
 const ROLE_FAULTS: &str = "
     select current_user::text, r.rolsuper, r.rolbypassrls,
            exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                    where n.nspname = 'public' and c.relkind in ('r', 'p') and pg_has_role(current_user, c.relowner, 'member'))
+                    where n.nspname = 'public' and c.relkind in ('r', 'p') and pg_has_role(current_user, c.relowner, 'member')),
+           exists (select from pg_roles a where a.rolname = 'kv_auth' and pg_has_role(current_user, a.oid, 'member')),
+           exists (select from pg_roles a
+                    where (a.rolsuper or a.rolbypassrls) and pg_has_role(current_user, a.oid, 'member'))
       from pg_roles r where r.rolname = current_user";
+
+/// What a session's role is not to be, by the column of `ROLE_FAULTS`.
+const ROLE_FAULT_WORDS: [(usize, &str); 5] = [
+    (1, "is a superuser"),
+    (2, "has BYPASSRLS"),
+    (3, "owns the tables"),
+    (4, "may act as kv_auth, which reads the logins of all tenants"),
+    (5, "may act as a role that security does not bind"),
+];
 
 const TABLE_FAULTS: &str = "
     select c.relname::text, c.relrowsecurity, c.relforcerowsecurity,
@@ -146,16 +159,41 @@ const TABLE_FAULTS: &str = "
        and (c.relname = 'tenants' or exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id'))
      order by 1";
 
-/// Refuses a role or a schema with which row-level security would not hold.
+/// Settings with which a crash of PostgreSQL may take back what it has committed. `local` waits for the disk, but no standby.
+const WEAK_SETTINGS: &str = "
+    select name || ' = ' || setting from pg_settings
+     where (name in ('fsync', 'full_page_writes') and setting = 'off')
+        or (name = 'synchronous_commit' and setting in ('off', 'local'))
+     order by name";
+
+/// The settings of the service's own sessions with which a crash of PostgreSQL may lose an order that was acknowledged, each as
+/// `name = value`; none on a server that keeps what it commits.
+pub async fn weak_settings(config: &tokio_postgres::Config) -> Result<Vec<String>, AdminError> {
+    read_weak_settings(&connect_as_service(config).await?).await
+}
+
+async fn read_weak_settings(client: &Client) -> Result<Vec<String>, AdminError> {
+    let rows = client.query(WEAK_SETTINGS, &[]).await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+/// A session with the options that the pool's have, so that what is seen is what they will run under.
+async fn connect_as_service(config: &tokio_postgres::Config) -> Result<Client, tokio_postgres::Error> {
+    connect(&crate::StoreConfig::new(config.clone()).session()).await
+}
+
+/// Refuses a role or a schema with which row-level security would not hold, and logs a warning with the [`weak_settings`], which
+/// a server for tests has on purpose.
 ///
 /// # Errors
-/// [`AdminError::UnsafeRole`] for a superuser, BYPASSRLS or an owner; [`AdminError::UnsafeTable`] for a tenant's table without
-/// forced security; [`AdminError::SchemaVersion`] when migrations are missing.
+/// [`AdminError::UnsafeRole`] for a superuser, BYPASSRLS, an owner, or who may become one of these or `kv_auth`;
+/// [`AdminError::UnsafeTable`] for a tenant's table without forced security; [`AdminError::SchemaVersion`] when migrations are
+/// missing.
 pub async fn check_role(config: &tokio_postgres::Config) -> Result<(), AdminError> {
-    let client = connect(config).await?;
+    let client = connect_as_service(config).await?;
     let row = client.query_one(ROLE_FAULTS, &[]).await?;
     let role: String = row.get(0);
-    for (column, fault) in [(1, "is a superuser"), (2, "has BYPASSRLS"), (3, "owns the tables")] {
+    for (column, fault) in ROLE_FAULT_WORDS {
         if row.get(column) {
             return Err(AdminError::UnsafeRole { role, fault });
         }
@@ -169,6 +207,10 @@ pub async fn check_role(config: &tokio_postgres::Config) -> Result<(), AdminErro
                 return Err(AdminError::UnsafeTable { table, fault });
             }
         }
+    }
+    let weak = read_weak_settings(&client).await?;
+    if !weak.is_empty() {
+        tracing::warn!(settings = %weak.join(", "), "a crash of PostgreSQL may lose what was acknowledged");
     }
     Ok(())
 }

@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accounts;
+mod audit;
+mod bulk;
 mod cancellation;
 mod fences;
 mod isolation;
 mod outage;
 mod predicates;
 mod roles;
+mod schema;
 mod statements;
 mod stock;
 mod support;

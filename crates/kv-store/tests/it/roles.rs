@@ -1,6 +1,7 @@
 //! The service refuses a role or a schema under which one tenant could read another's rows.
 
-use kv_store::admin::{AdminError, check_role, migrate};
+use kv_store::admin::{self, AdminError, check_role, migrate};
+use tokio_postgres::error::SqlState;
 
 use crate::support::{APP_PASSWORD, app_config, database};
 
@@ -19,18 +20,94 @@ async fn a_superuser_is_refused() {
 }
 
 #[tokio::test]
-async fn bypassrls_and_ownership_are_refused() {
+async fn what_a_role_is_or_may_become_is_refused() {
     let database = database().await;
     let superuser = database.connect().await.unwrap();
-    let suffix = database.name().to_owned();
-    for (attribute, expected) in [("bypassrls", "has BYPASSRLS"), ("in role kv_owner", "owns the tables")] {
-        let role = format!("odd_{suffix}_{}", attribute.len());
+    let unbound = format!("unbound_{}", database.name());
+    superuser.batch_execute(&format!("create role \"{unbound}\" bypassrls")).await.unwrap();
+    let inherited = format!("in role \"{unbound}\"");
+    let faults = [
+        ("bypassrls", "has BYPASSRLS"),
+        ("in role kv_owner", "owns the tables"),
+        ("in role kv_auth", "may act as kv_auth, which reads the logins of all tenants"),
+        (inherited.as_str(), "may act as a role that security does not bind"),
+    ];
+    for (number, (attribute, expected)) in faults.into_iter().enumerate() {
+        let role = format!("odd_{}_{number}", database.name());
         superuser.batch_execute(&format!("create role \"{role}\" login password 'odd' {attribute}")).await.unwrap();
         superuser.batch_execute(&format!("grant kv_app to \"{role}\"")).await.unwrap();
         let config = database.url_for(sandbox::Login::Role { name: &role, password: "odd" }).parse().unwrap();
-        let error = check_role(&config).await.unwrap_err();
+        let outcome = check_role(&config).await;
         superuser.batch_execute(&format!("drop role \"{role}\"")).await.unwrap();
-        assert!(matches!(&error, AdminError::UnsafeRole { fault, .. } if *fault == expected), "{error}");
+        let error = outcome.unwrap_err();
+        assert!(matches!(&error, AdminError::UnsafeRole { fault, .. } if *fault == expected), "{attribute}: {error}");
+    }
+    superuser.batch_execute(&format!("drop role \"{unbound}\"")).await.unwrap();
+}
+
+/// What no statement of the service does, its role may not do, so that a hole in the service is none in the database.
+#[tokio::test]
+async fn the_service_role_may_do_no_more_than_it_does() {
+    let database = database().await;
+    let client = admin::connect(&app_config(&database)).await.unwrap();
+    for forbidden in [
+        "select password_hash from users",
+        "update users set role = 'owner'",
+        "insert into users (tenant_id) values (1)",
+        "select slug from tenants",
+        "select user_id from api_tokens",
+        "update api_tokens set expires_at = now()",
+        "delete from api_tokens",
+        "select reference from receipts",
+        "update receipts set reference = 'x'",
+        "update customers set tenant_id = 1",
+        "update products set id = gen_random_uuid()",
+        "update warehouses set created_at = now()",
+        "insert into customers (version) values (7)",
+        "update stock_levels set warehouse_id = warehouse_id",
+        "insert into stock_levels (quantity) values (5)",
+        "delete from stock_levels",
+        "update stock_movements set actor_id = actor_id",
+        "delete from stock_movements",
+        "truncate stock_movements",
+        "update orders set total_minor = 0",
+        "update orders set customer_id = customer_id",
+        "insert into orders (number) values (1)",
+        "delete from orders",
+        "update order_items set unit_price_minor = 0",
+        "delete from order_items",
+        "update reservations set quantity = 1",
+        "update reservations set order_id = null",
+        "insert into reservations (fulfilled_quantity) values (1)",
+        "delete from reservations",
+        "update lock_fences set resource = 'x'",
+        "delete from lock_fences",
+        "select setval('order_numbers', 1)",
+        "insert into refinery_schema_history (version) values (99)",
+        "create table app.mine ()",
+        "set role kv_auth",
+    ] {
+        let error = client.batch_execute(forbidden).await.expect_err(forbidden);
+        assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{forbidden}: {error:?}");
+        // A policy that refuses a row has the same code.
+        let message = error.as_db_error().unwrap().message();
+        assert!(message.starts_with("permission denied"), "{forbidden}: {message}");
+    }
+}
+
+/// The server of the tests does not wait for its disk. What the session's options settle does not count against it; what the URL
+/// turns off again does.
+#[tokio::test]
+async fn settings_that_may_lose_a_commit_are_named() {
+    let database = database().await;
+    let config = app_config(&database);
+    assert_eq!(admin::weak_settings(&config).await.unwrap(), ["fsync = off", "full_page_writes = off"]);
+    for value in ["off", "local"] {
+        let mut careless = config.clone();
+        careless.options(format!("-c synchronous_commit={value}"));
+        let named = admin::weak_settings(&careless).await.unwrap();
+        assert_eq!(named.last(), Some(&format!("synchronous_commit = {value}")));
+        check_role(&careless).await.unwrap();
     }
 }
 

@@ -107,12 +107,12 @@ pub(super) struct Loaded {
 /// # Cancel safety
 /// None: only the writer's own task calls it, and that is never cancelled.
 pub(super) async fn load(
-    connection: &Connection,
+    (connection, begin): (&Connection, &'static str),
     tenant: TenantId,
     commands: impl Iterator<Item = &Command>,
 ) -> Result<Loaded, StoreError> {
     let ids = Ids::of(tenant, Wanted::by(commands));
-    let answers = ask(connection, &ids).await?;
+    let answers = ask(connection, begin, &ids).await?;
     let [identity] = answers.identity.as_slice() else { return Err(StoreError::Unavailable(None)) };
     let mut board = Board { now: identity.try_get(1)?, ..Board::default() };
     read_facts(&mut board, &answers)?;
@@ -124,7 +124,7 @@ pub(super) async fn load(
 
 /// Sends everything in the order in which it stands here: each future puts its message into the connection's queue when it is
 /// first polled, and PostgreSQL runs them one after another.
-async fn ask(connection: &Connection, ids: &Ids) -> Result<Answers, StoreError> {
+async fn ask(connection: &Connection, begin: &'static str, ids: &Ids) -> Result<Answers, StoreError> {
     let tenant = &ids.tenant;
     let has_orders = !ids.orders.is_empty();
     let (
@@ -142,7 +142,7 @@ async fn ask(connection: &Connection, ids: &Ids) -> Result<Answers, StoreError> 
         sources,
         customers,
     ) = try_join!(
-        connection.batch_execute("begin"),
+        connection.batch_execute(begin),
         async { connection.query(&SET_TENANT, &[tenant]).await },
         connection.query(&IDENTIFY, &[]),
         async {

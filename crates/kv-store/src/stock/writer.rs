@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use futures_util::{FutureExt as _, try_join};
 use kv_types::{OrderId, TenantId};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
@@ -34,6 +34,35 @@ pub(super) type Decisions = Vec<Result<Outcome, Refusal>>;
 pub(super) struct Connection {
     client: Client,
     prepared: HashMap<&'static str, tokio_postgres::Statement>,
+    plans: Plans,
+}
+
+/// How old the connection's plans are. PostgreSQL keeps a general plan as long as nobody analyses the table; one that was made on a
+/// table of a few rows walks over all of a tenant's rows when it has a hundred thousand.
+#[derive(Clone, Copy)]
+struct Plans {
+    made: Instant,
+    batches: u32,
+}
+
+/// Planning anew costs a millisecond; planning every time would cost a fifth of the throughput.
+const PLANS_LIVE: Duration = Duration::from_secs(1);
+const PLANS_LIVE_BATCHES: u32 = 64;
+
+impl Plans {
+    fn new() -> Self {
+        Self { made: Instant::now(), batches: 0 }
+    }
+
+    /// What a batch begins with.
+    fn begin(&mut self) -> &'static str {
+        self.batches += 1;
+        if self.batches < PLANS_LIVE_BATCHES && self.made.elapsed() < PLANS_LIVE {
+            return "begin isolation level read committed";
+        }
+        *self = Self::new();
+        "discard plans; begin isolation level read committed"
+    }
 }
 
 impl Connection {
@@ -53,7 +82,7 @@ impl Connection {
             client.prepare(statement.text).await.map(|prepared| (statement.name, prepared))
         }))
         .await?;
-        Ok(Self { prepared: prepared.into_iter().collect(), client })
+        Ok(Self { prepared: prepared.into_iter().collect(), client, plans: Plans::new() })
     }
 
     fn prepared(&self, statement: &Statement) -> &tokio_postgres::Statement {
@@ -129,11 +158,13 @@ impl Writer {
         patience: Patience,
     ) -> Result<Decisions, Broken> {
         // Taken out, so that any error on the way drops it and with it whatever transaction is open.
-        let connection = match self.connection.take() {
+        let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(&self.config).await.map_err(Broken::BeforeWriting)?,
         };
-        let loaded = timeout(TRIP_LIMIT, Box::pin(load::load(&connection, tenant, commands.iter().copied())))
+        let begin = connection.plans.begin();
+        let loading = load::load((&connection, begin), tenant, commands.iter().copied());
+        let loaded = timeout(TRIP_LIMIT, Box::pin(loading))
             .await
             .map_err(|_| Broken::BeforeWriting(StoreError::Unavailable(None)))?
             .map_err(Broken::BeforeWriting)?;
@@ -253,5 +284,21 @@ fn number_orders(decisions: &mut Decisions, numbers: &HashMap<OrderId, i64>) {
         {
             order.order_number = *number;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_are_made_anew_in_time() {
+        let mut plans = Plans::new();
+        let begins: Vec<bool> =
+            (0..2 * PLANS_LIVE_BATCHES).map(|_| plans.begin().starts_with("discard plans;")).collect();
+        assert!(begins.iter().filter(|&&anew| anew).count() >= 2);
+        assert!(!begins[0], "a new connection has no plans yet");
+        plans.made = Instant::now().checked_sub(PLANS_LIVE).unwrap();
+        assert!(plans.begin().starts_with("discard plans;"));
     }
 }

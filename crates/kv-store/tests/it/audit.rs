@@ -10,7 +10,7 @@ use crate::isolation::fill;
 use crate::support::{House, app_config};
 
 /// Damage, and what is found: whether at a level or at an order, and the words.
-const DAMAGES: [(&str, &str, &str); 13] = [
+const DAMAGES: [(&str, &str, &str); 14] = [
     ("update stock_levels set quantity = quantity + 1", "level", "units are not conserved"),
     (
         "update stock_levels set quantity = quantity + 1, received_quantity = received_quantity + 1",
@@ -36,6 +36,7 @@ const DAMAGES: [(&str, &str, &str); 13] = [
         "level",
         "movements or reservations are without a level",
     ),
+    ("delete from stock_levels; delete from stock_movements", "level", "movements or reservations are without a level"),
     ("update order_items set quantity = 3", "order", "held units are not those of the order"),
     ("delete from reservations where order_id is not null", "order", "held units are not those of the order"),
     ("update orders set status = 'cancelled'", "order", "stock of a cancelled order was not given back"),

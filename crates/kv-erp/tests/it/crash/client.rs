@@ -1,8 +1,8 @@
 //! A client with one connection of its own, which notices when the other side goes.
 
 use axum::body::Body;
-use axum::http::Request;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use axum::http::{Method, Request};
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -14,6 +14,9 @@ use super::rig::Door;
 /// The connection broke; whether the last request took effect is not known.
 #[derive(Debug)]
 pub(crate) struct Gone;
+
+/// A status and a body, null when empty.
+pub(crate) type Answer = (u16, Value);
 
 pub(crate) struct Connection {
     sender: SendRequest<Body>,
@@ -30,8 +33,17 @@ impl Connection {
         Ok(Self { sender, authorization: format!("Bearer {}", door.token), host: door.address.clone() })
     }
 
-    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Result<(u16, Value), Gone> {
-        let mut request = Request::post(path).header(HOST, &self.host).header(AUTHORIZATION, &self.authorization);
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Answer, Gone> {
+        self.ask(Method::GET, path, &Value::Null).await
+    }
+
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Result<Answer, Gone> {
+        self.ask(Method::POST, path, body).await
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, body: &Value) -> Result<Answer, Gone> {
+        let mut request = Request::builder().method(method).uri(path).header(HOST, &self.host);
+        request = request.header(AUTHORIZATION, &self.authorization);
         let body = if body.is_null() {
             Body::empty()
         } else {

@@ -8,15 +8,31 @@ use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, Provisioner};
 use kv_store::{Store, StoreConfig, admin};
 use kv_types::{ProductId, TenantId, WarehouseId};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use sandbox::testing::eventually;
-use sandbox::{Login, Postgres, PostgresOptions, ProcessSpec, Supervised, free_port};
+use sandbox::{Login, Postgres, PostgresOptions, ProcessSpec, Session, Supervised, free_port};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 use super::client::Connection;
+use super::told::{Attempt, End, Record, Told};
 
 const APP_PASSWORD: &str = "crash-app-password";
 const READY_WITHIN: Duration = Duration::from_mins(1);
+/// Well below the session's limit on a statement, after which a held commit would be let go.
+const HELD_WITHIN: Duration = Duration::from_secs(20);
+
+/// More than the service has under way.
+const TRANSACTIONS_OF_OTHERS: usize = 20;
+
+/// Where a commit stands still.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Hold {
+    /// Before any of it is on disk.
+    BeforeDisk,
+    /// When it is on disk.
+    BeforeAnswer,
+}
 
 /// Where the service is, and who asks.
 #[derive(Clone)]
@@ -63,30 +79,101 @@ impl Rig {
         self.door.clone()
     }
 
-    /// Products with some units each in one warehouse, made over HTTP.
-    pub(crate) async fn stock(&self, products: usize, units: i64) -> Vec<Level> {
+    /// Products with some units each in one warehouse, made over HTTP, and the record of that.
+    pub(crate) async fn stock(&self, products: usize, units: i64) -> (Vec<Level>, Record) {
         let mut connection = Connection::open(&self.door).await.unwrap();
-        let mut levels = Vec::new();
+        let (mut levels, mut record) = (Vec::new(), Record::default());
         let warehouse = made(&mut connection, "warehouses", &json!({"code": "w", "name": "W"})).await;
         for number in 0..products {
             let product = json!({"sku": format!("hot-{number}"), "name": "Hot", "price_minor": 1, "currency": "EUR"});
             let product = made(&mut connection, "products", &product).await;
             let level = Level { product: product.parse().unwrap(), warehouse: warehouse.parse().unwrap() };
-            made(&mut connection, "stock-receipts", &json!({"items": [level.line(units)]})).await;
+            let reference = format!("first-{number}");
+            let body = json!({"items": [level.line(units)], "reference": reference});
+            let told = Told::Yes(made(&mut connection, "stock-receipts", &body).await);
+            record.receipts.push(Attempt { reference, level: number, units, told, end: End::Pending });
             levels.push(level);
         }
-        levels
+        (levels, record)
     }
 
-    /// SIGKILL for the service and for PostgreSQL.
-    pub(crate) async fn kill(&mut self) {
-        tokio::join!(self.service.kill(), self.postgres.kill());
+    /// The database as its superuser sees it.
+    pub(crate) async fn look_inside(&self) -> Session {
+        self.postgres.connect("postgres").await.unwrap()
+    }
+
+    pub(crate) fn assert_serving(&self) {
+        assert!(self.service.is_running(), "the service ended: {}", self.service.log_tail(20));
+    }
+
+    /// SIGKILL for the service and for every process of PostgreSQL.
+    pub(crate) async fn kill(&self) {
+        tokio::join!(self.service.kill(), self.kill_postgres());
+    }
+
+    /// SIGKILL for every process of PostgreSQL. Without their postmaster the others would end by themselves, but each only when
+    /// it is done with what it is doing; here nobody finishes a commit or says that it did.
+    pub(crate) async fn kill_postgres(&self) {
+        let pid = self.postgres.pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        // Held before the first dies, so that no signal can meet a later process with the same number.
+        let children: Vec<_> = children
+            .split_whitespace()
+            .filter_map(|child| Pid::from_raw(child.parse().unwrap()))
+            .filter_map(|child| pidfd_open(child, PidfdFlags::empty()).ok())
+            .collect();
+        // The postmaster first: it would start others in place of those that die.
+        tokio::join!(self.postgres.kill(), async {
+            for child in children {
+                // One that has ended meanwhile is as dead as it should be.
+                pidfd_send_signal(child, Signal::KILL).ok();
+            }
+        });
     }
 
     pub(crate) async fn restart(&mut self) {
-        self.postgres.restart().await.unwrap();
+        self.restart_postgres().await;
         self.service = serve(&self.postgres, &self.door).await;
+    }
+
+    pub(crate) async fn restart_postgres(&mut self) {
+        self.postgres.restart().await.unwrap();
+        self.let_others_write().await;
         eventually(READY_WITHIN, async || self.store.ping().await).await;
+    }
+
+    /// Makes PostgreSQL slow at one point of a commit, and returns once the service waits there.
+    pub(crate) async fn hold_commits(&self, at: Hold) {
+        let inside = self.look_inside().await;
+        let (settings, held): (&[_], _) = match at {
+            // The longest there is, 100 ms, with the lock held without which nobody writes the log.
+            Hold::BeforeDisk => (
+                &[("commit_siblings", "0"), ("commit_delay", "100000")],
+                "select from pg_stat_activity where usename = 'kv_app' and state = 'active' and query = 'commit'",
+            ),
+            // A commit is answered when this standby has it, too, and there is none.
+            Hold::BeforeAnswer => (
+                &[("synchronous_standby_names", "nobody")],
+                "select from pg_stat_activity where usename = 'kv_app' and wait_event = 'SyncRep'",
+            ),
+        };
+        for (name, value) in settings {
+            inside.batch_execute(&format!("alter system set {name} = '{value}'")).await.unwrap();
+        }
+        inside.query_one("select pg_reload_conf()", &[]).await.unwrap();
+        let held = inside.prepare(held).await.unwrap();
+        eventually(HELD_WITHIN, async || !inside.query(&held, &[]).await.unwrap().is_empty()).await;
+        // For the server that is started next; this one does not read it any more.
+        inside.batch_execute("alter system reset all").await.unwrap();
+        eventually(HELD_WITHIN, async || !inside.query(&held, &[]).await.unwrap().is_empty()).await;
+    }
+
+    /// Transactions of somebody else, which get the numbers of those that the crash has wiped out.
+    async fn let_others_write(&self) {
+        let inside = self.look_inside().await;
+        for _ in 0..TRANSACTIONS_OF_OTHERS {
+            inside.query_one("select pg_current_xact_id()", &[]).await.unwrap();
+        }
     }
 }
 

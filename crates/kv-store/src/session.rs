@@ -17,11 +17,25 @@ use crate::StoreError;
 use crate::statement::{Statement, statements};
 
 statements! {
-    /// Binds the transaction to one tenant. The setting ends with the transaction.
-    SET_TENANT = "select set_config('app.tenant_id', $1::bigint::text, true)";
     /// The readiness question.
     PING = "select 1";
 }
+
+/// How a tenant's transaction begins: one message that needs neither parameters nor a plan. The setting ends with the transaction.
+/// A tenant's number is a number, so its text is safe in a statement.
+pub(crate) fn begin(kind: &str, tenant: TenantId) -> String {
+    format!("begin {kind}; {}", bind(tenant))
+}
+
+/// Binds the open transaction to a tenant.
+pub(crate) fn bind(tenant: TenantId) -> String {
+    format!("set local app.tenant_id = '{tenant}'")
+}
+
+/// The kind of transaction in which something may be written.
+pub(crate) const READ_COMMITTED: &str = "isolation level read committed";
+/// The kind of transaction whose statements see one snapshot.
+pub(crate) const SNAPSHOT: &str = "isolation level repeatable read, read only";
 
 /// A statement's parameters.
 pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -154,18 +168,15 @@ impl Store {
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.pool.get().await?;
-        let set_tenant = client.prepare_cached(SET_TENANT.text).await?;
         let prepared = client.prepare_cached(statement.text).await?;
-        let tenant_number = tenant.get();
-        let tenant_param: Params<'_> = &[&tenant_number];
-        let (begun, set, rows, committed) = futures_util::join!(
-            client.batch_execute("begin"),
-            client.execute(&set_tenant, tenant_param),
+        let opening = begin(READ_COMMITTED, tenant);
+        let (begun, rows, committed) = futures_util::join!(
+            client.batch_execute(&opening),
             client.query(&prepared, params),
             client.batch_execute("commit"),
         );
         // What PostgreSQL refused before the commit was not written. Without its word, the commit may have been reached.
-        let before_commit = begun.and(set).and(rows).map_err(|error| unanswered(statement, error));
+        let before_commit = begun.and(rows).map_err(|error| unanswered(statement, error));
         let rows = before_commit.inspect_err(|error| {
             if error.is_stale_plan() {
                 client.statement_cache.clear();
@@ -189,21 +200,17 @@ impl Store {
         params: Params<'_>,
     ) -> Result<[Vec<Row>; N], StoreError> {
         let client = self.pool.get().await?;
-        let set_tenant = client.prepare_cached(SET_TENANT.text).await?;
         let mut prepared = Vec::with_capacity(N);
         for statement in statements {
             prepared.push(client.prepare_cached(statement.text).await?);
         }
-        let tenant_number = tenant.get();
-        let tenant_param: Params<'_> = &[&tenant_number];
-        let (begun, set, answers, committed) = futures_util::join!(
-            client.batch_execute("begin isolation level repeatable read read only"),
-            client.execute(&set_tenant, tenant_param),
+        let opening = begin(SNAPSHOT, tenant);
+        let (begun, answers, committed) = futures_util::join!(
+            client.batch_execute(&opening),
             futures_util::future::join_all(prepared.iter().map(|statement| client.query(statement, params))),
             client.batch_execute("commit"),
         );
         begun?;
-        set?;
         committed?;
         let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
         answers.try_into().map_err(|_| StoreError::Unavailable(None))

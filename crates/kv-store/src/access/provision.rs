@@ -168,7 +168,7 @@ async fn find_user(owner: &Transaction<'_>, email: &str) -> Result<(TenantId, Uu
 }
 
 async fn act_for(owner: &Transaction<'_>, tenant: TenantId) -> Result<(), tokio_postgres::Error> {
-    owner.execute(crate::session::SET_TENANT.text, &[&tenant.get()]).await.map(drop)
+    owner.batch_execute(&crate::session::bind(tenant)).await
 }
 
 fn tenant_id(raw: i64) -> TenantId {

@@ -13,7 +13,7 @@ use super::rows::{read_orders, read_reservations};
 use super::wanted::{Ids, Wanted};
 use super::writer::Connection;
 use crate::StoreError;
-use crate::session::{Params, SET_TENANT};
+use crate::session::Params;
 use crate::statement::statements;
 
 statements! {
@@ -107,7 +107,7 @@ pub(super) struct Loaded {
 /// # Cancel safety
 /// None: only the writer's own task calls it, and that is never cancelled.
 pub(super) async fn load(
-    (connection, begin): (&Connection, &'static str),
+    (connection, begin): (&Connection, &str),
     tenant: TenantId,
     commands: impl Iterator<Item = &Command>,
 ) -> Result<Loaded, StoreError> {
@@ -124,50 +124,36 @@ pub(super) async fn load(
 
 /// Sends everything in the order in which it stands here: each future puts its message into the connection's queue when it is
 /// first polled, and PostgreSQL runs them one after another.
-async fn ask(connection: &Connection, begin: &'static str, ids: &Ids) -> Result<Answers, StoreError> {
+async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers, StoreError> {
     let tenant = &ids.tenant;
     let has_orders = !ids.orders.is_empty();
-    let (
-        (),
-        _,
-        identity,
-        fences,
-        _,
-        levels,
-        orders,
-        order_items,
-        reservations,
-        products,
-        warehouses,
-        sources,
-        customers,
-    ) = try_join!(
-        connection.batch_execute(begin),
-        async { connection.query(&SET_TENANT, &[tenant]).await },
-        connection.query(&IDENTIFY, &[]),
-        async {
-            let params: Params<'_> = &[tenant, &ids.resources, &ids.fences];
-            connection.query_if(!ids.fences.is_empty(), &CLAIM_FENCES, params).await
-        },
-        async {
-            let params: Params<'_> = &[tenant, &ids.new_keys.0, &ids.new_keys.1];
-            connection.query_if(!ids.new_keys.0.is_empty(), &ENSURE_LEVELS, params).await
-        },
-        lock_levels(connection, ids),
-        async { connection.query_if(has_orders, &LOCK_ORDERS, &[tenant, &ids.orders]).await },
-        async { connection.query_if(has_orders, &READ_ORDER_ITEMS, &[tenant, &ids.orders]).await },
-        async {
-            let params: Params<'_> = &[tenant, &ids.reservations, &ids.orders];
-            connection.query_if(ids.closes_reservations(), &READ_RESERVATIONS, params).await
-        },
-        async { connection.query_if(!ids.products.is_empty(), &READ_PRODUCTS, &[tenant, &ids.products]).await },
-        async {
-            let params: Params<'_> = &[tenant, &ids.warehouses, &ids.anywhere];
-            connection.query_if(!ids.products.is_empty(), &READ_WAREHOUSES, params).await
-        },
-        async { connection.query_if(!ids.anywhere.is_empty(), &READ_SOURCES, &[tenant, &ids.anywhere]).await },
-        async { connection.query_if(!ids.customers.is_empty(), &READ_CUSTOMERS, &[tenant, &ids.customers]).await },
-    )?;
+    let ((), identity, fences, _, levels, orders, order_items, reservations, products, warehouses, sources, customers) =
+        try_join!(
+            connection.batch_execute(begin),
+            connection.query(&IDENTIFY, &[]),
+            async {
+                let params: Params<'_> = &[tenant, &ids.resources, &ids.fences];
+                connection.query_if(!ids.fences.is_empty(), &CLAIM_FENCES, params).await
+            },
+            async {
+                let params: Params<'_> = &[tenant, &ids.new_keys.0, &ids.new_keys.1];
+                connection.query_if(!ids.new_keys.0.is_empty(), &ENSURE_LEVELS, params).await
+            },
+            lock_levels(connection, ids),
+            async { connection.query_if(has_orders, &LOCK_ORDERS, &[tenant, &ids.orders]).await },
+            async { connection.query_if(has_orders, &READ_ORDER_ITEMS, &[tenant, &ids.orders]).await },
+            async {
+                let params: Params<'_> = &[tenant, &ids.reservations, &ids.orders];
+                connection.query_if(ids.closes_reservations(), &READ_RESERVATIONS, params).await
+            },
+            async { connection.query_if(!ids.products.is_empty(), &READ_PRODUCTS, &[tenant, &ids.products]).await },
+            async {
+                let params: Params<'_> = &[tenant, &ids.warehouses, &ids.anywhere];
+                connection.query_if(!ids.products.is_empty(), &READ_WAREHOUSES, params).await
+            },
+            async { connection.query_if(!ids.anywhere.is_empty(), &READ_SOURCES, &[tenant, &ids.anywhere]).await },
+            async { connection.query_if(!ids.customers.is_empty(), &READ_CUSTOMERS, &[tenant, &ids.customers]).await },
+        )?;
     Ok(Answers {
         identity,
         fences,

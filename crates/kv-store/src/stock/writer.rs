@@ -18,7 +18,7 @@ use super::board::Board;
 use super::command::{Command, Outcome, Refusal};
 use super::{batch, decide, load};
 use crate::StoreError;
-use crate::session::{Params, SET_TENANT};
+use crate::session::{Params, READ_COMMITTED, begin};
 use crate::statement::Statement;
 
 /// Longer than the session's own lock and statement limits, so that it speaks only when the server is silent.
@@ -55,13 +55,14 @@ impl Plans {
     }
 
     /// What a batch begins with.
-    fn begin(&mut self) -> &'static str {
+    fn begin(&mut self, tenant: TenantId) -> String {
         self.batches += 1;
+        let begin = begin(READ_COMMITTED, tenant);
         if self.batches < PLANS_LIVE_BATCHES && self.made.elapsed() < PLANS_LIVE {
-            return "begin isolation level read committed";
+            return begin;
         }
         *self = Self::new();
-        "discard plans; begin isolation level read committed"
+        format!("discard plans; {begin}")
     }
 }
 
@@ -77,7 +78,7 @@ impl Connection {
                 tracing::debug!(%error, "a stock writer's connection ended");
             }
         });
-        let statements = load::STATEMENTS.iter().chain(batch::STATEMENTS).chain(crate::session::STATEMENTS);
+        let statements = load::STATEMENTS.iter().chain(batch::STATEMENTS);
         let prepared = try_join_all(statements.map(|statement| async {
             client.prepare(statement.text).await.map(|prepared| (statement.name, prepared))
         }))
@@ -162,8 +163,8 @@ impl Writer {
             Some(connection) => connection,
             None => Connection::open(&self.config).await.map_err(Broken::BeforeWriting)?,
         };
-        let begin = connection.plans.begin();
-        let loading = load::load((&connection, begin), tenant, commands.iter().copied());
+        let begin = connection.plans.begin(tenant);
+        let loading = load::load((&connection, &begin), tenant, commands.iter().copied());
         let loaded = timeout(TRIP_LIMIT, Box::pin(loading))
             .await
             .map_err(|_| Broken::BeforeWriting(StoreError::Unavailable(None)))?
@@ -229,10 +230,9 @@ impl Writer {
         orders: &[Uuid],
     ) -> Result<Option<HashMap<OrderId, i64>>, StoreError> {
         let connection = Connection::open(&self.config).await?;
-        let tenant = tenant.get();
-        let ((), _, status, numbers, ()) = try_join!(
-            connection.batch_execute("begin"),
-            async { connection.query(&SET_TENANT, &[&tenant]).await },
+        let (begin, tenant) = (begin(READ_COMMITTED, tenant), tenant.get());
+        let ((), status, numbers, ()) = try_join!(
+            connection.batch_execute(&begin),
             async { connection.query(&batch::TRANSACTION_STATUS, &[&transaction]).await },
             async { connection.query(&batch::READ_ORDER_NUMBERS, &[&tenant, &orders]).await },
             connection.commit(),
@@ -293,12 +293,12 @@ mod tests {
 
     #[test]
     fn plans_are_made_anew_in_time() {
-        let mut plans = Plans::new();
+        let (mut plans, tenant) = (Plans::new(), TenantId::new(1).unwrap());
         let begins: Vec<bool> =
-            (0..2 * PLANS_LIVE_BATCHES).map(|_| plans.begin().starts_with("discard plans;")).collect();
+            (0..2 * PLANS_LIVE_BATCHES).map(|_| plans.begin(tenant).starts_with("discard plans;")).collect();
         assert!(begins.iter().filter(|&&anew| anew).count() >= 2);
         assert!(!begins[0], "a new connection has no plans yet");
         plans.made = Instant::now().checked_sub(PLANS_LIVE).unwrap();
-        assert!(plans.begin().starts_with("discard plans;"));
+        assert!(plans.begin(tenant).starts_with("discard plans;"));
     }
 }

@@ -19,7 +19,7 @@ fn statement(name: &str) -> &'static Statement {
 async fn begun(house: &House, tenant: TenantId) -> Client {
     let client = kv_store::admin::connect(&app_config(&house.database)).await.unwrap();
     client.batch_execute("begin").await.unwrap();
-    client.query(statement("SET_TENANT").text, &[&tenant.get()]).await.unwrap();
+    client.batch_execute(&format!("set local app.tenant_id = '{tenant}'")).await.unwrap();
     client
 }
 

@@ -13,7 +13,7 @@ use super::told::{Attempt, End, Record, Told};
 
 const RESERVATIONS: &str =
     "select id, coalesce(reference, '-'), product_id, quantity, status from reservations where tenant_id = $1";
-/// A receipt without a movement has no units, and a movement counts only by the ledger's own audit if its receipt is missing.
+/// A receipt without its movement shows as one of no product; a movement without its receipt breaks the level's sum.
 const RECEIPTS: &str = "select r.id, coalesce(r.reference, '-'), m.product_id, m.d_received, 'pending'
       from receipts r left join stock_movements m on m.tenant_id = r.tenant_id and m.receipt_id = r.id
      where r.tenant_id = $1";

@@ -19,7 +19,7 @@ use super::told::{Attempt, End, Record, Told};
 
 const APP_PASSWORD: &str = "crash-app-password";
 const READY_WITHIN: Duration = Duration::from_mins(1);
-/// Well below the session's limit on a statement, after which a held commit would be let go.
+/// A commit that is held for the session's limit on a statement is let go; the next one is then held in its place.
 const HELD_WITHIN: Duration = Duration::from_secs(20);
 
 /// More than the service has under way.

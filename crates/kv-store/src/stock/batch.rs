@@ -59,6 +59,12 @@ statements! {
          where o.tenant_id = $1 and o.id = c.id";
     /// The numbers of orders whose answer was lost.
     READ_ORDER_NUMBERS = "select id, number from orders where tenant_id = $1 and id = any($2::uuid[])";
+    /// Whether a movement stands in the ledger.
+    PROVE_MOVEMENT = "select exists (select from stock_movements
+         where tenant_id = $1 and product_id = $2 and warehouse_id = $3 and version = $4 and kind = $5
+           and reservation_id is not distinct from $6 and receipt_id is not distinct from $7)";
+    /// Whether an order has come to a state.
+    PROVE_ORDER = "select exists (select from orders where tenant_id = $1 and id = $2 and version = $3 and status = $4)";
     /// What became of a transaction whose commit was not answered.
     TRANSACTION_STATUS = "select pg_xact_status($1::text::xid8)";
 }

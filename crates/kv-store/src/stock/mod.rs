@@ -13,6 +13,7 @@ mod command;
 pub(crate) mod decide;
 #[cfg(test)]
 mod decide_tests;
+mod fate;
 pub(crate) mod load;
 pub(crate) mod read;
 pub(crate) mod rows;

@@ -7,15 +7,15 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
-use futures_util::{FutureExt as _, try_join};
 use kv_types::{OrderId, TenantId};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Client, NoTls, Row};
-use uuid::Uuid;
 
 use super::board::Board;
 use super::command::{Command, Outcome, Refusal};
+use super::fate::{self, Fate};
 use super::{batch, decide, load};
 use crate::StoreError;
 use crate::session::{Params, READ_COMMITTED, begin};
@@ -209,41 +209,23 @@ impl Writer {
         transaction: &str,
         board: &Board,
     ) -> Result<HashMap<OrderId, i64>, StoreError> {
-        let orders: Vec<Uuid> = board.effects.orders.iter().map(|order| order.id.uuid()).collect();
         for _ in 0..RESOLVE_TRIES {
-            let answer = timeout(TRIP_LIMIT, Box::pin(self.ask(tenant, transaction, &orders))).await;
+            let answer = timeout(TRIP_LIMIT, Box::pin(self.ask(tenant, transaction, board))).await;
             match answer.unwrap_or(Err(StoreError::Unavailable(None))) {
-                Ok(Some(numbers)) => return Ok(numbers),
-                Ok(None) => return Err(StoreError::Unavailable(None)),
-                // Not to be had, or still running: a server that lost its client notices late.
-                Err(_) => sleep(RESOLVE_PAUSE).await,
+                Ok(Fate::Committed(numbers)) => return Ok(numbers),
+                Ok(Fate::Gone) => return Err(StoreError::Unavailable(None)),
+                // A server that lost its client notices late.
+                Ok(Fate::Running) | Err(_) => sleep(RESOLVE_PAUSE).await,
             }
         }
         Err(StoreError::OutcomeUnknown)
     }
 
-    /// `None` when the transaction was aborted; an error while nothing can be said.
-    async fn ask(
-        &mut self,
-        tenant: TenantId,
-        transaction: &str,
-        orders: &[Uuid],
-    ) -> Result<Option<HashMap<OrderId, i64>>, StoreError> {
+    async fn ask(&mut self, tenant: TenantId, transaction: &str, board: &Board) -> Result<Fate, StoreError> {
         let connection = Connection::open(&self.config).await?;
-        let (begin, tenant) = (begin(READ_COMMITTED, tenant), tenant.get());
-        let ((), status, numbers, ()) = try_join!(
-            connection.batch_execute(&begin),
-            async { connection.query(&batch::TRANSACTION_STATUS, &[&transaction]).await },
-            async { connection.query(&batch::READ_ORDER_NUMBERS, &[&tenant, &orders]).await },
-            connection.commit(),
-        )?;
+        let fate = fate::ask(&connection, tenant, transaction, board).await?;
         self.connection = Some(connection);
-        let status: Option<String> = status.first().map(|row| row.try_get(0)).transpose()?.flatten();
-        match status.as_deref() {
-            Some("committed") => batch::read_numbers(&numbers).map(Some),
-            Some("aborted") => Ok(None),
-            _ => Err(StoreError::OutcomeUnknown),
-        }
+        Ok(fate)
     }
 }
 

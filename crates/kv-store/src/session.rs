@@ -216,6 +216,14 @@ impl Store {
         answers.try_into().map_err(|_| StoreError::Unavailable(None))
     }
 
+    /// Runs one reading statement that binds its own tenant: a transaction by itself.
+    ///
+    /// # Cancel safety
+    /// Nothing is written.
+    pub(crate) async fn read_own(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        self.run_untenanted(statement, params).await
+    }
+
     /// Runs one statement that belongs to no tenant: the look-ups of [`crate::access`].
     pub(crate) async fn run_untenanted(
         &self,
@@ -224,7 +232,14 @@ impl Store {
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.pool.get().await?;
         let prepared = client.prepare_cached(statement.text).await?;
-        Ok(client.query(&prepared, params).await?)
+        match client.query(&prepared, params).await.map_err(StoreError::from) {
+            Err(error) if error.is_stale_plan() => {
+                client.statement_cache.clear();
+                let prepared = client.prepare_cached(statement.text).await?;
+                Ok(client.query(&prepared, params).await?)
+            }
+            done => done,
+        }
     }
 }
 

@@ -5,15 +5,15 @@ use kv_types::{CustomerId, TenantId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
-use super::{first_row, page_limit, start_after};
+use super::{first_row, own_page, page_limit, start_after};
 use crate::session::Params;
 use crate::statement::statements;
 use crate::{Page, Store, StoreError};
 
 statements! {
     /// One page, in the order of creation. See [`super`] for the inner limit.
-    LIST_CUSTOMERS = "select * from (select id, code, name, email, phone, version, created_at, updated_at
-        from customers where tenant_id = $1 and id > $2 order by id limit 101) page limit $3";
+    LIST_CUSTOMERS = own_page!("select id, code, name, email, phone, version, created_at, updated_at
+        from customers where tenant_id = $1 and bound.tenant is not null and id > $2 order by id limit 101");
     /// One customer.
     GET_CUSTOMER = "select id, code, name, email, phone, version, created_at, updated_at
         from customers where tenant_id = $1 and id = $2";
@@ -62,7 +62,7 @@ impl Store {
     ) -> Result<Page<Customer>, StoreError> {
         let start = start_after(after.map(CustomerId::uuid));
         let limit = page_limit(limit);
-        let rows = self.run(tenant, &LIST_CUSTOMERS, &[&tenant.get(), &start, &(limit + 1)]).await?;
+        let rows = self.read_own(&LIST_CUSTOMERS, &[&tenant.get(), &start, &(limit + 1)]).await?;
         Ok(Page::from_rows(&rows, limit, read)?)
     }
 

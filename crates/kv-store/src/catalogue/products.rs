@@ -5,15 +5,15 @@ use kv_types::{Currency, MinorUnits, ProductId, TenantId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
-use super::{first_row, page_limit, start_after};
+use super::{first_row, own_page, page_limit, start_after};
 use crate::session::Params;
 use crate::statement::statements;
 use crate::{Page, Store, StoreError};
 
 statements! {
     /// One page, in the order of creation. See [`super`] for the inner limit.
-    LIST_PRODUCTS = "select * from (select id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at
-        from products where tenant_id = $1 and id > $2 order by id limit 101) page limit $3";
+    LIST_PRODUCTS = own_page!("select id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at
+        from products where tenant_id = $1 and bound.tenant is not null and id > $2 order by id limit 101");
     /// One product.
     GET_PRODUCT = "select id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at
         from products where tenant_id = $1 and id = $2";
@@ -68,7 +68,7 @@ impl Store {
     ) -> Result<Page<Product>, StoreError> {
         let start = start_after(after.map(ProductId::uuid));
         let limit = page_limit(limit);
-        let rows = self.run(tenant, &LIST_PRODUCTS, &[&tenant.get(), &start, &(limit + 1)]).await?;
+        let rows = self.read_own(&LIST_PRODUCTS, &[&tenant.get(), &start, &(limit + 1)]).await?;
         Ok(Page::from_rows(&rows, limit, read)?)
     }
 

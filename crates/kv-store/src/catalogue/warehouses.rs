@@ -5,14 +5,14 @@ use kv_types::{TenantId, WarehouseId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
-use super::{first_row, page_limit, start_after};
+use super::{first_row, own_page, page_limit, start_after};
 use crate::statement::statements;
 use crate::{Page, Store, StoreError};
 
 statements! {
     /// One page, in the order of creation. See [`super`] for the inner limit.
-    LIST_WAREHOUSES = "select * from (select id, code, name, priority, active, version, created_at, updated_at
-        from warehouses where tenant_id = $1 and id > $2 order by id limit 101) page limit $3";
+    LIST_WAREHOUSES = own_page!("select id, code, name, priority, active, version, created_at, updated_at
+        from warehouses where tenant_id = $1 and bound.tenant is not null and id > $2 order by id limit 101");
     /// One warehouse.
     GET_WAREHOUSE = "select id, code, name, priority, active, version, created_at, updated_at
         from warehouses where tenant_id = $1 and id = $2";
@@ -54,7 +54,7 @@ impl Store {
     ) -> Result<Page<Warehouse>, StoreError> {
         let start = start_after(after.map(WarehouseId::uuid));
         let limit = page_limit(limit);
-        let rows = self.run(tenant, &LIST_WAREHOUSES, &[&tenant.get(), &start, &(limit + 1)]).await?;
+        let rows = self.read_own(&LIST_WAREHOUSES, &[&tenant.get(), &start, &(limit + 1)]).await?;
         Ok(Page::from_rows(&rows, limit, read)?)
     }
 

@@ -212,8 +212,9 @@ fn check_headers(run: &str, call: &LimitCall, rule: &LimitRule, findings: &mut F
     let window_s = rule.window_ns.div_ceil(1_000_000_000) as i64;
     let resets = match rule.reset {
         ResetForm::SecondsLeft => 0..=window_s,
-        // Rounded to seconds either way: not before the call, not later than a window after the answer.
-        ResetForm::UnixSeconds => call.called_unix_ms.div_euclid(1_000)..=ceil_s(call.returned_unix_ms) + window_s,
+        // Rounded to seconds either way: not before the call, not later than a window after the answer, which came within the
+        // millisecond that was noted.
+        ResetForm::UnixSeconds => call.called_unix_ms.div_euclid(1_000)..=ceil_s(call.returned_unix_ms + 1) + window_s,
     };
     number(run, "Reset", &call.reset, resets, findings);
     if refused {

@@ -55,6 +55,22 @@ fn evidence(history: &LimitHistory) -> String {
     ruling.evidence.join("\n")
 }
 
+/// A call within the first millisecond of a second: the limiter, a moment later, rounds up to the next one.
+#[test]
+fn a_reset_is_not_accused_for_the_clocks_resolution() {
+    let mut history = honest();
+    let start_ms = 1_700_000_000_000;
+    for call in &mut history.sequential {
+        (call.called_unix_ms, call.returned_unix_ms) = (start_ms, start_ms);
+        call.reset = HeaderNumber::Is(start_ms / 1_000 + 61);
+    }
+    assert_eq!(judge_limit(&history, 5).verdict, Verdict::Pass);
+    for call in &mut history.sequential {
+        call.reset = HeaderNumber::Is(start_ms / 1_000 + 62);
+    }
+    assert!(evidence(&history).contains("Reset says"));
+}
+
 #[test]
 fn an_honest_limiter_passes() {
     let ruling = judge_limit(&honest(), 5);

@@ -16,7 +16,7 @@ use crate::threshold::{Judged, Judgement, Threshold};
 /// What stands in `format`.
 pub const FORMAT: &str = "stampede.load";
 /// The only version this build reads and writes.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// One load run with its verdict.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,6 +35,8 @@ pub struct RunFile {
     pub thresholds: Vec<Judged>,
     /// What the generator says of itself.
     pub trust: Trust,
+    /// The machine and program that measured.
+    pub environment: Environment,
     /// Everything measured.
     pub result: LoadResult,
 }
@@ -62,6 +64,31 @@ pub struct PlanRecord {
     pub keep_alive: bool,
     /// Generator threads.
     pub threads: u32,
+    /// The scenario file, when the run had one; method, URL, headers and body above are then its first step's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<ScenarioRecord>,
+}
+
+/// A scenario, as data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioRecord {
+    /// Its name.
+    pub name: String,
+    /// Seed of everything random in it.
+    pub seed: u64,
+    /// Its text, secrets being references to the environment and so not part of it.
+    pub text: String,
+}
+
+/// The machine and program that measured.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Version of this program.
+    pub stampede: String,
+    /// Operating system and its kernel's version.
+    pub system: String,
+    /// Cores this process may use.
+    pub cores: u32,
 }
 
 /// When requests leave, as data.
@@ -155,6 +182,7 @@ impl RunFile {
             },
             thresholds: thresholds.iter().map(|threshold| threshold.judge(&result)).collect(),
             trust: Trust::of(&result, thresholds),
+            environment: Environment::default(),
             result,
         }
     }
@@ -186,6 +214,7 @@ mod tests {
             timeout_ns: 2,
             keep_alive: true,
             threads: 1,
+            scenario: None,
         }
     }
 

@@ -44,7 +44,8 @@ pub(super) fn gather(harvests: Vec<Harvest>, series: &Series) -> SampledRun {
     health.in_flight_mean = looked;
     health.in_flight_looks = looks;
     result.failures = merge_failures(failures);
-    (result.seconds, result.seconds_dropped) = series.finish();
+    (result.seconds, _) = series.finish();
+    result.point_s = 1;
     SampledRun { result, samples, first_answer }
 }
 

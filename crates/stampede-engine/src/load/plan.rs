@@ -233,6 +233,7 @@ impl LoadPlan {
             timeout_ns: ns(self.timeout),
             keep_alive: self.reuse == Reuse::KeepAlive,
             threads: self.threads.get(),
+            scenario: None,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! The seconds of a run, put together from all generator threads.
 //!
 //! Invariants: a second becomes a point only when every thread is past it, so its percentiles are of all requests;
-//! memory holds the open seconds (a few) and one small point per closed one, at most [`MAX_SECONDS`].
+//! memory holds the open seconds (a few) and one small point per closed one, at most [`MAX_POINTS`].
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use stampede_model::histogram::Histogram;
-use stampede_model::run_result::{MAX_SECONDS, SecondPoint};
+use stampede_model::run_result::{MAX_POINTS, SecondPoint};
 
 /// One second of one thread, or of all.
 #[derive(Clone, Debug, Default)]
@@ -40,9 +40,13 @@ impl Second {
         let ns = |share| self.latency.quantile(share).map(|figure| figure.ns);
         SecondPoint {
             second,
+            sent: 0,
+            in_flight: 0,
+            users: 0,
             succeeded: self.succeeded,
             failed: self.failed,
             p50_ns: ns(0.5),
+            p95_ns: ns(0.95),
             p99_ns: ns(0.99),
             max_ns: self.latency.max().map(|figure| figure.ns),
         }
@@ -67,7 +71,7 @@ struct Inner {
 
 impl Series {
     pub(super) fn new(threads: usize) -> Self {
-        Self::bounded(threads, MAX_SECONDS)
+        Self::bounded(threads, MAX_POINTS)
     }
 
     fn bounded(threads: usize, points_max: usize) -> Self {

@@ -9,11 +9,13 @@
 //! larger for its sake says so by [`Bound::AtLeast`].
 //! Absent on purpose: the samples themselves; negative times; a configurable resolution.
 
+mod packed;
 mod slots;
 mod stored;
 
 use serde::{Deserialize, Serialize};
 
+pub use packed::Packed;
 use slots::{SLOTS, representative, slot_of};
 
 /// Largest relative error of a quantile: half a step of 1/128.

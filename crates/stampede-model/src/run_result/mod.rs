@@ -1,10 +1,13 @@
 //! What one load run measured: counts, distributions, failures, the seconds, and the generator's own health.
 //!
 //! Invariants: `asked = sent + not_sent` and `sent = succeeded + failed + unfinished`, so no request can vanish;
-//! `failed` is the sum of the failures by kind; the size does not grow with the number of requests (the series is
-//! bounded by [`MAX_SECONDS`]); merging the results of several generators adds.
+//! `failed` is the sum of the failures by kind; the whole is the sum of its steps; the size does not grow with the number
+//! of requests (the series is bounded by [`MAX_POINTS`]); merging the results of several generators adds.
 //! Absent on purpose: verdicts ([`crate::threshold`], [`crate::run_trust`]) and single samples, except where a caller asks
 //! for a bounded number of them.
+
+mod step;
+mod timeline;
 
 use std::collections::BTreeMap;
 
@@ -13,8 +16,12 @@ use serde::{Deserialize, Serialize};
 use crate::failure::FailureKind;
 use crate::histogram::Histogram;
 
-/// Most seconds a series keeps (a day); later ones are counted in [`LoadResult::seconds_dropped`].
-pub const MAX_SECONDS: usize = 86_400;
+pub use step::{Exemplar, StepResult, StepSecond};
+pub use timeline::{Event, EventKind, Meeting, SecondPoint};
+
+/// Most points a series keeps. A longer run keeps them all and doubles what a point covers, as often as need be
+/// ([`LoadResult::point_s`]).
+pub const MAX_POINTS: usize = 3_600;
 
 /// Everything one run measured.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -27,10 +34,16 @@ pub struct LoadResult {
     pub statuses: BTreeMap<u16, u64>,
     /// Failed requests by kind, most frequent first.
     pub failures: Vec<FailureCount>,
-    /// One point per second of the run, ascending.
+    /// The same, step by step: one for each series the plan names, in the plan's order. A run of one URL has one.
+    pub steps: Vec<StepResult>,
+    /// One point per second of the run, ascending; in a long run one per [`LoadResult::point_s`] seconds.
     pub seconds: Vec<SecondPoint>,
-    /// Seconds beyond [`MAX_SECONDS`] that were measured but have no point.
-    pub seconds_dropped: u64,
+    /// Seconds that one point covers: 1, or a power of two in a run of more than [`MAX_POINTS`] seconds.
+    pub point_s: u32,
+    /// What happened when: changes of load, pauses, stops, phases.
+    pub events: Vec<Event>,
+    /// How closely together users left who were to leave together.
+    pub meetings: Vec<Meeting>,
     /// From the start of the run to the end of its last request, in nanoseconds.
     pub elapsed_ns: u64,
     /// What travelled.
@@ -73,8 +86,12 @@ pub struct Latencies {
     pub service: Histogram,
     /// From handing the request to the connection to the first byte of the answer; successes only.
     pub first_byte: Histogram,
-    /// Establishing a connection; every one that succeeded.
+    /// From the first byte of the answer to the last byte of its body; successes only.
+    pub receive: Histogram,
+    /// Establishing a connection without its TLS handshake; every one that succeeded.
     pub connect: Histogram,
+    /// The TLS handshakes that succeeded.
+    pub tls: Histogram,
     /// From the intended start to the end of requests that failed by an answer or an error, time-outs excepted.
     pub failed: Histogram,
 }
@@ -92,23 +109,6 @@ pub struct FailureCount {
     pub last_ns: u64,
     /// The text of the first one.
     pub example: String,
-}
-
-/// One second of the run; requests belong to the second in which they ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecondPoint {
-    /// Which second, from 0.
-    pub second: u32,
-    /// Requests that succeeded.
-    pub succeeded: u64,
-    /// Requests that failed.
-    pub failed: u64,
-    /// Median from the intended start of those that succeeded or timed out; `None` when there was none.
-    pub p50_ns: Option<u64>,
-    /// Their 99th percentile.
-    pub p99_ns: Option<u64>,
-    /// Their maximum.
-    pub max_ns: Option<u64>,
 }
 
 /// What travelled.
@@ -232,7 +232,9 @@ impl Latencies {
         self.intent.merge(&other.intent);
         self.service.merge(&other.service);
         self.first_byte.merge(&other.first_byte);
+        self.receive.merge(&other.receive);
         self.connect.merge(&other.connect);
+        self.tls.merge(&other.tls);
         self.failed.merge(&other.failed);
     }
 }

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
+    /// The host's name has no address.
+    NameNotResolved,
     /// Nothing listens on the port.
     ConnectRefused,
     /// The connection was not established within the connect time-out.
@@ -22,14 +24,36 @@ pub enum FailureKind {
     NoLocalPort,
     /// This process has no free file descriptor left; the fault is the generator's, not the server's.
     TooManyOpenFiles,
-    /// The server reset the connection.
+    /// No TLS session came about, for another reason than the certificate.
+    TlsHandshake,
+    /// The server's certificate is not trusted: unknown issuer, expired, revoked or broken.
+    TlsUntrusted,
+    /// The server's certificate is for another host name.
+    TlsWrongHost,
+    /// The server reset the connection before the answer's head was complete.
     Reset,
+    /// The server reset the connection in the middle of a body.
+    ResetInBody,
     /// The server closed the connection before the answer was complete.
     ClosedEarly,
-    /// No complete answer within the time-out.
+    /// The time was over before the first byte of an answer.
     Timeout,
-    /// What came back is not HTTP/1.
+    /// The time was over in the middle of an answer.
+    TimeoutInAnswer,
+    /// What came back is not a valid HTTP answer.
     Protocol,
+    /// The head of the answer, or its trailers, are longer than any client accepts.
+    HeadTooLarge,
+    /// A chunked body that breaks the rules of chunks.
+    MalformedChunk,
+    /// More bytes than the answer announced.
+    ExtraBytes,
+    /// The server broke the rules of HTTP/2.
+    H2Protocol,
+    /// The server ended the HTTP/2 connection before it answered.
+    H2GoAway,
+    /// The server reset the HTTP/2 stream.
+    H2StreamReset,
     /// A complete answer with a status from 400 to 499.
     Status4xx,
     /// A complete answer with a status from 500 to 599.
@@ -41,17 +65,32 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Most kinds there may ever be: each costs a slot per generator thread and a row in a report.
+    pub const MOST: usize = 64;
+
     /// Every kind, in the order of declaration; `ALL[kind as usize] == kind`.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 25] = [
+        Self::NameNotResolved,
         Self::ConnectRefused,
         Self::ConnectTimeout,
         Self::ConnectFailed,
         Self::NoLocalPort,
         Self::TooManyOpenFiles,
+        Self::TlsHandshake,
+        Self::TlsUntrusted,
+        Self::TlsWrongHost,
         Self::Reset,
+        Self::ResetInBody,
         Self::ClosedEarly,
         Self::Timeout,
+        Self::TimeoutInAnswer,
         Self::Protocol,
+        Self::HeadTooLarge,
+        Self::MalformedChunk,
+        Self::ExtraBytes,
+        Self::H2Protocol,
+        Self::H2GoAway,
+        Self::H2StreamReset,
         Self::Status4xx,
         Self::Status5xx,
         Self::StatusUnexpected,
@@ -61,15 +100,27 @@ impl FailureKind {
     /// The words a person reads.
     pub const fn label(self) -> &'static str {
         match self {
+            Self::NameNotResolved => "host name not resolved",
             Self::ConnectRefused => "connection refused",
             Self::ConnectTimeout => "connect timed out",
             Self::ConnectFailed => "connect failed",
             Self::NoLocalPort => "no free local port",
             Self::TooManyOpenFiles => "too many open files",
+            Self::TlsHandshake => "TLS handshake failed",
+            Self::TlsUntrusted => "TLS certificate not trusted",
+            Self::TlsWrongHost => "TLS certificate for another host",
             Self::Reset => "connection reset",
+            Self::ResetInBody => "connection reset in the middle of a body",
             Self::ClosedEarly => "closed before the answer was complete",
             Self::Timeout => "timed out",
+            Self::TimeoutInAnswer => "timed out in the middle of an answer",
             Self::Protocol => "not a valid HTTP answer",
+            Self::HeadTooLarge => "answer head too large",
+            Self::MalformedChunk => "malformed chunk",
+            Self::ExtraBytes => "more bytes than the answer announced",
+            Self::H2Protocol => "HTTP/2 protocol error",
+            Self::H2GoAway => "HTTP/2 connection ended by GOAWAY",
+            Self::H2StreamReset => "HTTP/2 stream reset",
             Self::Status4xx => "status 4xx",
             Self::Status5xx => "status 5xx",
             Self::StatusUnexpected => "unexpected status",
@@ -115,9 +166,19 @@ pub enum Fault {
     Server,
 }
 
+const _: () = assert!(FailureKind::ALL.len() <= FailureKind::MOST);
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    #[test]
+    fn no_two_kinds_have_the_same_words() {
+        let labels: BTreeSet<&str> = FailureKind::ALL.into_iter().map(FailureKind::label).collect();
+        assert_eq!(labels.len(), FailureKind::ALL.len());
+    }
 
     #[test]
     fn the_list_is_complete_and_in_order() {

@@ -99,14 +99,27 @@ impl Bad {
         let mut bad = Self::default();
         for failure in &run.result.failures {
             let cell = match failure.kind {
-                FailureKind::ConnectRefused
+                FailureKind::NameNotResolved
+                | FailureKind::ConnectRefused
                 | FailureKind::ConnectTimeout
                 | FailureKind::ConnectFailed
                 | FailureKind::NoLocalPort
-                | FailureKind::TooManyOpenFiles => &mut bad.connect,
-                FailureKind::Reset | FailureKind::ClosedEarly => &mut bad.receive,
+                | FailureKind::TooManyOpenFiles
+                | FailureKind::TlsHandshake
+                | FailureKind::TlsUntrusted
+                | FailureKind::TlsWrongHost => &mut bad.connect,
+                FailureKind::Reset | FailureKind::ResetInBody | FailureKind::ClosedEarly => &mut bad.receive,
                 FailureKind::Status4xx | FailureKind::Status5xx | FailureKind::StatusUnexpected => continue,
-                FailureKind::Timeout | FailureKind::Protocol | FailureKind::Other => &mut bad.exceptions,
+                FailureKind::Timeout
+                | FailureKind::TimeoutInAnswer
+                | FailureKind::Protocol
+                | FailureKind::HeadTooLarge
+                | FailureKind::MalformedChunk
+                | FailureKind::ExtraBytes
+                | FailureKind::H2Protocol
+                | FailureKind::H2GoAway
+                | FailureKind::H2StreamReset
+                | FailureKind::Other => &mut bad.exceptions,
             };
             *cell += failure.count;
         }

@@ -92,7 +92,7 @@ pub struct Environment {
 }
 
 /// When requests leave, as data.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "model", rename_all = "snake_case")]
 pub enum ArrivalsRecord {
     /// Each connection sends its next request when the last one ended.

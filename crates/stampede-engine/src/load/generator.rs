@@ -113,7 +113,7 @@ async fn go(
     (index, threads): (usize, usize),
     watch: &mut Watch,
 ) -> io::Result<()> {
-    match shard.plan.arrivals {
+    match &shard.plan.arrivals {
         Arrivals::Closed { .. } => {
             let part = part_of(&shard.plan, index, threads);
             for _ in 0..part.slots_max {
@@ -125,7 +125,7 @@ async fn go(
             let part = Share { index: index as u64, of: threads as u64 };
             // Made here, where its failure can be told.
             let pacer = Pacer::new()?;
-            let pacing = tokio::task::spawn_local(pace(Rc::clone(&shard), schedule, part, pacer));
+            let pacing = tokio::task::spawn_local(pace(Rc::clone(&shard), schedule.clone(), part, pacer));
             watch.until_done(&shard, control, || pacing.is_finished()).await;
             if pacing.is_finished() {
                 return pacing.await.map_err(io::Error::other)?;

@@ -34,7 +34,7 @@ pub struct LoadPlan {
 }
 
 /// When requests leave.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Arrivals {
     /// Each connection sends its next request when the last one ended: finds out how much a server can do.
     Closed {
@@ -194,13 +194,11 @@ impl LoadPlan {
 
     /// Requests the plan asks for at most, when that is known beforehand.
     pub fn asked_at_most(&self) -> Option<u64> {
-        let by_time = match (self.arrivals, self.stop.duration) {
+        let by_time = match (&self.arrivals, self.stop.duration) {
             (_, Some(Duration::ZERO)) => Some(0),
             // Walking a Poisson schedule of a day would take long; an estimate would not be "at most".
-            (Arrivals::Open { schedule, .. }, Some(duration))
-                if schedule.rate_per_s() * duration.as_secs_f64() < 1e7 =>
-            {
-                Some(schedule.count_before(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
+            (Arrivals::Open { schedule, .. }, Some(duration)) if schedule.expected_before(nanos(duration)) < 1e7 => {
+                Some(schedule.count_before(nanos(duration)))
             }
             _ => None,
         };
@@ -216,26 +214,31 @@ impl LoadPlan {
     /// When the plan holds no request; [`LoadPlan::check`] says so first.
     pub fn record(&self) -> PlanRecord {
         let request = &self.requests[0];
-        let ns = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         PlanRecord {
             method: request.method().to_string(),
             url: request.endpoint().to_string(),
             header_names: request.headers().keys().map(ToString::to_string).collect(),
             body_bytes: request.body_len() as u64,
-            arrivals: match self.arrivals {
+            arrivals: match &self.arrivals {
                 Arrivals::Closed { connections } => ArrivalsRecord::Closed { connections: connections.get() },
-                Arrivals::Open { schedule, max_in_flight, max_queue } => {
-                    ArrivalsRecord::Open { schedule, max_in_flight: max_in_flight.get(), max_queue }
-                }
+                Arrivals::Open { schedule, max_in_flight, max_queue } => ArrivalsRecord::Open {
+                    schedule: schedule.clone(),
+                    max_in_flight: max_in_flight.get(),
+                    max_queue: *max_queue,
+                },
             },
             requests: self.stop.requests,
-            duration_ns: self.stop.duration.map(ns),
-            timeout_ns: ns(self.timeout),
+            duration_ns: self.stop.duration.map(nanos),
+            timeout_ns: nanos(self.timeout),
             keep_alive: self.reuse == Reuse::KeepAlive,
             threads: self.threads.get(),
             scenario: None,
         }
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// One core is left to the server or the rest of the machine.

@@ -6,7 +6,7 @@ use http::HeaderMap;
 use stampede_engine::http::once::{FullAnswer, once as send_once};
 use stampede_engine::load::{Arrivals, LoadPlan, RequestPlan, Reuse};
 use stampede_model::schedule::Spacing;
-use stampede_model::units::{show_duration, show_ns, thousands, trimmed};
+use stampede_model::units::{show_duration, show_ns, thousands};
 
 use super::order::Order;
 use crate::exit::Exit;
@@ -45,7 +45,7 @@ pub(super) fn plan(order: &Order) -> String {
 
 /// When requests leave, in words.
 pub(super) fn arrivals(plan: &LoadPlan) -> String {
-    match plan.arrivals {
+    match &plan.arrivals {
         Arrivals::Closed { connections } => format!("closed, {} connections", thousands(connections.get().into())),
         Arrivals::Open { schedule, max_in_flight, max_queue } => {
             let spacing = match schedule.spacing() {
@@ -53,10 +53,9 @@ pub(super) fn arrivals(plan: &LoadPlan) -> String {
                 Spacing::Poisson => format!("poisson (seed {})", schedule.seed()),
             };
             format!(
-                "open, {}/s {spacing}, at most {} in flight and {} waiting",
-                trimmed(schedule.rate_per_s()),
+                "open, {schedule} {spacing}, at most {} in flight and {} waiting",
                 thousands(max_in_flight.get().into()),
-                thousands(max_queue.into())
+                thousands((*max_queue).into())
             )
         }
     }

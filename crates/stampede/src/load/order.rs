@@ -76,7 +76,7 @@ fn stop(args: &LoadArgs) -> Stop {
 fn open(args: &LoadArgs, request: RequestPlan, rate: f64) -> anyhow::Result<LoadPlan> {
     let spacing = args.spacing.unwrap_or(Spacing::Uniform);
     let schedule = Schedule::new(rate, spacing, args.seed.unwrap_or(DEFAULT_SEED)).context("--rate")?;
-    let mut plan = LoadPlan::open(request, schedule, stop(args));
+    let mut plan = LoadPlan::open(request, schedule.clone(), stop(args));
     let max_in_flight = match args.max_in_flight.or(args.connections) {
         Some(most) => connections(most)?,
         None => LoadPlan::MAX_IN_FLIGHT,

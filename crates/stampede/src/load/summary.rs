@@ -9,7 +9,7 @@ use stampede_model::run_result::{Ending, LagOf, LoadResult};
 use stampede_model::run_trust::little;
 use stampede_model::schedule::Spacing;
 use stampede_model::threshold::Judgement;
-use stampede_model::units::{show_figure, show_ns, show_share, thousands, trimmed};
+use stampede_model::units::{show_figure, show_ns, show_share, thousands};
 
 /// The whole summary.
 pub(super) fn render(run: &RunFile) -> String {
@@ -29,17 +29,16 @@ pub(super) fn render(run: &RunFile) -> String {
 
 fn title(run: &RunFile) -> String {
     let plan = &run.plan;
-    let model = match plan.arrivals {
+    let model = match &plan.arrivals {
         ArrivalsRecord::Closed { connections } => {
-            format!("closed model, {} connections", thousands(connections.into()))
+            format!("closed model, {} connections", thousands((*connections).into()))
         }
         ArrivalsRecord::Open { schedule, max_in_flight, .. } => {
             let spacing = match schedule.spacing() {
                 Spacing::Uniform => "uniform",
                 Spacing::Poisson => "poisson",
             };
-            let rate = trimmed(schedule.rate_per_s());
-            format!("open model, {rate}/s {spacing}, at most {} in flight", thousands(max_in_flight.into()))
+            format!("open model, {schedule} {spacing}, at most {} in flight", thousands((*max_in_flight).into()))
         }
     };
     let ending = match run.result.ending {
@@ -77,8 +76,8 @@ fn counts(run: &RunFile) -> String {
     if counts.unfinished > 0 {
         text.append(format_args!(", unfinished {}", thousands(counts.unfinished)));
     }
-    let asked = match run.plan.arrivals {
-        ArrivalsRecord::Open { schedule, .. } => format!("{}/s asked, ", trimmed(schedule.rate_per_s())),
+    let asked = match &run.plan.arrivals {
+        ArrivalsRecord::Open { schedule, .. } => format!("{schedule} asked, "),
         ArrivalsRecord::Closed { .. } => String::new(),
     };
     text.append(format_args!(

@@ -53,7 +53,7 @@ fn an_open_run_offers_every_arrival_at_its_time() {
 fn poisson_arrivals_are_those_of_the_schedule() {
     let server = Server::start(Habit::Status(200));
     let schedule = Schedule::new(300.0, Spacing::Poisson, 42).unwrap();
-    let plan = LoadPlan::open(RequestPlan::get(&server.url("/")).unwrap(), schedule, lasting(500));
+    let plan = LoadPlan::open(RequestPlan::get(&server.url("/")).unwrap(), schedule.clone(), lasting(500));
     let result = carried_out(&plan);
     assert_eq!(result.counts.asked, schedule.count_before(500_000_000));
     assert_eq!(server.requests(), result.counts.asked);

@@ -46,6 +46,14 @@ impl StoreError {
         matches!(self, Self::Database(error) if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED))
     }
 
+    /// What a connection that could not be made means: the server's absence, whatever the words.
+    pub(crate) fn of_connecting(error: tokio_postgres::Error) -> Self {
+        match Self::from(error) {
+            Self::Database(error) => Self::Unavailable(Some(error)),
+            other => other,
+        }
+    }
+
     /// Whether the same request may succeed a moment later.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Overloaded | Self::LockTimeout)
@@ -103,11 +111,7 @@ fn is_shutdown(code: &SqlState) -> bool {
 impl From<deadpool_postgres::PoolError> for StoreError {
     fn from(error: deadpool_postgres::PoolError) -> Self {
         match error {
-            deadpool_postgres::PoolError::Backend(error) => match Self::from(error) {
-                // A connection that could not be made is the server's absence, whatever the words.
-                Self::Database(error) => Self::Unavailable(Some(error)),
-                other => other,
-            },
+            deadpool_postgres::PoolError::Backend(error) => Self::of_connecting(error),
             deadpool_postgres::PoolError::Timeout(deadpool_postgres::TimeoutType::Wait) => Self::Overloaded,
             _ => Self::Unavailable(None),
         }

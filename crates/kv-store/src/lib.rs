@@ -1,6 +1,6 @@
 //! Every SQL statement of kv-erp: migrations, tenant transactions, the stock ledger.
 //!
-//! Invariants: a tenant's rows are reached only through [`session`], which sets the tenant in the same pipeline as the
+//! Invariants: a tenant's rows are reached only through [`session`] and [`readers`], which set the tenant in the same pipeline or
 //! statement, and each statement names `tenant_id` too, so that row-level security and the predicate guard each other.
 //! Stock levels are locked by one function, in one order, in [`stock`]. Nobody is told "reserved" before the commit.
 //!
@@ -11,6 +11,7 @@ pub mod admin;
 pub mod catalogue;
 pub mod error;
 pub mod orders;
+pub mod readers;
 pub mod session;
 pub mod statement;
 pub mod stock;

@@ -1,4 +1,4 @@
-//! The pool, and the only way to a tenant's rows.
+//! The pool, and with [`crate::readers`] the only way to a tenant's rows.
 //!
 //! A transaction's begin, its tenant, its statements and its commit leave in one pipeline: row-level security then costs no round
 //! trip. All of them are queued on the connection by the first poll, so a future that is dropped has sent either nothing or a whole
@@ -14,6 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
 use crate::StoreError;
+use crate::readers::Readers;
 use crate::statement::{Statement, statements};
 
 statements! {
@@ -51,9 +52,9 @@ const SESSION_OPTIONS: &str = "-c default_transaction_isolation=read\\ committed
 pub struct StoreConfig {
     /// As libpq writes it: a URL or key=value words. The role must be an ordinary one, see [`crate::admin::check_role`].
     pub connection: tokio_postgres::Config,
-    /// Connections for reads and single writes.
+    /// Connections for single reads and writes; [`crate::readers::PAGE_READERS`] more are for pages.
     pub pool_size: usize,
-    /// How long a request may wait for a connection.
+    /// How long a request may wait for a connection, or for a place on one that is shared.
     pub pool_wait: Duration,
     /// Tasks that write stock, each with a connection of its own. A stock level is always served by the same one.
     pub stock_writers: usize,
@@ -67,25 +68,28 @@ impl StoreConfig {
 
     /// The connection settings with the service's session options and time limits added.
     pub(crate) fn session(&self) -> tokio_postgres::Config {
+        self.session_with("")
+    }
+
+    /// The same with `more` options. What the URL says comes last and holds.
+    pub(crate) fn session_with(&self, more: &str) -> tokio_postgres::Config {
         let mut config = self.connection.clone();
         config.application_name("kv-erp");
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(2));
         }
         config.keepalives_idle(Duration::from_secs(10)).tcp_user_timeout(Duration::from_secs(5));
-        let options = match config.get_options() {
-            Some(given) => format!("{SESSION_OPTIONS} {given}"),
-            None => SESSION_OPTIONS.to_owned(),
-        };
-        config.options(options);
+        let given = config.get_options().unwrap_or_default();
+        config.options(format!("{SESSION_OPTIONS} {more} {given}"));
         config
     }
 }
 
-/// The store: a bounded pool and the stock writers. Cheap to clone.
+/// The store: a bounded pool, the readers of pages and the stock writers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: Pool,
+    readers: Readers,
     stock: crate::stock::Ledger,
 }
 
@@ -123,7 +127,7 @@ impl Store {
             .runtime(deadpool_postgres::Runtime::Tokio1)
             .build()
             .map_err(|_| StoreError::Unavailable(None))?;
-        Ok(Self { pool, stock: crate::stock::Ledger::start(config) })
+        Ok(Self { pool, readers: Readers::new(config), stock: crate::stock::Ledger::start(config) })
     }
 
     /// The stock ledger: every change of stock goes through it.
@@ -216,12 +220,12 @@ impl Store {
         answers.try_into().map_err(|_| StoreError::Unavailable(None))
     }
 
-    /// Runs one reading statement that binds its own tenant: a transaction by itself.
+    /// Reads a page: one of [`crate::readers::PAGES`], which binds its own tenant and is a transaction by itself.
     ///
     /// # Cancel safety
     /// Nothing is written.
     pub(crate) async fn read_own(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        self.run_untenanted(statement, params).await
+        self.readers.read(statement, params).await
     }
 
     /// Runs one statement that belongs to no tenant: the look-ups of [`crate::access`].

@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 
 use kv_store::access::provision::{self, Provisioner};
 use kv_store::admin;
+use kv_store::readers::PAGE_READERS;
 use sandbox::{Login, Postgres, PostgresOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -71,7 +72,7 @@ pub async fn run(args: &UpArgs) -> Result<(), Failure> {
 }
 
 async fn start_postgres(folder: &DataFolder, config: &ServiceConfig) -> Result<Postgres, Failure> {
-    let connections = config.pool_size + config.stock_writers + SPARE_CONNECTIONS;
+    let connections = config.pool_size + config.stock_writers + PAGE_READERS + SPARE_CONNECTIONS;
     let options = PostgresOptions::default()
         .folder(folder.postgres())
         .setting("max_connections", connections.to_string())

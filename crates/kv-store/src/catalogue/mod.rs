@@ -4,10 +4,11 @@
 //! walk with a cursor meets every row that existed when it began exactly once, whatever is inserted meanwhile.
 //! A change counts `version` up in the same statement.
 //!
-//! A list's statement has a constant limit inside the asked one. Without it PostgreSQL takes a general plan for a tenth of the
-//! table, finds a plan of its own cheaper for every single page, and plans each time, which costs more than reading the page.
+//! A list's statement has a constant limit inside the asked one, so that a plan for every page does not look as if it read a tenth
+//! of the table.
 //!
-//! A list's statement binds its own tenant, which makes the statement the whole transaction: one answer to wait for, not three.
+//! A list's statement binds its own tenant, which makes the statement the whole transaction: one answer to wait for, not three, and
+//! a connection that many requests can share ([`crate::readers`]).
 //!
 //! Absent on purpose: soft deletion (what is in use cannot be deleted: the foreign keys say so) and totals of lists.
 

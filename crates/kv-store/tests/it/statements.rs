@@ -36,7 +36,7 @@ fn statement_names_are_unique() {
 }
 
 /// The plan of a statement for whatever parameters. Preparing looks at no grant; explaining begins the execution, and that does.
-async fn generic_plan(client: &Client, statement: &Statement) -> Result<String, tokio_postgres::Error> {
+pub(crate) async fn generic_plan(client: &Client, statement: &Statement) -> Result<String, tokio_postgres::Error> {
     let params = client.prepare(statement.text).await?.params().len();
     let given = if params == 0 { String::new() } else { format!("({})", vec!["null"; params].join(", ")) };
     let script = format!("prepare looked_at as {}; explain execute looked_at{given}", statement.text);

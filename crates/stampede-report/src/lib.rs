@@ -1,6 +1,18 @@
-//! A run file made readable.
+//! A run file made readable: as text, as a page, as the files other tools read.
 //!
-//! Invariant: a run file is the only input; the same file gives the same text anywhere, long after the run.
-//! Absent on purpose: verdicts. They are in the file.
+//! Invariants: a run file is the only input; the same file gives the same output anywhere, long after the run; what came
+//! from outside (names, error texts, URLs) is shown, never obeyed: escaped for the format, control characters spelt out.
+//! Absent on purpose: verdicts. They are in the file. No look at terminal or environment either: the caller says whether
+//! there may be colour.
 
 pub mod accept;
+pub mod export;
+pub mod html;
+mod phases;
+mod read;
+mod slices;
+pub mod summary;
+mod table;
+mod words;
+
+pub use read::{MAX_BYTES, ReadError, parse, read};

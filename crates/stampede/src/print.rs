@@ -5,6 +5,8 @@
 use std::fmt::{Arguments, Display, Write as _};
 use std::io::{self, IsTerminal, Write};
 
+use stampede_report::summary::Paint;
+
 /// Adds formatted text to a text.
 pub(crate) trait Append {
     /// Appends `text`.
@@ -35,6 +37,11 @@ pub(crate) fn error(error: &anyhow::Error) {
 /// Replaces the current line of a terminal.
 pub(crate) fn replace_line(text: impl Display) {
     put(&mut io::stderr().lock(), &format!("\r\x1b[K{text}"));
+}
+
+/// Whether verdicts among the results may be coloured: on a terminal, unless `NO_COLOR` says otherwise.
+pub(crate) fn paint() -> Paint {
+    Paint::of(io::stdout().is_terminal(), std::env::var("NO_COLOR").ok().as_deref())
 }
 
 /// Whether remarks go to a terminal.

@@ -6,7 +6,6 @@
 mod args;
 mod look;
 mod order;
-mod summary;
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -18,6 +17,7 @@ use stampede_engine::load;
 use stampede_model::run::RunFile;
 use stampede_model::run_result::Ending;
 use stampede_model::threshold::Judgement;
+use stampede_report::summary::{self, Detail};
 
 pub(crate) use args::LoadArgs;
 pub(crate) use look::exchange;
@@ -42,10 +42,7 @@ pub(crate) fn command(args: &LoadArgs) -> Result<Exit, Failure> {
         touch(path).map_err(Failure::usage)?;
     }
     let run = carry_out(&order)?;
-    print::result(&summary::render(&run));
-    for doubt in &run.trust.doubts {
-        print::remark(format_args!("NOT TRUSTWORTHY: {doubt}"));
-    }
+    print::result(&summary::render_painted(&run, Detail::Full, print::paint()));
     if let Some(path) = &order.json {
         write(path, &run).map_err(Failure::tool)?;
     }

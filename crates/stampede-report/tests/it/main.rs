@@ -1,0 +1,8 @@
+//! Whole run files through every kind of report, and back where there is a way back.
+
+#![allow(clippy::unwrap_used, reason = "a test ends at its first surprise, and its helpers with it")]
+
+mod browser;
+mod files;
+mod page;
+mod sample;

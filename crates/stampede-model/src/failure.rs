@@ -60,6 +60,8 @@ pub enum FailureKind {
     Status5xx,
     /// A complete answer with another status than the expected ones.
     StatusUnexpected,
+    /// A complete answer with an expected status whose content is not what was expected.
+    ContentUnexpected,
     /// Any other input or output error.
     Other,
 }
@@ -69,7 +71,7 @@ impl FailureKind {
     pub const MOST: usize = 64;
 
     /// Every kind, in the order of declaration; `ALL[kind as usize] == kind`.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::NameNotResolved,
         Self::ConnectRefused,
         Self::ConnectTimeout,
@@ -94,6 +96,7 @@ impl FailureKind {
         Self::Status4xx,
         Self::Status5xx,
         Self::StatusUnexpected,
+        Self::ContentUnexpected,
         Self::Other,
     ];
 
@@ -124,6 +127,7 @@ impl FailureKind {
             Self::Status4xx => "status 4xx",
             Self::Status5xx => "status 5xx",
             Self::StatusUnexpected => "unexpected status",
+            Self::ContentUnexpected => "unexpected content",
             Self::Other => "other I/O error",
         }
     }
@@ -136,9 +140,9 @@ impl FailureKind {
         }
     }
 
-    /// Whether a complete answer arrived, with a status that was not wanted.
+    /// Whether a complete answer arrived that was not as wanted.
     pub const fn is_answer(self) -> bool {
-        matches!(self, Self::Status4xx | Self::Status5xx | Self::StatusUnexpected)
+        matches!(self, Self::Status4xx | Self::Status5xx | Self::StatusUnexpected | Self::ContentUnexpected)
     }
 
     /// The kind of a complete answer whose status was not wanted.

@@ -1,65 +1,64 @@
-//! One generator thread: it starts workers, offers arrivals on time, expires what is overdue, and knows when all is done.
+//! One generator thread: it makes users, offers arrivals on time, expires what is overdue, and knows when all is done.
 //!
-//! Invariants: the thread ends at the latest `drain` after the last request was issued (a closed plan without a duration:
+//! Invariants: the thread ends at the latest `drain` after the last iteration was begun (a closed plan without a duration:
 //! after the last request's time-out); what is unsettled then is recorded as unfinished or not sent.
 
-use std::net::SocketAddr;
+use std::io;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier, OnceLock};
 use std::time::Duration;
-use std::{cmp, io};
 
-use stampede_model::histogram::Histogram;
-use stampede_model::run_result::Counts;
-use stampede_model::schedule::{Schedule, Share};
+use stampede_model::run_result::LagOf;
 use tokio::runtime::{self, LocalOptions};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::control::Control;
-use super::plan::{Arrivals, LoadPlan};
+use super::barrier::Barriers;
+use super::control::{Control, RunPhase};
+use super::flow::{Flow, FlowLoad};
+use super::pace::pace;
+use super::plan::LoadPlan;
 use super::recorder::{Recorded, Recorder};
 use super::samples::Keep;
 use super::series::Series;
-use super::shard::{Job, Offer, Part, Phase, Route, Shard};
-use super::worker;
+use super::servers::Server;
+use super::shard::{FlowShare, Model, Part, Parts, Phase, Shard};
+use super::steer::{Gauges, Orders, Steer};
 use crate::clock::Clock;
 use crate::pacing::Pacer;
 use crate::process::thread_cpu_ns;
 
 /// How often time-outs, the end, and the watcher's wishes are looked at: latencies do not hang on it.
 const TICK: Duration = Duration::from_millis(10);
-/// Longest sleep of the pacer, so that a stop is seen although the next arrival is far.
-const NAP: Duration = Duration::from_millis(50);
-/// Above this rate per thread each wake-up would cost more than the request: arrivals leave in bunches.
-const BUNCH_ABOVE_PER_S: f64 = 10_000.0;
-/// Shortest sleep above that rate.
-const BUNCH: Duration = Duration::from_micros(250);
-/// Arrivals offered in one go before the workers get a turn.
-const BURST: u32 = 64;
 
 /// What all threads of a run share: looked at a few hundred times a second, never per request.
 pub(super) struct Common {
     pub(super) plan: Arc<LoadPlan>,
-    pub(super) address: SocketAddr,
+    pub(super) flows: Vec<Flow>,
+    /// The series of each step of each flow.
+    pub(super) series_of: Vec<Box<[u32]>>,
+    /// The barrier of each flow's barriers.
+    pub(super) barriers_of: Vec<Box<[u32]>>,
+    pub(super) servers: Arc<[Server]>,
+    pub(super) barriers: Arc<Barriers>,
     pub(super) series: Arc<Series>,
     pub(super) keep: Keep,
+    pub(super) lag_of: LagOf,
     /// Threads of this run.
     pub(super) threads: usize,
-    /// All threads start their clock together.
+    /// All threads start together, when the clock is there.
     pub(super) ready: Barrier,
-    pub(super) clock: OnceLock<Clock>,
+    pub(super) begun: OnceLock<(Clock, Arc<Steer>)>,
 }
 
 /// What one thread brings home.
 pub(super) struct Harvest {
     pub(super) recorded: Recorded,
-    pub(super) lag: Histogram,
     pub(super) behind: u64,
     pub(super) cpu_ns: u64,
     pub(super) wall_ns: u64,
     pub(super) in_flight_sum: u64,
     pub(super) looks: u64,
+    pub(super) given_up: Option<String>,
 }
 
 /// Runs thread `index` of the plan to its end.
@@ -68,172 +67,214 @@ pub(super) fn generate(common: &Common, control: &Control, index: usize) -> io::
     // Every thread reaches the barrier, also one that failed: the others would wait for ever.
     common.ready.wait();
     let runtime = set_up?;
-    let clock = *common.clock.get_or_init(Clock::start);
-    let recorder = Recorder::new(index, Arc::clone(&common.series), common.keep);
-    let part = part_of(&common.plan, index, common.threads);
-    let shard = Rc::new(Shard::new(Arc::clone(&common.plan), common.address, clock, recorder, part));
+    let (clock, steer) = common.begun.get_or_init(|| {
+        let clock = Clock::start();
+        let steer = Arc::new(Steer::new(&common.plan, &common.flows, common.threads, clock));
+        control.begin(&steer);
+        (clock, steer)
+    });
+    let keep = common.keep.part(common.threads);
+    let redacted = common.plan.redacted.clone().into();
+    let shard = Rc::new(Shard::new(Parts {
+        plan: Arc::clone(&common.plan),
+        origins: Arc::clone(&common.servers),
+        barriers: Arc::clone(&common.barriers),
+        clock: *clock,
+        recorder: Recorder::new(index, Arc::clone(&common.series), keep, redacted),
+        flows: (0..common.flows.len()).map(|flow| Rc::new(share_of(common, flow, index))).collect(),
+        place: (index as u64, common.threads as u64),
+    }));
     let started_ns = clock.now_ns();
-    let mut watch = Watch::default();
-    let ended = runtime.block_on(go(Rc::clone(&shard), control, (index, common.threads), &mut watch));
+    let mut watch = Watch::new(common, steer, index);
+    let ended = runtime.block_on(watch.go(&shard, control));
     shard.abandon(clock.now_ns());
-    watch.publish(&shard, control);
     let wall_ns = clock.now_ns() - started_ns;
     drop(runtime);
+    let recorded = shard.recorder.borrow_mut().finish();
+    steer.show_last(index, Gauges { phase: RunPhase::Idle, in_flight: 0, queued: 0, users: 0, ..watch.gauges(&shard) });
     ended?;
-    let lag = shard.lag.take();
-    let all = shard.recorder.borrow_mut().finish();
     Ok(Harvest {
-        recorded: all,
-        lag,
+        recorded,
         behind: shard.behind.get(),
         cpu_ns: thread_cpu_ns(),
         wall_ns,
         in_flight_sum: watch.in_flight_sum,
         looks: watch.looks,
+        given_up: shard.given_up.take(),
     })
 }
 
-/// Thread `index` gets every `threads`-th connection, queue place and request; the first ones get the remainders.
-fn part_of(plan: &LoadPlan, index: usize, threads: usize) -> Part {
-    let part = |whole: u64| whole / threads as u64 + u64::from((index as u64) < whole % threads as u64);
-    let queue_max = match plan.arrivals {
-        Arrivals::Closed { .. } => 0,
-        Arrivals::Open { max_queue, .. } => part(u64::from(max_queue)),
+/// Thread `index` gets every `threads`-th user, queue place and iteration; the first ones get the remainders.
+fn share_of(common: &Common, flow: usize, index: usize) -> FlowShare {
+    let part = |whole: u64| part_of(whole, index, common.threads);
+    let plan = &common.flows[flow];
+    let (model, queue_max) = match plan.load {
+        FlowLoad::Arrivals { max_queue, .. } => (Model::Open, part(u64::from(max_queue)) as usize),
+        FlowLoad::Users { .. } | FlowLoad::Connections { .. } => (Model::Closed, 0),
     };
-    Part {
-        quota: plan.stop.requests.map_or(u64::MAX, part),
-        slots_max: part(u64::from(plan.connections())) as usize,
-        queue_max: queue_max as usize,
-    }
+    let bounds = Part {
+        quota: plan.iterations.map_or(u64::MAX, part),
+        users_max: part(u64::from(plan.users_max())) as usize,
+        queue_max,
+    };
+    let lists = (common.series_of[flow].clone(), common.barriers_of[flow].clone());
+    FlowShare::new(flow, Arc::clone(&plan.drive), (model, bounds), lists)
 }
 
-async fn go(
-    shard: Rc<Shard>,
-    control: &Control,
-    (index, threads): (usize, usize),
-    watch: &mut Watch,
-) -> io::Result<()> {
-    match &shard.plan.arrivals {
-        Arrivals::Closed { .. } => {
-            let part = part_of(&shard.plan, index, threads);
-            for _ in 0..part.slots_max {
-                worker::spawn(&shard, shard.add_slot());
-            }
-            watch.until_done(&shard, control, || shard.workers.get() == 0).await;
-        }
-        Arrivals::Open { schedule, .. } => {
-            let part = Share { index: index as u64, of: threads as u64 };
-            // Made here, where its failure can be told.
-            let pacer = Pacer::new()?;
-            let pacing = tokio::task::spawn_local(pace(Rc::clone(&shard), schedule.clone(), part, pacer));
-            watch.until_done(&shard, control, || pacing.is_finished()).await;
-            if pacing.is_finished() {
-                return pacing.await.map_err(io::Error::other)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Offers each arrival of the share at its intended time.
-async fn pace(shard: Rc<Shard>, schedule: Schedule, part: Share, pacer: Pacer) -> io::Result<()> {
-    let shortest =
-        if schedule.rate_per_s() / part.of as f64 > BUNCH_ABOVE_PER_S { BUNCH } else { Duration::from_nanos(1) };
-    let last_index = shard.plan.stop.requests.unwrap_or(u64::MAX);
-    let mut now_ns = shard.clock.now_ns();
-    let mut burst = 0;
-    for arrival in schedule.arrivals(part) {
-        if arrival.at_ns >= shard.end_ns() || arrival.index >= last_index {
-            break;
-        }
-        while now_ns < arrival.at_ns && shard.phase.get() == Phase::Issuing {
-            pacer.wait(Duration::from_nanos(arrival.at_ns - now_ns).clamp(shortest, NAP)).await?;
-            now_ns = shard.clock.now_ns();
-            burst = 0;
-        }
-        if shard.phase.get() == Phase::Draining {
-            break;
-        }
-        if now_ns >= shard.end_ns() {
-            shard.behind.set(shard.behind.get() + 1);
-        }
-        let job = Job { index: arrival.index, intent_ns: arrival.at_ns, route: Route::Direct };
-        if let Offer::NeedsWorker(id) = shard.offer(job) {
-            worker::spawn(&shard, shard.slot(id));
-        }
-        burst += 1;
-        if burst == BURST {
-            burst = 0;
-            tokio::task::yield_now().await;
-            now_ns = shard.clock.now_ns();
-        }
-    }
-    Ok(())
+fn part_of(whole: u64, index: usize, threads: usize) -> u64 {
+    whole / threads as u64 + u64::from((index as u64) < whole % threads as u64)
 }
 
 /// The thread's regular look at itself.
-#[derive(Default)]
-struct Watch {
+struct Watch<'a> {
+    common: &'a Common,
+    steer: &'a Arc<Steer>,
+    index: usize,
+    orders: Orders,
     in_flight_sum: u64,
     looks: u64,
-    published: Counts,
+    started_ns: u64,
 }
 
-impl Watch {
-    /// Ticks until everything asked for is issued (`issued`) and settled, or the drain is over.
-    async fn until_done(&mut self, shard: &Shard, control: &Control, issued: impl Fn() -> bool) {
+impl<'a> Watch<'a> {
+    fn new(common: &'a Common, steer: &'a Arc<Steer>, index: usize) -> Self {
+        Self { common, steer, index, orders: steer.orders(), in_flight_sum: 0, looks: 0, started_ns: 0 }
+    }
+
+    /// Starts the flows, ticks until everything asked for is issued and settled, or the drain is over.
+    async fn go(&mut self, shard: &Rc<Shard>, control: &Control) -> io::Result<()> {
+        let mut pacing = Vec::new();
+        for flow in shard.flows.iter().filter(|flow| flow.model == Model::Open) {
+            // Made here, where its failure can be told.
+            let pacer = Pacer::new()?;
+            let place = (Rc::clone(shard), Rc::clone(flow));
+            let plan = &self.common.flows[flow.index];
+            pacing.push(tokio::task::spawn_local(pace(place, plan.clone(), Arc::clone(self.steer), pacer)));
+        }
+        self.until_done(shard, control).await;
+        for task in pacing.into_iter().filter(tokio::task::JoinHandle::is_finished) {
+            task.await.map_err(io::Error::other)??;
+        }
+        Ok(())
+    }
+
+    async fn until_done(&mut self, shard: &Rc<Shard>, control: &Control) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let drain_ns = u64::try_from(shard.plan.drain.as_nanos()).unwrap_or(u64::MAX);
+        self.started_ns = shard.clock.now_ns();
         let mut drain_until_ns = None;
         loop {
             let due = ticks.tick().await;
             let now_ns = shard.clock.now_ns();
-            if matches!(shard.plan.arrivals, Arrivals::Closed { .. }) {
+            shard.tick_ns.set(now_ns);
+            if self.common.lag_of == LagOf::Ticks {
                 let late = Instant::now().saturating_duration_since(due);
-                shard.lag.borrow_mut().record(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
+                shard.recorder.borrow_mut().departed(u64::try_from(late.as_nanos()).unwrap_or(u64::MAX));
             }
             shard.expire(now_ns);
-            shard.recorder.borrow_mut().move_on(now_ns);
-            self.publish(shard, control);
-            let issued = issued();
-            if issued && shard.unsettled() == 0 {
+            self.follow_orders(shard, control, now_ns);
+            let over = self.supply_users(shard, now_ns);
+            shard.recorder.borrow_mut().tick(now_ns, shard.unsettled(), shard.users());
+            self.steer.show(self.index, self.gauges(shard));
+            if over && shard.unfinished() == 0 && shard.in_flight.get() == 0 && shard.users() == 0 {
                 return;
             }
-            if control.is_stopped() {
-                shard.phase.set(Phase::Draining);
-            }
-            let over = issued || now_ns >= shard.end_ns() || shard.phase.get() == Phase::Draining;
             let Some(until_ns) = drain_until_ns else {
-                drain_until_ns = over.then(|| now_ns.saturating_add(drain_ns));
+                let ends = over || shard.phase.get() == Phase::Draining;
+                drain_until_ns = ends.then(|| now_ns.saturating_add(drain_ns));
                 self.looks += 1;
                 self.in_flight_sum += shard.unsettled() as u64;
                 continue;
             };
             // An open schedule that is behind is still issued to its end; only then the drain may cut it short.
-            let may_cut = issued || matches!(shard.plan.arrivals, Arrivals::Closed { .. });
+            let may_cut = shard.flows.iter().all(|flow| flow.model == Model::Closed || flow.issued.get());
             if now_ns >= until_ns && may_cut {
                 return;
             }
         }
     }
 
-    fn publish(&mut self, shard: &Shard, control: &Control) {
-        let counts = shard.recorder.borrow().counts();
-        let add = |cell: &std::sync::atomic::AtomicU64, now: u64, before: u64| {
-            if now > before {
-                cell.fetch_add(now - before, Ordering::Relaxed);
-            }
-        };
-        add(&control.sent, counts.sent, self.published.sent);
-        add(&control.answered, counts.answered, self.published.answered);
-        add(&control.failed, counts.failed, self.published.failed);
-        add(&control.not_sent, counts.not_sent, self.published.not_sent);
-        self.published = counts;
+    /// Takes up what is wished.
+    fn follow_orders(&mut self, shard: &Shard, control: &Control, now_ns: u64) {
+        if self.steer.version() != self.orders.version {
+            self.orders = self.steer.orders();
+        }
+        let given_up = shard.given_up.borrow().is_some();
+        if given_up {
+            // The other threads learn it from here.
+            self.steer.abort("a scenario gave up the run".to_owned());
+        }
+        if control.is_stopped() || self.orders.aborted || given_up {
+            shard.enter(Phase::Draining);
+        } else if shard.phase.get() != Phase::Draining {
+            let paused = self.orders.is_paused(now_ns);
+            shard.enter(if paused { Phase::Paused } else { Phase::Issuing });
+        }
+        let paused_ns = self.orders.paused_ns(now_ns);
+        for flow in &shard.flows {
+            let end = self.common.flows[flow.index].end();
+            let end_ns = end.map_or(u64::MAX, |end| u64::try_from(end.as_nanos()).unwrap_or(u64::MAX));
+            flow.end_ns.set(end_ns.saturating_add(paused_ns));
+        }
     }
-}
 
-/// No more threads than connections: one without any would have nothing to do.
-pub(super) fn threads_of(plan: &LoadPlan) -> usize {
-    cmp::min(plan.threads.get(), plan.connections()) as usize
+    /// Makes users where there are too few, and tells whether no flow will ask for anything more.
+    fn supply_users(&self, shard: &Rc<Shard>, now_ns: u64) -> bool {
+        let mut over = true;
+        for flow in &shard.flows {
+            if flow.model == Model::Open {
+                over &= flow.issued.get();
+                continue;
+            }
+            let stopped = now_ns >= flow.end_ns.get() || shard.phase.get() == Phase::Draining;
+            if stopped && !flow.issued.replace(true) {
+                // Whoever thinks need not think to the end.
+                shard.wake_all();
+            }
+            // The last iterations of a given number are carried out to their end.
+            let exhausted = flow.quota.get() == 0;
+            over &= stopped || (exhausted && flow.alive.get() == 0);
+            if !stopped && !exhausted && shard.phase.get() == Phase::Issuing {
+                self.make_users(shard, flow, now_ns);
+            }
+        }
+        over
+    }
+
+    fn make_users(&self, shard: &Rc<Shard>, flow: &Rc<FlowShare>, now_ns: u64) {
+        let start_ns = u64::try_from(self.common.flows[flow.index].start_after.as_nanos()).unwrap_or(u64::MAX);
+        let (Some(own_ns), Some(curve)) = (now_ns.checked_sub(start_ns), &self.orders.users[flow.index]) else {
+            return;
+        };
+        let own_ns = own_ns.saturating_sub(self.orders.paused_ns(now_ns));
+        let wished = part_of(u64::from(curve.users_at(own_ns)), self.index, self.common.threads);
+        // More than there are iterations left would have nothing to do.
+        let wished = wished.min(flow.quota.get().saturating_add(flow.busy.get() as u64)) as usize;
+        flow.target.set(wished);
+        while flow.alive.get() < wished {
+            shard.add_user(flow, None);
+        }
+    }
+
+    fn gauges(&self, shard: &Shard) -> Gauges {
+        let counts = shard.recorder.borrow().counts();
+        Gauges {
+            sent: counts.sent,
+            answered: counts.answered,
+            failed: counts.failed,
+            not_sent: counts.not_sent,
+            in_flight: shard.in_flight.get() as u64,
+            queued: shard.flows.iter().map(|flow| flow.queued() as u64).sum(),
+            users: shard.users() as u64,
+            iterations: shard.flows.iter().map(|flow| flow.begun()).sum(),
+            cpu_ns: thread_cpu_ns(),
+            wall_ns: shard.clock.now_ns().saturating_sub(self.started_ns),
+            phase: match shard.phase.get() {
+                Phase::Issuing => RunPhase::Issuing,
+                Phase::Paused => RunPhase::Paused,
+                Phase::Draining => RunPhase::Draining,
+            },
+        }
+    }
 }

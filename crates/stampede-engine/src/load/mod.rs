@@ -1,45 +1,61 @@
 //! HTTP load: requests leave when they should, and what came of each is counted.
 //!
-//! One loop serves both models; they differ only in when the next request leaves. In the closed model that is when its
-//! connection is free, in the open model a time by formula that no slow answer can shift.
+//! One loop serves both models; they differ only in when a user's next iteration begins. In the closed model that is when
+//! its last one ended, in the open model a time by formula that no slow answer can shift. A run of one URL is a scenario
+//! of one step.
 //!
 //! Invariants: a generator thread shares nothing with another on the hot path (no lock, no atomic, no channel); memory
 //! does not grow with the number of requests; each asked request ends as exactly one of succeeded, failed, unfinished,
 //! not sent; an error is never a success; latency counts from the intended start.
-//! Absent on purpose: retries, and a verdict (thresholds and trust live in the model).
+//! Absent on purpose: retries, and a verdict (thresholds and trust live in the model; a limit that is to end the run is
+//! looked at by [`watch`]).
 
+mod barrier;
+mod client;
 pub mod control;
 mod deadlines;
-mod gather;
+mod drive;
+mod fixed;
+pub mod flow;
 mod generator;
+mod layout;
+mod ledger;
+mod link;
+mod pace;
 pub mod plan;
 mod recorder;
 mod samples;
+pub mod scenario;
 mod series;
+mod servers;
 mod shard;
-mod worker;
+mod slowest;
+mod steer;
+mod tally;
+mod watch;
 
 use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
-use std::time::Duration;
 
 use stampede_model::run_result::{Ending, LagOf};
 use thiserror::Error;
 
 pub use crate::http::{BadRequestPlan, BadUrl, RequestPlan};
-pub use control::{Control, Progress};
+pub use control::{Control, LiveSecond, Progress, Rate, RunPhase};
+pub use flow::{Flow, FlowLoad};
 pub use plan::{Arrivals, BadPlan, Expect, LoadPlan, Reuse, Stop};
 pub use samples::{FirstAnswer, Keep, Sample};
 pub use stampede_model::run_result::LoadResult;
 
 use crate::http::endpoint::Unreachable;
 use crate::process::raise_open_files;
-use gather::gather;
-use generator::Common;
+use barrier::Barriers;
+use generator::{Common, Harvest};
+use layout::Layout;
+use ledger::Ledger;
 use series::Series;
-
-/// How long the one connection before a run may take.
-const REACH: Duration = Duration::from_secs(5);
+use slowest::Slowest;
+use watch::Finish;
 
 /// A run that could not take place.
 #[derive(Debug, Error)]
@@ -47,7 +63,7 @@ pub enum LoadError {
     /// The plan contradicts itself.
     #[error(transparent)]
     Plan(#[from] BadPlan),
-    /// Nothing answers at the address before the run.
+    /// Nothing answers at an address before the run.
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
     /// A generator thread could not be set up.
@@ -60,6 +76,9 @@ pub enum LoadError {
     /// A generator thread panicked; its figures are lost.
     #[error("a generator thread panicked; nothing it measured can be trusted")]
     Panicked,
+    /// A scenario could not go on.
+    #[error("{0}")]
+    GivenUp(String),
 }
 
 /// A run with single answers.
@@ -77,7 +96,8 @@ pub struct SampledRun {
 /// `drain`). From async code call it in `spawn_blocking`.
 ///
 /// # Errors
-/// Only when the run could not take place. A server that refuses, resets or hangs is a result, not an error.
+/// Only when the run could not take place or a scenario gave it up. A server that refuses, resets or hangs is a result, not
+/// an error.
 pub fn run(plan: &LoadPlan, control: &Control) -> Result<LoadResult, LoadError> {
     run_keeping(plan, control, Keep::Nothing).map(|sampled| sampled.result)
 }
@@ -88,35 +108,89 @@ pub fn run(plan: &LoadPlan, control: &Control) -> Result<LoadResult, LoadError> 
 /// As [`run`].
 pub fn run_keeping(plan: &LoadPlan, control: &Control, keep: Keep) -> Result<SampledRun, LoadError> {
     plan.check()?;
-    let address = plan.requests[0].endpoint().reach(plan.timeout.min(REACH))?;
+    let flows = plan.resolved();
+    let servers = servers::reach(flows.iter().flat_map(Flow::origins), plan.timeout)?;
     let open_files_limit = raise_open_files();
-    let threads = generator::threads_of(plan);
+    let threads = plan.threads.get().min(plan.connections().max(1)) as usize;
+    let layout = Layout::of(&flows);
+    let open = flows.iter().any(|flow| !flow.load.is_closed());
     let common = Common {
         plan: Arc::new(plan.clone()),
-        address,
-        series: Arc::new(Series::new(threads)),
-        keep: keep.part(threads),
+        servers: servers.into(),
+        series: Arc::new(Series::new(threads, layout.specs.len())),
+        series_of: layout.series_of,
+        barriers: Arc::new(Barriers::new(layout.barriers)),
+        barriers_of: layout.barriers_of,
+        keep,
+        lag_of: if open { LagOf::Departures } else { LagOf::Ticks },
         threads,
         ready: Barrier::new(threads),
-        clock: OnceLock::new(),
+        begun: OnceLock::new(),
+        flows,
     };
+    let mut ledger = Ledger::new(layout.specs);
     let mut harvests = Vec::with_capacity(threads);
     thread::scope(|scope| {
-        let common = &common;
-        let running: Vec<_> =
-            (0..threads).map(|index| scope.spawn(move || generator::generate(common, control, index))).collect();
+        let (common, waiting) = (&common, thread::current());
+        let running: Vec<_> = (0..threads)
+            .map(|index| {
+                let finish = Finish::of(&waiting);
+                scope.spawn(move || {
+                    let harvest = generator::generate(common, control, index);
+                    drop(finish);
+                    harvest
+                })
+            })
+            .collect();
+        watch::until_finished(common, &mut ledger, || running.iter().all(thread::ScopedJoinHandle::is_finished));
         for thread in running {
             harvests
                 .push(thread.join().map_err(|_| LoadError::Panicked)?.map_err(|source| LoadError::SetUp { source })?);
         }
         Ok::<(), LoadError>(())
     })?;
-    let mut sampled = gather(harvests, &common.series);
+    if let Some(text) = harvests.iter_mut().find_map(|harvest| harvest.given_up.take()) {
+        return Err(LoadError::GivenUp(text));
+    }
+    watch::collect(&common, &mut ledger);
+    let mut sampled = add_up(harvests, ledger, &common);
     sampled.result.health.open_files_limit = open_files_limit;
-    sampled.result.health.lag_of = match plan.arrivals {
-        Arrivals::Closed { .. } => LagOf::Ticks,
-        Arrivals::Open { .. } => LagOf::Departures,
-    };
-    sampled.result.ending = if control.is_stopped() { Ending::Interrupted } else { Ending::Complete };
+    if control.is_stopped() {
+        sampled.result.ending = Ending::Interrupted;
+    }
     Ok(sampled)
+}
+
+/// Adds what the threads brought home to what they handed in.
+fn add_up(harvests: Vec<Harvest>, ledger: Ledger, common: &Common) -> SampledRun {
+    let mut result = ledger.finish();
+    let mut samples = Vec::new();
+    let mut first_answer = None;
+    let mut slowest: Vec<Slowest> = (0..result.steps.len()).map(|_| Slowest::default()).collect();
+    let health = &mut result.health;
+    health.lag_of = common.lag_of;
+    let (mut looked, mut looks) = (0.0, 0);
+    for harvest in harvests {
+        health.threads += 1;
+        health.cpu_ns += harvest.cpu_ns;
+        health.wall_ns += harvest.wall_ns;
+        health.behind += harvest.behind;
+        // The threads look at their own part: their means add up.
+        looked += harvest.in_flight_sum as f64 / harvest.looks.max(1) as f64;
+        looks += harvest.looks;
+        slowest.iter_mut().zip(harvest.recorded.slowest).for_each(|(all, part)| all.merge(part));
+        samples.extend(harvest.recorded.samples);
+        first_answer = first_answer.or(harvest.recorded.first_answer);
+    }
+    health.in_flight_mean = looked;
+    health.in_flight_looks = looks;
+    result.steps.iter_mut().zip(slowest).for_each(|(step, all)| step.slowest = all.into_sorted());
+    result.meetings = common.barriers.meetings();
+    if let Some((_, steer)) = common.begun.get() {
+        result.events = steer.end();
+        if steer.is_aborted() {
+            result.ending = Ending::Aborted;
+        }
+    }
+    SampledRun { result, samples, first_answer }
 }

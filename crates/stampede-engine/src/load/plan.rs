@@ -7,9 +7,13 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use stampede_model::run::{ArrivalsRecord, PlanRecord};
-use stampede_model::schedule::Schedule;
+use stampede_model::run_result::Event;
+use stampede_model::schedule::{Schedule, UserCurve};
+use stampede_model::threshold::Limit;
 use thiserror::Error;
 
+use super::fixed::Fixed;
+use super::flow::{Flow, FlowLoad};
 use crate::http::RequestPlan;
 
 /// What to load, how hard, for how long.
@@ -31,6 +35,15 @@ pub struct LoadPlan {
     pub expect: Expect,
     /// Generator threads.
     pub threads: NonZeroU32,
+    /// Sorts of users under load side by side. Without any, `requests`, `arrivals`, `stop` and `expect` make the only one;
+    /// with some, these four are not looked at.
+    pub flows: Vec<Flow>,
+    /// What all random numbers of the users are drawn from.
+    pub seed: u64,
+    /// Limits that may end the run; those without an abort are not looked at here.
+    pub limits: Vec<Limit>,
+    /// Values that are replaced wherever a request is shown.
+    pub redacted: Vec<String>,
 }
 
 /// When requests leave.
@@ -40,6 +53,11 @@ pub enum Arrivals {
     Closed {
         /// How many connections.
         connections: NonZeroU32,
+    },
+    /// The same with a number of connections that changes.
+    Users {
+        /// Their number over time.
+        curve: UserCurve,
     },
     /// Requests leave on a schedule whatever the server does: finds out how long users wait at that rate.
     Open {
@@ -100,6 +118,18 @@ pub enum BadPlan {
     /// It would never end.
     #[error("the plan never stops: set a number of requests or a duration")]
     Endless,
+    /// One of its flows would never end.
+    #[error("scenario `{name}` never stops: set a duration or a number of iterations")]
+    EndlessFlow {
+        /// Which.
+        name: String,
+    },
+    /// One of its flows would do nothing.
+    #[error("scenario `{name}` would send nothing: its users, iterations or duration are zero")]
+    EmptyFlow {
+        /// Which.
+        name: String,
+    },
     /// Nothing could finish.
     #[error("a time-out of zero lets no request finish")]
     ZeroTimeout,
@@ -158,11 +188,65 @@ impl LoadPlan {
             reuse: Reuse::default(),
             expect: Expect::default(),
             threads: default_threads(),
+            flows: Vec::new(),
+            seed: 0,
+            limits: Vec::new(),
+            redacted: Vec::new(),
         }
+    }
+
+    /// A plan of flows, with defaults for the rest.
+    pub fn of_flows(flows: Vec<Flow>) -> Self {
+        Self {
+            requests: Vec::new(),
+            arrivals: Arrivals::Closed { connections: NonZeroU32::MIN },
+            stop: Stop::default(),
+            timeout: Self::TIMEOUT,
+            drain: Self::DRAIN,
+            reuse: Reuse::default(),
+            expect: Expect::default(),
+            threads: default_threads(),
+            flows,
+            seed: 0,
+            limits: Vec::new(),
+            redacted: Vec::new(),
+        }
+    }
+
+    /// The flows as they will be carried out.
+    pub(super) fn resolved(&self) -> Vec<Flow> {
+        if !self.flows.is_empty() {
+            return self.flows.clone();
+        }
+        let load = match self.arrivals.clone() {
+            Arrivals::Closed { connections } => FlowLoad::Connections { connections },
+            Arrivals::Users { curve } => FlowLoad::Users { curve },
+            Arrivals::Open { schedule, max_in_flight, max_queue } => {
+                FlowLoad::Arrivals { schedule, max_in_flight, max_queue }
+            }
+        };
+        let scenario = Fixed { requests: self.requests.clone(), expect: self.expect.clone() };
+        let mut flow = Flow::new("", scenario, load);
+        (flow.iterations, flow.duration) = (self.stop.requests, self.stop.duration);
+        vec![flow]
+    }
+
+    /// When which stage begins.
+    pub(super) fn stage_events(&self, flows: &[Flow]) -> Vec<Event> {
+        flows.iter().flat_map(Flow::stage_events).collect()
     }
 
     /// Finds the first contradiction.
     pub fn check(&self) -> Result<(), BadPlan> {
+        if self.timeout.is_zero() {
+            return Err(BadPlan::ZeroTimeout);
+        }
+        if self.connections() > Self::MAX_CONNECTIONS {
+            return Err(BadPlan::Connections { asked: self.connections() });
+        }
+        if !self.flows.is_empty() {
+            return self.flows.iter().try_for_each(check_flow);
+        }
         let [first, others @ ..] = self.requests.as_slice() else { return Err(BadPlan::NoRequest) };
         let host = |request: &RequestPlan| (request.endpoint().host().to_owned(), request.endpoint().port());
         if let Some(other) = others.iter().find(|other| host(other) != host(first)) {
@@ -172,21 +256,19 @@ impl LoadPlan {
         if self.stop == Stop::default() {
             return Err(BadPlan::Endless);
         }
-        if self.timeout.is_zero() {
-            return Err(BadPlan::ZeroTimeout);
-        }
         if self.asked_at_most() == Some(0) {
             return Err(BadPlan::Empty);
-        }
-        if self.connections() > Self::MAX_CONNECTIONS {
-            return Err(BadPlan::Connections { asked: self.connections() });
         }
         Ok(())
     }
 
     /// Most connections at once.
     pub fn connections(&self) -> u32 {
-        match self.arrivals {
+        if !self.flows.is_empty() {
+            return self.flows.iter().fold(0, |sum, flow| sum.saturating_add(flow.users_max()));
+        }
+        match &self.arrivals {
+            Arrivals::Users { curve } => curve.peak_users(),
             Arrivals::Closed { connections } => connections.get(),
             Arrivals::Open { max_in_flight, .. } => max_in_flight.get(),
         }
@@ -194,6 +276,9 @@ impl LoadPlan {
 
     /// Requests the plan asks for at most, when that is known beforehand.
     pub fn asked_at_most(&self) -> Option<u64> {
+        if !self.flows.is_empty() {
+            return None;
+        }
         let by_time = match (&self.arrivals, self.stop.duration) {
             (_, Some(Duration::ZERO)) => Some(0),
             // Walking a Poisson schedule of a day would take long; an estimate would not be "at most".
@@ -213,20 +298,14 @@ impl LoadPlan {
     /// # Panics
     /// When the plan holds no request; [`LoadPlan::check`] says so first.
     pub fn record(&self) -> PlanRecord {
-        let request = &self.requests[0];
+        let sample = self.flows.first().and_then(|flow| flow.origins().into_iter().next());
+        let request = sample.as_ref().unwrap_or_else(|| &self.requests[0]);
         PlanRecord {
             method: request.method().to_string(),
             url: request.endpoint().to_string(),
             header_names: request.headers().keys().map(ToString::to_string).collect(),
             body_bytes: request.body_len() as u64,
-            arrivals: match &self.arrivals {
-                Arrivals::Closed { connections } => ArrivalsRecord::Closed { connections: connections.get() },
-                Arrivals::Open { schedule, max_in_flight, max_queue } => ArrivalsRecord::Open {
-                    schedule: schedule.clone(),
-                    max_in_flight: max_in_flight.get(),
-                    max_queue: *max_queue,
-                },
-            },
+            arrivals: record_of(self.resolved().first().map(|flow| &flow.load)),
             requests: self.stop.requests,
             duration_ns: self.stop.duration.map(nanos),
             timeout_ns: nanos(self.timeout),
@@ -235,6 +314,32 @@ impl LoadPlan {
             scenario: None,
         }
     }
+}
+
+fn record_of(load: Option<&FlowLoad>) -> ArrivalsRecord {
+    match load {
+        None => ArrivalsRecord::Closed { connections: 0 },
+        Some(FlowLoad::Connections { connections }) => ArrivalsRecord::Closed { connections: connections.get() },
+        Some(FlowLoad::Users { curve }) => ArrivalsRecord::Closed { connections: curve.peak_users() },
+        Some(FlowLoad::Arrivals { schedule, max_in_flight, max_queue }) => ArrivalsRecord::Open {
+            schedule: schedule.clone(),
+            max_in_flight: max_in_flight.get(),
+            max_queue: *max_queue,
+        },
+    }
+}
+
+/// Finds the first contradiction within a flow.
+fn check_flow(flow: &Flow) -> Result<(), BadPlan> {
+    let name = || flow.name.clone();
+    if flow.steps().is_empty() || flow.origins().is_empty() {
+        return Err(BadPlan::NoRequest);
+    }
+    if flow.duration.is_none() && flow.iterations.is_none() {
+        return Err(BadPlan::EndlessFlow { name: name() });
+    }
+    let nothing = flow.users_max() == 0 || flow.iterations == Some(0) || flow.duration == Some(Duration::ZERO);
+    if nothing { Err(BadPlan::EmptyFlow { name: name() }) } else { Ok(()) }
 }
 
 fn nanos(duration: Duration) -> u64 {

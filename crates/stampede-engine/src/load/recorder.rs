@@ -1,18 +1,23 @@
-//! What became of each request, added up on the thread that sent it.
+//! What became of each request, added up on the thread that sent it, a second at a time.
 //!
 //! Invariants: every request handed in is counted in exactly one of succeeded, failed, unfinished, not sent; nothing is
-//! allocated per request, except for the bounded samples a caller asked for.
+//! allocated per request, except for the bounded samples a caller asked for; a second leaves the thread whole, as one
+//! [`Sheet`], and another one comes back empty.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use stampede_model::failure::FailureKind;
-use stampede_model::run_result::{Counts, FailureCount, Latencies, Traffic};
+use stampede_model::histogram::Histogram;
+use stampede_model::run_result::{Counts, Exemplar, Traffic};
 
+use super::link::Call;
 use super::samples::{FirstAnswer, Keep, Sample};
-use super::series::{Second, Series};
+use super::series::Series;
+use super::slowest::{Slowest, curl, telling};
+use super::tally::Tally;
 use crate::http::RequestFailure;
-use crate::http::metered::Travelled;
+use crate::http::origin::Opened;
+use crate::http::stream::Travelled;
 
 const NS_PER_S: u64 = 1_000_000_000;
 
@@ -22,7 +27,7 @@ const NS_PER_S: u64 = 1_000_000_000;
 pub(super) struct Stamps {
     /// When it should have left.
     pub(super) intent_ns: u64,
-    /// When a worker took it up.
+    /// When a user took it up.
     pub(super) start_ns: u64,
     /// When it was handed to an established connection.
     pub(super) send_ns: u64,
@@ -31,195 +36,297 @@ pub(super) struct Stamps {
 }
 
 /// What a complete answer was like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answered {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answered<'a> {
     pub(super) status: u16,
     pub(super) body_bytes: u64,
-    pub(super) kept_alive: bool,
+    pub(super) headers: Option<&'a http::HeaderMap>,
+}
+
+/// Whether a complete answer was as expected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Good,
+    /// As what it failed, and why in words, unless the status says it all.
+    Bad(FailureKind, Option<String>),
 }
 
 /// Why no end of a request was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unseen {
-    /// It took longer than allowed; it was sent at this instant, or still connecting.
-    TimedOut { sent_at_ns: Option<u64> },
+    /// It took longer than allowed; it was sent at this instant, or still connecting; of its answer this much was seen.
+    TimedOut { sent_at_ns: Option<u64>, seen: Seen },
     /// The run was over; likewise.
     Unfinished { sent_at_ns: Option<u64> },
+}
+
+/// How much of an answer was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    Nothing,
+    Part,
+}
+
+/// One second of one thread.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sheet {
+    pub(super) second: u32,
+    pub(super) steps: Vec<Tally>,
+    pub(super) lag: Histogram,
+    pub(super) traffic: Traffic,
+    /// Requests under way or waiting at its end.
+    pub(super) in_flight: u64,
+    /// Users at its end.
+    pub(super) users: u64,
+    /// When the last request in it ended.
+    pub(super) last_end_ns: u64,
+}
+
+impl Sheet {
+    pub(super) fn new(steps: usize) -> Self {
+        Self { steps: vec![Tally::default(); steps], ..Self::default() }
+    }
+
+    /// Forgets everything, keeping the memory.
+    pub(super) fn clear(&mut self) {
+        self.steps.iter_mut().for_each(Tally::clear);
+        self.lag.clear();
+        self.traffic = Traffic::default();
+        (self.second, self.in_flight, self.users, self.last_end_ns) = (0, 0, 0, 0);
+    }
+
+    /// Adds the same second of another thread.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.steps.iter_mut().zip(&other.steps).for_each(|(mine, theirs)| mine.merge(theirs));
+        self.lag.merge(&other.lag);
+        self.traffic.merge(&other.traffic);
+        self.in_flight += other.in_flight;
+        self.users += other.users;
+        self.last_end_ns = self.last_end_ns.max(other.last_end_ns);
+    }
 }
 
 /// One thread's counts.
 pub(super) struct Recorder {
     thread: usize,
-    counts: Counts,
-    latency: Latencies,
-    statuses: Vec<u64>,
-    failures: [Option<FailureCount>; FailureKind::ALL.len()],
-    traffic: Traffic,
-    second: u32,
-    current: Second,
+    sheet: Box<Sheet>,
+    second_end_ns: u64,
     series: Arc<Series>,
+    /// Since the start, for whoever watches.
+    counts: Counts,
+    slowest: Vec<Slowest>,
+    redacted: Arc<[String]>,
     keep: Keep,
     samples: Vec<Sample>,
     first_answer: Option<FirstAnswer>,
-    last_end_ns: u64,
 }
 
-/// What one thread recorded.
+/// What one thread brings home besides its seconds.
 pub(super) struct Recorded {
-    pub(super) counts: Counts,
-    pub(super) latency: Latencies,
-    pub(super) statuses: BTreeMap<u16, u64>,
-    pub(super) failures: Vec<FailureCount>,
-    pub(super) traffic: Traffic,
+    pub(super) slowest: Vec<Slowest>,
     pub(super) samples: Vec<Sample>,
     pub(super) first_answer: Option<FirstAnswer>,
-    pub(super) last_end_ns: u64,
 }
 
 impl Recorder {
-    pub(super) fn new(thread: usize, series: Arc<Series>, keep: Keep) -> Self {
+    pub(super) fn new(thread: usize, series: Arc<Series>, keep: Keep, redacted: Arc<[String]>) -> Self {
+        let steps = series.steps();
         Self {
             thread,
-            counts: Counts::default(),
-            latency: Latencies::default(),
-            statuses: vec![0; 1_000],
-            failures: [const { None }; FailureKind::ALL.len()],
-            traffic: Traffic::default(),
-            second: 0,
-            current: Second::default(),
+            sheet: Box::new(Sheet::new(steps)),
+            second_end_ns: NS_PER_S,
             series,
+            counts: Counts::default(),
+            slowest: (0..steps).map(|_| Slowest::default()).collect(),
+            redacted,
             keep,
             samples: Vec::new(),
             first_answer: None,
-            last_end_ns: 0,
         }
     }
 
+    /// Counts since the start.
     pub(super) fn counts(&self) -> Counts {
         self.counts
     }
 
     /// Counts a request for which a connection is sought.
-    pub(super) fn sent(&mut self) {
-        self.counts.asked += 1;
+    pub(super) fn sent(&mut self, series: u32) {
+        let counts = &mut self.sheet.steps[series as usize].counts;
+        counts.asked += 1;
+        counts.sent += 1;
         self.counts.sent += 1;
     }
 
     /// Counts an arrival for which nothing will be done; it has waited `waited_ns` at least.
-    pub(super) fn not_sent(&mut self, waited_ns: u64) {
-        self.counts.asked += 1;
+    pub(super) fn not_sent(&mut self, series: u32, waited_ns: u64) {
+        let step = &mut self.sheet.steps[series as usize];
+        step.counts.asked += 1;
+        step.counts.not_sent += 1;
+        step.latency.intent.record_at_least(waited_ns);
         self.counts.not_sent += 1;
-        self.latency.intent.record_at_least(waited_ns);
+    }
+
+    /// Notes how late the generator was.
+    pub(super) fn departed(&mut self, late_ns: u64) {
+        self.sheet.lag.record(late_ns);
     }
 
     /// Counts an established connection.
-    pub(super) fn connected(&mut self, took_ns: u64) {
-        self.latency.connect.record(took_ns);
-        self.traffic.connections += 1;
+    pub(super) fn connected(&mut self, series: u32, opened: Opened) {
+        let latency = &mut self.sheet.steps[series as usize].latency;
+        latency.connect.record(opened.connect_ns);
+        if let Some(tls_ns) = opened.tls_ns {
+            latency.tls.record(tls_ns);
+        }
+        self.sheet.traffic.connections += 1;
     }
 
     /// Adds what a connection carried.
     pub(super) fn travelled(&mut self, travelled: Travelled) {
-        self.traffic.received_bytes += travelled.read_bytes;
-        self.traffic.sent_bytes += travelled.written_bytes;
+        self.sheet.traffic.received_bytes += travelled.read_bytes;
+        self.sheet.traffic.sent_bytes += travelled.written_bytes;
     }
 
-    /// Whether the head of the next answer is wanted.
-    pub(super) fn wants_head(&self) -> bool {
+    /// Whether single answers are kept.
+    pub(super) fn keeps_samples(&self) -> bool {
         self.keep != Keep::Nothing
     }
 
-    /// Notes what the first answer of all was like.
-    pub(super) fn note_first(&mut self, first: impl FnOnce() -> FirstAnswer) {
-        self.first_answer.get_or_insert_with(first);
+    /// Whether a request that took `total_ns` would be among the slowest.
+    pub(super) fn is_slow(&self, series: u32, total_ns: u64) -> bool {
+        self.slowest[series as usize].is_slow(total_ns)
     }
 
-    /// Counts a complete answer with a wanted status.
-    pub(super) fn succeeded(&mut self, stamps: Stamps, answered: Answered) {
-        self.answered(stamps, answered);
-        self.counts.succeeded += 1;
-        let from_intent_ns = stamps.end_ns.saturating_sub(stamps.intent_ns);
-        self.latency.intent.record(from_intent_ns);
-        self.latency.service.record(stamps.end_ns.saturating_sub(stamps.send_ns));
-        self.latency.first_byte.record(stamps.first_byte_ns.saturating_sub(stamps.send_ns));
-        let second = self.second_of(stamps.end_ns);
-        second.succeeded += 1;
-        second.latency.record(from_intent_ns);
-    }
-
-    /// Counts a complete answer with an unwanted status.
-    pub(super) fn refused(&mut self, stamps: Stamps, answered: Answered) {
-        self.answered(stamps, answered);
-        self.count_failure(FailureKind::of_status(answered.status), stamps.end_ns, || {
-            format!("status {}", answered.status)
-        });
-        self.latency.failed.record(stamps.end_ns.saturating_sub(stamps.intent_ns));
-        self.second_of(stamps.end_ns).failed += 1;
+    /// Counts a complete answer.
+    pub(super) fn answered(&mut self, call: &Call<'_>, stamps: Stamps, answered: &Answered<'_>, verdict: Verdict) {
+        let Stamps { intent_ns, send_ns, first_byte_ns, end_ns, .. } = stamps;
+        self.reach(end_ns);
+        let sheet = &mut *self.sheet;
+        sheet.traffic.body_bytes += answered.body_bytes;
+        sheet.last_end_ns = sheet.last_end_ns.max(end_ns);
+        self.counts.answered += 1;
+        let step = &mut sheet.steps[call.series as usize];
+        step.status(answered.status);
+        let total_ns = end_ns.saturating_sub(intent_ns);
+        match verdict {
+            Verdict::Good => {
+                step.counts.succeeded += 1;
+                step.latency.intent.record(total_ns);
+                step.latency.service.record(end_ns.saturating_sub(send_ns));
+                step.latency.first_byte.record(first_byte_ns.saturating_sub(send_ns));
+                step.latency.receive.record(end_ns.saturating_sub(first_byte_ns));
+            }
+            Verdict::Bad(kind, text) => {
+                step.failure(kind, end_ns, || text.unwrap_or_else(|| format!("status {}", answered.status)));
+                step.latency.failed.record(total_ns);
+                self.counts.failed += 1;
+            }
+        }
+        if self.slowest[call.series as usize].is_slow(total_ns) {
+            self.remember(call, stamps, answered);
+        }
+        if self.keep != Keep::Nothing {
+            self.keep_sample(stamps, answered);
+        }
     }
 
     /// Counts a request that got no complete answer.
-    pub(super) fn failed(&mut self, intent_ns: u64, end_ns: u64, failure: RequestFailure) {
+    pub(super) fn failed(&mut self, (series, intent_ns): (u32, u64), end_ns: u64, failure: RequestFailure) {
+        self.reach(end_ns);
+        self.sheet.last_end_ns = self.sheet.last_end_ns.max(end_ns);
         let RequestFailure { kind, text } = failure;
-        self.count_failure(kind, end_ns, || text);
-        self.latency.failed.record(end_ns.saturating_sub(intent_ns));
-        self.second_of(end_ns).failed += 1;
-        self.last_end_ns = self.last_end_ns.max(end_ns);
+        let step = &mut self.sheet.steps[series as usize];
+        step.failure(kind, end_ns, || text);
+        step.latency.failed.record(end_ns.saturating_sub(intent_ns));
+        self.counts.failed += 1;
     }
 
-    /// Counts a request whose end was not seen until `now_ns`.
-    pub(super) fn unseen(&mut self, intent_ns: u64, now_ns: u64, unseen: Unseen) {
-        let waited_ns = now_ns.saturating_sub(intent_ns);
-        self.latency.intent.record_at_least(waited_ns);
-        self.last_end_ns = self.last_end_ns.max(now_ns);
-        let (Unseen::TimedOut { sent_at_ns } | Unseen::Unfinished { sent_at_ns }) = unseen;
+    /// Counts a request whose end was not seen until `now_ns`, and says as what.
+    pub(super) fn unseen(&mut self, (series, intent_ns): (u32, u64), now_ns: u64, unseen: Unseen) -> FailureKind {
+        self.reach(now_ns);
+        self.sheet.last_end_ns = self.sheet.last_end_ns.max(now_ns);
+        let step = &mut self.sheet.steps[series as usize];
+        step.latency.intent.record_at_least(now_ns.saturating_sub(intent_ns));
+        let (Unseen::TimedOut { sent_at_ns, .. } | Unseen::Unfinished { sent_at_ns }) = unseen;
         if let Some(sent_ns) = sent_at_ns {
-            self.latency.service.record_at_least(now_ns.saturating_sub(sent_ns));
+            step.latency.service.record_at_least(now_ns.saturating_sub(sent_ns));
         }
+        let kind = match unseen {
+            Unseen::TimedOut { seen: Seen::Part, .. } => FailureKind::TimeoutInAnswer,
+            _ if sent_at_ns.is_some() => FailureKind::Timeout,
+            _ => FailureKind::ConnectTimeout,
+        };
         if matches!(unseen, Unseen::Unfinished { .. }) {
-            self.counts.unfinished += 1;
-            return;
+            step.counts.unfinished += 1;
+        } else {
+            step.failure(kind, now_ns, || "no end within the time-out".to_owned());
+            self.counts.failed += 1;
         }
-        let kind = if sent_at_ns.is_some() { FailureKind::Timeout } else { FailureKind::ConnectTimeout };
-        self.count_failure(kind, now_ns, || "no end within the time-out".to_owned());
-        let second = self.second_of(now_ns);
-        second.failed += 1;
-        second.latency.record_at_least(waited_ns);
+        kind
     }
 
-    /// Moves on to the second of `now_ns`, handing in what lies before.
-    pub(super) fn move_on(&mut self, now_ns: u64) {
-        let reached = u32::try_from(now_ns / NS_PER_S).unwrap_or(u32::MAX);
-        if reached > self.second {
-            self.series.hand_in(self.thread, (self.second, &self.current), reached);
-            self.current.clear();
-            self.second = reached;
-        }
+    /// Moves on to the second of `now_ns`, handing in what lies before; notes how many are at it.
+    pub(super) fn tick(&mut self, now_ns: u64, in_flight: usize, users: usize) {
+        self.reach(now_ns);
+        (self.sheet.in_flight, self.sheet.users) = (in_flight as u64, users as u64);
     }
 
-    /// Everything recorded; the last second is handed in.
+    /// Hands in the last second.
     pub(super) fn finish(&mut self) -> Recorded {
-        self.series.hand_in(self.thread, (self.second, &self.current), u32::MAX);
-        self.current.clear();
-        let answered = self.statuses.iter().enumerate().filter(|(_, count)| **count > 0);
+        self.hand_in(u32::MAX);
         Recorded {
-            counts: self.counts,
-            latency: std::mem::take(&mut self.latency),
-            statuses: answered.map(|(status, count)| (status as u16, *count)).collect(),
-            failures: self.failures.iter_mut().filter_map(Option::take).collect(),
-            traffic: self.traffic,
+            slowest: std::mem::take(&mut self.slowest),
             samples: std::mem::take(&mut self.samples),
             first_answer: self.first_answer.take(),
-            last_end_ns: self.last_end_ns,
         }
     }
 
-    fn answered(&mut self, stamps: Stamps, answered: Answered) {
-        self.counts.answered += 1;
-        self.traffic.body_bytes += answered.body_bytes;
-        if let Some(count) = self.statuses.get_mut(usize::from(answered.status)) {
-            *count += 1;
+    fn reach(&mut self, at_ns: u64) {
+        if at_ns >= self.second_end_ns {
+            self.turn_page(at_ns);
         }
-        self.last_end_ns = self.last_end_ns.max(stamps.end_ns);
+    }
+
+    #[cold]
+    fn turn_page(&mut self, at_ns: u64) {
+        let second = u32::try_from(at_ns / NS_PER_S).unwrap_or(u32::MAX - 1);
+        self.hand_in(second);
+        self.sheet.second = second;
+        self.second_end_ns = (u64::from(second) + 1) * NS_PER_S;
+    }
+
+    fn hand_in(&mut self, reached: u32) {
+        let fresh = self.series.spare();
+        let (in_flight, users) = (self.sheet.in_flight, self.sheet.users);
+        let filled = std::mem::replace(&mut self.sheet, fresh);
+        // Until the next tick looks again.
+        (self.sheet.in_flight, self.sheet.users) = (in_flight, users);
+        self.series.hand_in(self.thread, filled, reached);
+    }
+
+    #[cold]
+    fn remember(&mut self, call: &Call<'_>, stamps: Stamps, answered: &Answered<'_>) {
+        let Stamps { intent_ns, send_ns, first_byte_ns, end_ns, .. } = stamps;
+        self.slowest[call.series as usize].add(Exemplar {
+            at_ns: intent_ns,
+            total_ns: end_ns.saturating_sub(intent_ns),
+            wait_ns: send_ns.saturating_sub(intent_ns),
+            first_byte_ns: first_byte_ns.saturating_sub(send_ns),
+            receive_ns: end_ns.saturating_sub(first_byte_ns),
+            status: answered.status,
+            curl: curl(call.request, &self.redacted),
+            answer_headers: telling(answered.headers, &self.redacted),
+        });
+    }
+
+    #[cold]
+    fn keep_sample(&mut self, stamps: Stamps, answered: &Answered<'_>) {
+        let text = |name| answered.headers.and_then(|headers| headers.get(name)?.to_str().ok());
+        self.first_answer.get_or_insert_with(|| FirstAnswer {
+            server: text(http::header::SERVER).map(ToOwned::to_owned),
+            body_bytes: answered.body_bytes,
+        });
         if let Keep::AtMost(most) = self.keep
             && self.samples.len() < most
         {
@@ -230,77 +337,12 @@ impl Recorder {
                 total_ns: stamps.end_ns.saturating_sub(stamps.start_ns),
                 body_bytes: answered.body_bytes,
                 status: answered.status,
-                kept_alive: answered.kept_alive,
+                kept_alive: text(http::header::CONNECTION)
+                    .is_some_and(|value| value.eq_ignore_ascii_case("keep-alive")),
             });
         }
-    }
-
-    fn count_failure(&mut self, kind: FailureKind, at_ns: u64, text: impl FnOnce() -> String) {
-        self.counts.failed += 1;
-        let entry = self.failures[kind as usize].get_or_insert_with(|| FailureCount {
-            kind,
-            count: 0,
-            first_ns: at_ns,
-            last_ns: at_ns,
-            example: text(),
-        });
-        entry.count += 1;
-        entry.last_ns = at_ns;
-    }
-
-    fn second_of(&mut self, at_ns: u64) -> &mut Second {
-        self.move_on(at_ns);
-        &mut self.current
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn recorder(keep: Keep) -> Recorder {
-        Recorder::new(0, Arc::new(Series::new(1)), keep)
-    }
-
-    fn stamps(intent_ns: u64, end_ns: u64) -> Stamps {
-        Stamps { intent_ns, start_ns: intent_ns + 5, send_ns: intent_ns + 10, first_byte_ns: end_ns - 1, end_ns }
-    }
-
-    const OK: Answered = Answered { status: 200, body_bytes: 7, kept_alive: true };
-
-    #[test]
-    fn every_end_is_counted_once() {
-        let mut recorder = recorder(Keep::Nothing);
-        for _ in 0..5 {
-            recorder.sent();
-        }
-        recorder.succeeded(stamps(0, 100), OK);
-        recorder.refused(stamps(0, 100), Answered { status: 503, ..OK });
-        recorder.failed(0, 50, RequestFailure { kind: FailureKind::Reset, text: "gone".to_owned() });
-        recorder.unseen(0, 200, Unseen::TimedOut { sent_at_ns: Some(20) });
-        recorder.unseen(0, 200, Unseen::Unfinished { sent_at_ns: None });
-        recorder.not_sent(300);
-        let all = recorder.finish();
-        let expected = Counts { asked: 6, sent: 5, answered: 2, succeeded: 1, failed: 3, unfinished: 1, not_sent: 1 };
-        assert_eq!(all.counts, expected);
-        assert_eq!(all.statuses, BTreeMap::from([(200, 1), (503, 1)]));
-        assert_eq!(all.latency.intent.count(), 4, "one success and three without a seen end");
-        assert_eq!(all.latency.intent.censored(), 3);
-        assert_eq!(all.latency.service.count(), 2, "what was never sent has no service time");
-        assert_eq!(all.latency.failed.count(), 2);
-        let kinds: Vec<FailureKind> = all.failures.iter().map(|failure| failure.kind).collect();
-        assert_eq!(kinds, [FailureKind::Reset, FailureKind::Timeout, FailureKind::Status5xx]);
-    }
-
-    #[test]
-    fn samples_stop_at_their_bound() {
-        let mut recorder = recorder(Keep::AtMost(2));
-        for _ in 0..3 {
-            recorder.succeeded(stamps(0, 100), OK);
-        }
-        let all = recorder.finish();
-        assert_eq!(all.samples.len(), 2);
-        assert_eq!(all.samples[0].connect_ns, 5);
-        assert_eq!(all.samples[0].total_ns, 95);
-    }
-}
+mod tests;

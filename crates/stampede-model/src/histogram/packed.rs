@@ -15,6 +15,18 @@ pub struct Packed {
     bytes: Box<[u8]>,
 }
 
+/// What stands in front of the slots: count, censored, shortest censored, minimum, maximum, two halves of the sum.
+const HEADER: usize = 7;
+
+/// The head of a packed histogram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Totals {
+    pub(crate) count: u64,
+    pub(crate) censored: u64,
+    pub(crate) censored_min_ns: u64,
+    pub(crate) sum_ns: u128,
+}
+
 impl Packed {
     /// Packs `full`: count, censored, shortest censored, minimum, maximum, sum (two halves), then pairs of the distance to
     /// the last filled step and the samples in it. Nothing at all when it is empty.
@@ -49,11 +61,36 @@ impl Packed {
         full.max_ns = full.max_ns.max(field());
         full.sum_ns += u128::from(field()) << 64;
         full.sum_ns += u128::from(field());
+        let slots = full.slots_mut();
         let mut slot = 0;
         while let Some(distance) = next() {
             slot += distance as usize;
-            full.slots[slot] += next().unwrap_or(0);
+            slots[slot] += next().unwrap_or(0);
         }
+    }
+
+    /// Its samples, the censored among them, the shortest censored one and the sum of all, without unpacking it; `None` when
+    /// it is empty.
+    pub(crate) fn totals(&self) -> Option<Totals> {
+        let mut bytes = self.bytes.iter();
+        let count = pull(&mut bytes)?;
+        let mut field = || pull(&mut bytes).unwrap_or(0);
+        let (censored, censored_min_ns, _min, _max) = (field(), field(), field(), field());
+        let sum_ns = u128::from(field()) << 64 | u128::from(field());
+        Some(Totals { count, censored, censored_min_ns, sum_ns })
+    }
+
+    /// Filled slots and the samples in each, ascending, without unpacking it.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
+        let mut bytes = self.bytes.iter();
+        for _ in 0..HEADER {
+            pull(&mut bytes);
+        }
+        let mut slot = 0;
+        std::iter::from_fn(move || {
+            slot += pull(&mut bytes)? as usize;
+            Some((slot, pull(&mut bytes)?))
+        })
     }
 
     /// The histogram.
@@ -122,6 +159,12 @@ mod tests {
             let packed = Packed::of(&full);
             prop_assert_eq!(&packed.unpack(), &full);
             prop_assert_eq!(packed.is_empty(), full.count() == 0);
+            prop_assert_eq!(packed.slots().map(|(_, samples)| samples).sum::<u64>(), full.count());
+            let slots: Vec<(usize, u64)> =
+                full.slots.iter().copied().enumerate().filter(|(_, samples)| *samples > 0).collect();
+            prop_assert_eq!(packed.slots().collect::<Vec<_>>(), slots);
+            let totals = packed.totals().map(|totals| (totals.count, totals.censored, totals.sum_ns));
+            prop_assert_eq!(totals, (full.count() > 0).then_some((full.count(), full.censored(), full.sum_ns())));
             let text = serde_json::to_string(&packed).unwrap();
             // A stored sum ends at u64.
             if exact.iter().map(|ns| u128::from(*ns)).sum::<u128>() < 1 << 63 {

@@ -42,9 +42,30 @@ pub(super) fn representative(slot: usize) -> u64 {
     low + (1_u64 << shift) / 2
 }
 
+/// Lowest value and width of step `slot` in nanoseconds; the last step has no end and counts as one nanosecond.
+pub(crate) fn bounds(slot: usize) -> (u64, u64) {
+    if slot < STEPS {
+        return (slot as u64, 1);
+    }
+    if slot >= OVERFLOW {
+        return (1 << TOP_BITS, 1);
+    }
+    let shift = (slot - STEPS) / STEPS;
+    let within = (slot - STEPS) % STEPS;
+    (((STEPS + within) as u64) << shift, 1 << shift)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_bounds_of_a_step_enclose_what_falls_into_it() {
+        for slot in 0..OVERFLOW {
+            let (low, width) = bounds(slot);
+            assert_eq!((slot_of(low), slot_of(low + width - 1), slot_of(low + width)), (slot, slot, slot + 1));
+        }
+    }
 
     #[test]
     fn steps_are_contiguous() {

@@ -69,7 +69,7 @@ impl TryFrom<Stored> for Histogram {
         let mut full = Self::new();
         let mut total = 0_u64;
         for (step, samples) in &stored.steps {
-            let slot = full.slots.get_mut(*step).ok_or(BadHistogram::Step { step: *step, last: SLOTS - 1 })?;
+            let slot = full.slots_mut().get_mut(*step).ok_or(BadHistogram::Step { step: *step, last: SLOTS - 1 })?;
             *slot = slot.saturating_add(*samples);
             total = total.saturating_add(*samples);
         }

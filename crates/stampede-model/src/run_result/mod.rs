@@ -169,6 +169,8 @@ pub enum Ending {
     Complete,
     /// It was stopped before.
     Interrupted,
+    /// A limit broke that was to end it; [`LoadResult::events`] says which.
+    Aborted,
 }
 
 impl LoadResult {
@@ -202,7 +204,10 @@ impl LoadResult {
     pub fn is_balanced(&self) -> bool {
         let Counts { asked, sent, succeeded, failed, unfinished, not_sent, .. } = self.counts;
         let by_kind: u64 = self.failures.iter().map(|failure| failure.count).sum();
-        asked == sent + not_sent && sent == succeeded + failed + unfinished && failed == by_kind
+        let whole = asked == sent + not_sent && sent == succeeded + failed + unfinished && failed == by_kind;
+        let mut sum = Counts::default();
+        self.steps.iter().for_each(|step| sum.merge(&step.counts));
+        whole && (self.steps.is_empty() || sum == self.counts)
     }
 }
 
@@ -236,6 +241,26 @@ impl Latencies {
         self.connect.merge(&other.connect);
         self.tls.merge(&other.tls);
         self.failed.merge(&other.failed);
+    }
+}
+
+impl Latencies {
+    /// Forgets everything, keeping the memory.
+    pub fn clear(&mut self) {
+        let Self { intent, service, first_byte, receive, connect, tls, failed } = self;
+        [intent, service, first_byte, receive, connect, tls, failed].into_iter().for_each(Histogram::clear);
+    }
+}
+
+impl FailureCount {
+    /// Adds as many failures of the same kind; the example is of the earliest.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.last_ns = self.last_ns.max(other.last_ns);
+        if other.first_ns < self.first_ns {
+            self.first_ns = other.first_ns;
+            self.example.clone_from(&other.example);
+        }
     }
 }
 

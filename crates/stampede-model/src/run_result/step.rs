@@ -48,7 +48,7 @@ pub struct StepSecond {
     pub succeeded: u64,
     /// Requests that failed.
     pub failed: u64,
-    /// From the intended start: those that succeeded or timed out.
+    /// From the intended start: the successes, and as censored samples those whose end was not seen.
     pub latency: Packed,
 }
 

@@ -109,7 +109,10 @@ impl Bad {
                 | FailureKind::TlsUntrusted
                 | FailureKind::TlsWrongHost => &mut bad.connect,
                 FailureKind::Reset | FailureKind::ResetInBody | FailureKind::ClosedEarly => &mut bad.receive,
-                FailureKind::Status4xx | FailureKind::Status5xx | FailureKind::StatusUnexpected => continue,
+                FailureKind::Status4xx
+                | FailureKind::Status5xx
+                | FailureKind::StatusUnexpected
+                | FailureKind::ContentUnexpected => continue,
                 FailureKind::Timeout
                 | FailureKind::TimeoutInAnswer
                 | FailureKind::Protocol

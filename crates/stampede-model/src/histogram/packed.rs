@@ -154,8 +154,12 @@ mod tests {
         #[test]
         fn packing_loses_nothing(exact in vec(any::<u64>(), 0..200), censored in vec(0..1_u64 << 40, 0..20)) {
             let mut full = Histogram::new();
-            exact.iter().for_each(|ns| full.record(*ns));
-            censored.iter().for_each(|ns| full.record_at_least(*ns));
+            for ns in &exact {
+                full.record(*ns);
+            }
+            for ns in &censored {
+                full.record_at_least(*ns);
+            }
             let packed = Packed::of(&full);
             prop_assert_eq!(&packed.unpack(), &full);
             prop_assert_eq!(packed.is_empty(), full.count() == 0);

@@ -25,6 +25,9 @@ use crate::units::{show_duration, trimmed};
 pub use arrivals::{Arrival, Arrivals, Share};
 use curve::Curve;
 pub use curve::{BadCurve, Stage};
+pub(crate) use spacing::mix;
+#[cfg(test)]
+pub(crate) use spacing::unit_interval;
 pub use spacing::{BadSpacing, Spacing};
 pub use users::{BadUsers, Presence, UserCurve, UserStage};
 

@@ -44,7 +44,7 @@ pub(super) fn unit_gap(seed: u64, index: u64) -> f64 {
 
 /// A well-mixed 64-bit hash, so that neighbouring indices give independent gaps. Source: `SplitMix64` (Steele, Lea, Flood
 /// 2014), its output function.
-fn mix(value: u64) -> u64 {
+pub(crate) fn mix(value: u64) -> u64 {
     let z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -52,6 +52,6 @@ fn mix(value: u64) -> u64 {
 }
 
 /// Maps to (0, 1]: never zero, whose logarithm would be an endless gap.
-fn unit_interval(bits: u64) -> f64 {
+pub(crate) fn unit_interval(bits: u64) -> f64 {
     ((bits >> 11) as f64 + 1.0) / (1_u64 << 53) as f64
 }

@@ -7,3 +7,4 @@ pub mod http;
 pub mod load;
 mod pacing;
 mod process;
+pub mod stress;

@@ -13,6 +13,7 @@ pub mod run;
 pub mod run_result;
 pub mod run_trust;
 pub mod schedule;
+pub mod stress;
 pub mod target;
 pub mod threshold;
 pub mod units;

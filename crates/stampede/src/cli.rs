@@ -6,6 +6,7 @@ use crate::ab::AbArgs;
 use crate::accept::AcceptArgs;
 use crate::exit;
 use crate::load::LoadArgs;
+use crate::stress::StressArgs;
 
 /// Loads, checks and reports on any HTTP API.
 #[derive(Debug, Parser)]
@@ -22,6 +23,8 @@ pub(crate) enum Command {
     Accept(AcceptArgs),
     /// Send load to one URL and judge how it was answered.
     Load(Box<LoadArgs>),
+    /// Put one part under stress: a database, a cache, a pool of connections, a service.
+    Stress(StressArgs),
     /// Take ApacheBench's arguments and print its table.
     #[command(disable_help_flag = true)]
     Ab(AbArgs),

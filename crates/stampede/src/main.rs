@@ -10,6 +10,7 @@ mod cli;
 mod exit;
 mod load;
 mod print;
+mod stress;
 mod watch;
 
 use std::process::ExitCode;
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Accept(args) => accept::command(&args),
         Command::Load(args) => load::command(&args),
+        Command::Stress(args) => stress::command(&args),
         Command::Ab(args) => ab::command(&args),
     };
     match outcome {

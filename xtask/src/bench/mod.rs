@@ -3,10 +3,14 @@
 //! The rounds alternate, so that whatever else the machine does meets both; the ratio of the medians is what counts.
 //! Absent on purpose: a verdict. The figures go into `docs/benchmarks.md` by hand, with the command.
 
+mod generator;
+mod generator_server;
 mod list;
+mod peers;
 mod pgbench;
 mod reserve;
 mod service;
+mod stall;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -32,6 +36,8 @@ pub(crate) struct Args {
     /// Connections of the load, and clients of pgbench.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     connections: u32,
+    #[command(flatten)]
+    generator: generator::Options,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -40,6 +46,10 @@ enum Name {
     Reserve,
     /// A page of customers over HTTP, beside a bare axum handler that answers with the same bytes.
     List,
+    /// CPU time per request of the load generator, beside that of others, against a server that does nothing.
+    Generator,
+    /// A server that stands still for a while, as this load generator and others report it.
+    Stall,
 }
 
 /// Where the programs are, and how to measure.
@@ -72,12 +82,17 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match args.name {
         Name::Reserve => runtime.block_on(reserve::run(&bench))?,
         Name::List => runtime.block_on(list::run(&bench))?,
+        Name::Generator => generator::run(&bench, &args.generator)?,
+        Name::Stall => stall::run(&bench)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn build(root: &Path, name: Name) -> Result<()> {
-    let mut args = vec!["build", "--release", "--package", "kv-erp", "--package", "stampede"];
+    let mut args = vec!["build", "--release", "--package", "stampede"];
+    if matches!(name, Name::Reserve | Name::List) {
+        args.extend(["--package", "kv-erp"]);
+    }
     if name == Name::List {
         args.extend(["--bins", "--example", "bare_axum"]);
     }

@@ -13,7 +13,7 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ("stampede-report", &["stampede-model"]),
     ("stampede", &["stampede-report", "stampede-engine", "stampede-model"]),
     ("sandbox", &[]),
-    ("xtask", &["sandbox"]),
+    ("xtask", &["sandbox", "stampede-model"]),
 ];
 /// Private servers, for anybody's tests.
 const FOR_TESTS: &str = "sandbox";

@@ -11,7 +11,7 @@ use crate::histogram::{Figure, Histogram};
 use crate::run_result::LoadResult;
 use crate::run_trust::Trust;
 use crate::schedule::Schedule;
-use crate::threshold::{Judged, Judgement, Threshold};
+use crate::threshold::{Judged, Judgement, Limit};
 
 /// What stands in `format`.
 pub const FORMAT: &str = "stampede.load";
@@ -167,8 +167,12 @@ impl LatencyMs {
 }
 
 impl RunFile {
-    /// Draws the conclusions from a result.
-    pub fn conclude(started_unix_ns: u64, plan: PlanRecord, thresholds: &[Threshold], result: LoadResult) -> Self {
+    /// Draws the conclusions from a result. Limits may be given as [`Limit`]s or as plain thresholds of the whole run.
+    pub fn conclude<L>(started_unix_ns: u64, plan: PlanRecord, limits: &[L], result: LoadResult) -> Self
+    where
+        L: Clone + Into<Limit>,
+    {
+        let limits: Vec<Limit> = limits.iter().cloned().map(Into::into).collect();
         Self {
             format: FORMAT.to_owned(),
             version: VERSION,
@@ -180,8 +184,8 @@ impl RunFile {
                 success_rate: result.success_share(),
                 requests_per_sec: result.answered_per_s(),
             },
-            thresholds: thresholds.iter().map(|threshold| threshold.judge(&result)).collect(),
-            trust: Trust::of(&result, thresholds),
+            thresholds: limits.iter().map(|limit| limit.judge(&result)).collect(),
+            trust: Trust::of(&result, &limits),
             environment: Environment::default(),
             result,
         }
@@ -197,6 +201,7 @@ impl RunFile {
 mod tests {
     use super::*;
     use crate::schedule::Spacing;
+    use crate::threshold::Threshold;
 
     fn plan() -> PlanRecord {
         PlanRecord {

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::{FailureKind, Fault};
 use crate::run_result::{LagOf, LoadResult};
-use crate::threshold::Threshold;
+use crate::threshold::Limit;
 use crate::units::{show_ns, show_share, thousands, trimmed};
 
 /// Lag below this never matters.
@@ -78,10 +78,10 @@ pub struct Trust {
 
 impl Trust {
     /// Judges the generator of `result`, given the thresholds that hang on it.
-    pub fn of(result: &LoadResult, thresholds: &[Threshold]) -> Self {
+    pub fn of(result: &LoadResult, limits: &[Limit]) -> Self {
         let mut trust = Self::default();
         trust.check_behind(result);
-        trust.check_lag(result, thresholds);
+        trust.check_lag(result, limits);
         trust.check_own_limits(result);
         trust.remark_cpu(result);
         trust.remark_little(result);
@@ -100,17 +100,17 @@ impl Trust {
         }
     }
 
-    fn check_lag(&mut self, result: &LoadResult, thresholds: &[Threshold]) {
+    fn check_lag(&mut self, result: &LoadResult, limits: &[Limit]) {
         let Some(lag) = result.health.lag.quantile(0.99) else { return };
         let p99_ns = result.latency.intent.quantile(0.99).map_or(0, |figure| figure.ns);
         if result.health.lag.count() < LAG_LOOKS || lag.ns <= LAG_FLOOR_NS || lag.ns as f64 <= p99_ns as f64 * LAG_SHARE
         {
             return;
         }
-        let mut limits = thresholds.iter().filter(|threshold| threshold.is_latency()).peekable();
-        let decides = |threshold: &Threshold| {
-            let without = threshold.judge_less(result, Duration::from_nanos(lag.ns));
-            without.judgement != threshold.judge(result).judgement
+        let mut limits = limits.iter().filter(|limit| limit.threshold.is_latency()).peekable();
+        let decides = |limit: &Limit| {
+            let without = limit.judge_less(result, Duration::from_nanos(lag.ns));
+            without.judgement != limit.judge(result).judgement
         };
         let figures_count = limits.peek().is_none() && result.health.lag_of == LagOf::Departures;
         if figures_count || limits.any(decides) {
@@ -209,7 +209,7 @@ mod tests {
         result
     }
 
-    fn limit(text: &str) -> Vec<Threshold> {
+    fn limit(text: &str) -> Vec<Limit> {
         vec![text.parse().unwrap()]
     }
 
@@ -223,14 +223,14 @@ mod tests {
     fn lag_is_a_doubt_where_the_figures_are_the_result() {
         let trust = Trust::of(&run(60, 50), &[]);
         assert!(matches!(trust.doubts[..], [Doubt::Late { .. }]), "{trust:?}");
-        assert!(!Trust::of(&run(60, 50), &[Threshold::IMPLICIT]).stands());
+        assert!(!Trust::of(&run(60, 50), &[Limit::IMPLICIT]).stands());
     }
 
     #[test]
     fn a_closed_loop_s_late_ticks_are_a_remark_and_a_short_run_s_none() {
         let mut result = run(60, 50);
         result.health.lag_of = LagOf::Ticks;
-        let trust = Trust::of(&result, &[Threshold::IMPLICIT]);
+        let trust = Trust::of(&result, &[Limit::IMPLICIT]);
         assert!(trust.stands() && trust.remarks.len() == 1, "{trust:?}");
         assert!(!Trust::of(&result, &limit("p99<40ms")).stands(), "here the lag decides");
         result.health.lag = Histogram::new();

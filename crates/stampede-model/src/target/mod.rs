@@ -31,6 +31,7 @@ pub use start::{Origin, PrivateServer, Process, Ready, Start};
 pub use template::{BadTemplate, JsonTemplate, MissingSlot, Scope, Template};
 
 use error::Source;
+pub(crate) use error::nearest;
 
 /// A described system.
 #[derive(Clone, Debug, Deserialize)]

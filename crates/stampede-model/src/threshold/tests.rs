@@ -106,7 +106,81 @@ fn lateness_is_taken_off_the_intent_only() {
     assert_eq!(parse("service.p95<0.5ms").judge_less(&run, lag).judgement, Judgement::Fail);
 }
 
+fn limit(text: &str) -> Limit {
+    text.parse().unwrap_or_else(|error| panic!("{text}: {error}"))
+}
+
+#[test]
+fn a_limit_is_a_threshold_of_the_run_or_of_a_step() {
+    assert_eq!(limit("p95<500ms"), Limit::from(parse("p95<500ms")));
+    assert_eq!(limit("p(95)<500 for GET /a b").step.as_deref(), Some("GET /a b"));
+    assert_eq!(limit("errors<5% abort").abort, Some(AbortAfter::DEFAULT));
+    let whole = limit("errors<5% abort 30s for GET /x");
+    assert_eq!((whole.step.as_deref(), whole.abort), (Some("GET /x"), Some(AbortAfter(Duration::from_secs(30)))));
+    assert_eq!(limit("p99<1s for wait for it").step.as_deref(), Some("wait for it"));
+    for (text, word) in [
+        ("p95<500ms for", "names no step"),
+        ("p95<500ms for   ", "names no step"),
+        ("errors<5% abort soon", "no duration"),
+        ("p95 for GET /x", "compares nothing"),
+    ] {
+        let error = text.parse::<Limit>().unwrap_err().to_string();
+        assert!(error.contains(word), "{text}: {error}");
+    }
+}
+
+#[test]
+fn a_step_is_judged_by_its_own_figures() {
+    let mut run = run_with(&[900; 100]);
+    let quick = run_with(&[5; 10]);
+    run.steps = vec![
+        StepResult { name: "GET /quick".into(), counts: quick.counts, latency: quick.latency, ..StepResult::default() },
+        StepResult { name: "GET /never".into(), ..StepResult::default() },
+    ];
+    let judged = |text: &str| limit(text).judge(&run);
+    assert_eq!(judged("p95<500ms").judgement, Judgement::Fail);
+    let kept = judged("p95<500ms for GET /quick");
+    assert_eq!((kept.judgement, kept.step.as_deref()), (Judgement::Pass, Some("GET /quick")));
+    assert_eq!(judged("rps>=10 for GET /quick").judgement, Judgement::Pass);
+    assert_eq!(judged("rps>10 for GET /quick").judgement, Judgement::Fail);
+    assert_eq!(judged("p95<1ms for GET /quick").judgement, Judgement::Fail);
+    for open in ["p95<500ms", "errors<1%", "success>0%", "rps>=1", "rps<5", "max>0ms"] {
+        for step in ["GET /never", "GET /unheard of"] {
+            assert_eq!(judged(&format!("{open} for {step}")).judgement, Judgement::Unknown, "{open} for {step}");
+        }
+    }
+}
+
+#[test]
+fn limits_that_say_nothing_are_known() {
+    for (text, always, never) in [
+        ("errors<=100%", true, false),
+        ("success>=0%", true, false),
+        ("rps>=0.001", false, false),
+        ("errors<0%", false, true),
+        ("success>100%", false, true),
+        ("p95<0", false, true),
+        ("p95<500ms", false, false),
+        ("errors<1%", false, false),
+    ] {
+        assert_eq!((parse(text).always_holds(), parse(text).never_holds()), (always, never), "{text}");
+    }
+    assert_eq!(parse("p95<500ms").latency_at_most(), Some(Duration::from_millis(500)));
+    assert_eq!(parse("p95>500ms").latency_at_most(), None);
+    assert_eq!(parse("rps>2000").rate_at_least(), Some(2_000.0));
+}
+
 proptest! {
+    #[test]
+    fn a_shown_limit_reads_back(ms in 1_u64..100_000, after_s in 0_u64..100, step in "[A-Z]{3,6} /[a-z{}/]{0,20}", abort in any::<bool>()) {
+        let shown = Limit {
+            step: Some(step.trim().to_owned()),
+            threshold: parse(&format!("p95<{ms}ms")),
+            abort: abort.then_some(AbortAfter(Duration::from_secs(after_s))),
+        };
+        prop_assert_eq!(limit(&shown.to_string()), shown);
+    }
+
     #[test]
     fn a_shown_threshold_reads_back(percent in 1_u32..=100, ms in 1_u64..100_000, sign in 0_usize..4, service in any::<bool>()) {
         let sign = ["<", "<=", ">", ">="][sign];

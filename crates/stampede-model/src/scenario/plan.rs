@@ -1,0 +1,396 @@
+//! A compiled scenario: what the interpreter carries out and the linter reckons with.
+//!
+//! Invariants: every index in it points to something; every template has a value for each of its slots at the moment it is
+//! rendered; nothing in it has to be parsed, looked up by name or read from a file while a run goes on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use regex::Regex;
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use super::mistake::Mistake;
+use super::template::Template;
+use crate::schedule::{Schedule, UserStage};
+use crate::threshold::Limit;
+
+/// A whole scenario file with everything it includes.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The file's name without folder and ending.
+    pub name: String,
+    /// The text of the file and of those it includes, for the run file.
+    pub text: String,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Time a request may take.
+    pub timeout: Duration,
+    /// The servers; the first is the target.
+    pub origins: Vec<Origin>,
+    /// How to speak to them.
+    pub wire: Wire,
+    /// The series of the result.
+    pub series: Vec<Series>,
+    /// The barriers.
+    pub barriers: Vec<Barrier>,
+    /// The feeds.
+    pub feeds: Vec<Feed>,
+    /// The variables' first values: defaults, else null.
+    pub variables: Vec<Value>,
+    /// The sorts of users.
+    pub users: Vec<User>,
+    /// What is done, all at the same time.
+    pub flows: Vec<Flow>,
+    /// What must hold.
+    pub limits: Vec<Limit>,
+    /// Texts that no output may show.
+    pub secrets: Vec<String>,
+    /// What is allowed and looks wrong.
+    pub warnings: Vec<Mistake>,
+}
+
+/// A server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Scheme, host and port, such as `http://127.0.0.1:8080`.
+    pub url: String,
+    /// The same as it may be shown: as the file wrote it, references to the environment unresolved.
+    pub shown: String,
+}
+
+/// How to speak to the servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wire {
+    /// Certificates are not checked.
+    pub insecure: bool,
+    /// The certificates to trust, PEM; `None`: the usual ones.
+    pub cacert: Option<String>,
+    /// HTTP/2 is spoken.
+    pub http2: bool,
+}
+
+/// One series of the result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Series {
+    /// Its name.
+    pub name: String,
+    /// Request method.
+    pub method: String,
+    /// The file's tags of it.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A place at which users wait for each other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Barrier {
+    /// The step's name.
+    pub name: String,
+    /// How many leave together.
+    pub users: u32,
+}
+
+/// Rows of data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feed {
+    /// Its name.
+    pub name: String,
+    /// In which order rows are drawn.
+    pub mode: FeedMode,
+    /// The columns' names.
+    pub columns: Vec<String>,
+    /// The rows, each with a cell per column; at least one.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// In which order rows are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FeedMode {
+    /// One after the other, then anew.
+    #[default]
+    Circular,
+    /// Each once; a run that needs one more ends as an error.
+    Unique,
+    /// By the seed.
+    Random,
+}
+
+/// A sort of user.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// Its name.
+    pub name: String,
+    /// Login, then what is done on start.
+    pub start: Vec<Step>,
+    /// What is done on leaving.
+    pub stop: Vec<Step>,
+    /// Feeds that give each user one row, before its login.
+    pub feeds: Vec<usize>,
+}
+
+/// What one sort of user does, and how much of it.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// Its name.
+    pub name: String,
+    /// The sort of user; `None`: nobody in particular.
+    pub user: Option<usize>,
+    /// What may be done in an iteration; at least one.
+    pub tasks: Vec<Task>,
+    /// How a task is chosen.
+    pub choice: Choice,
+    /// Pause between iterations.
+    pub think: Think,
+    /// How much.
+    pub load: Load,
+    /// How long.
+    pub duration: Option<Duration>,
+    /// How many iterations at most.
+    pub iterations: Option<u64>,
+    /// When it begins.
+    pub start_after: Duration,
+}
+
+/// How a task is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// By weight.
+    Weight,
+    /// By the row that is drawn from a feed: row *n* is task *n*.
+    Feed(usize),
+}
+
+/// One thing that may be done in an iteration.
+#[derive(Clone, Debug)]
+pub struct Task {
+    /// Its name.
+    pub name: String,
+    /// How often, against the others.
+    pub weight: u32,
+    /// Its steps; at least one.
+    pub steps: Vec<Step>,
+    /// Feeds that give each iteration a row.
+    pub feeds: Vec<usize>,
+}
+
+/// How much of a flow.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Load {
+    /// Closed model.
+    Users {
+        /// Their number over time.
+        stages: Vec<UserStage>,
+        /// Most that start per second.
+        spawn_per_s: Option<f64>,
+    },
+    /// Open model.
+    Arrivals {
+        /// When iterations start.
+        schedule: Schedule,
+        /// Most under way at once.
+        max_in_flight: u32,
+        /// Most that wait.
+        max_queue: u32,
+    },
+}
+
+/// Pause between two iterations of a user.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Think {
+    /// None.
+    #[default]
+    None,
+    /// As long as drawn, both ends included.
+    Pause {
+        /// Shortest.
+        from: Duration,
+        /// Longest.
+        to: Duration,
+    },
+    /// Iterations start every so often.
+    Pacing(Duration),
+}
+
+/// One request and what is made of its answer.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its series.
+    pub series: usize,
+    /// The request.
+    pub request: Request,
+    /// What a good answer is.
+    pub expect: Expect,
+    /// What is taken from it.
+    pub take: Vec<Take>,
+    /// How often it is sent.
+    pub repeat: u32,
+    /// Only after an answer with one of these statuses.
+    pub if_status: Option<Statuses>,
+    /// Pause after it.
+    pub think: Think,
+    /// Where it waits for others.
+    pub barrier: Option<usize>,
+    /// Its own time-out.
+    pub timeout: Option<Duration>,
+}
+
+/// A request with slots.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Its method, in capitals.
+    pub method: String,
+    /// Its server.
+    pub origin: usize,
+    /// Path and query. What is rendered may begin with the origin's URL, or without a slash.
+    pub path: Template,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, Template)>,
+    /// The body.
+    pub body: Body,
+}
+
+/// A body.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// None.
+    Empty,
+    /// A text with slots.
+    Text(Template),
+    /// Bytes of a file.
+    Bytes(Vec<u8>),
+}
+
+/// What a good answer is.
+#[derive(Clone, Debug, Default)]
+pub struct Expect {
+    /// Its status; `None`: below 400.
+    pub status: Option<Statuses>,
+    /// Values in its JSON body.
+    pub json: Vec<ExpectJson>,
+    /// Texts in its body.
+    pub body_contains: Vec<Template>,
+    /// Texts in its headers.
+    pub headers: Vec<(String, Template)>,
+    /// Longest time from the send to the last byte.
+    pub max_time: Option<Duration>,
+}
+
+/// A value that must stand somewhere in a JSON body.
+#[derive(Clone, Debug)]
+pub struct ExpectJson {
+    /// Where.
+    pub path: JsonPath,
+    /// The path as written.
+    pub shown: String,
+    /// The value as JSON.
+    pub value: Template,
+}
+
+/// A variable and where its value stands.
+#[derive(Clone, Debug)]
+pub struct Take {
+    /// The variable's number.
+    pub variable: usize,
+    /// Its name.
+    pub name: String,
+    /// Where.
+    pub from: TakeFrom,
+    /// The value when there is none; `None`: the answer is then no good one.
+    pub default: Option<Value>,
+}
+
+/// Where in an answer a value stands.
+#[derive(Clone, Debug)]
+pub enum TakeFrom {
+    /// In its JSON body: the first match.
+    Json(JsonPath),
+    /// In a header, name in lower case.
+    Header(String),
+    /// In its body: a group of the first match.
+    Regex {
+        /// The expression.
+        regex: Regex,
+        /// The group's number.
+        group: usize,
+    },
+}
+
+/// A set of statuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statuses(pub(super) Vec<(u16, u16)>);
+
+impl Statuses {
+    /// Whether `status` is among them.
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|(from, to)| (*from..=*to).contains(&status))
+    }
+
+    /// Whether some status is in both.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.0.iter().any(|(from, to)| other.0.iter().any(|(low, high)| from <= high && low <= to))
+    }
+}
+
+impl Feed {
+    pub(super) fn cell(&self, row: usize, column: usize) -> &Value {
+        &self.rows[row][column]
+    }
+}
+
+impl Expect {
+    /// Whether an answer of `status` is a good one as far as its status goes.
+    pub fn admits(&self, status: u16) -> bool {
+        self.status.as_ref().map_or(status < 400, |statuses| statuses.contains(status))
+    }
+
+    /// Whether the body has to be looked at.
+    pub fn wants_body(&self) -> bool {
+        !self.json.is_empty() || !self.body_contains.is_empty()
+    }
+}
+
+impl Step {
+    /// Whether the body has to be looked at.
+    pub fn wants_body(&self) -> bool {
+        self.expect.wants_body() || self.take.iter().any(|take| !matches!(take.from, TakeFrom::Header(_)))
+    }
+
+    /// Whether the headers have to be looked at.
+    pub fn wants_head(&self) -> bool {
+        !self.expect.headers.is_empty() || self.take.iter().any(|take| matches!(take.from, TakeFrom::Header(_)))
+    }
+}
+
+impl Request {
+    /// Whether it is the same every time.
+    pub fn is_fixed(&self) -> bool {
+        let body = match &self.body {
+            Body::Empty | Body::Bytes(_) => true,
+            Body::Text(text) => text.fixed().is_some(),
+        };
+        body && self.path.fixed().is_some() && self.headers.iter().all(|(_, value)| value.fixed().is_some())
+    }
+}
+
+impl Load {
+    /// Most users at once.
+    pub fn users_max(&self) -> u32 {
+        match self {
+            Self::Users { stages, .. } => stages.iter().map(|stage| stage.to_users).max().unwrap_or(0),
+            Self::Arrivals { max_in_flight, .. } => *max_in_flight,
+        }
+    }
+}
+
+impl Plan {
+    /// `text` with every secret hidden.
+    pub fn redact(&self, text: &str) -> String {
+        self.secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+    }
+
+    /// Every step of the plan, with the name of its user or scenario.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        let users = self.users.iter().flat_map(|user| user.start.iter().chain(&user.stop));
+        users.chain(self.flows.iter().flat_map(|flow| flow.tasks.iter().flat_map(|task| &task.steps)))
+    }
+}

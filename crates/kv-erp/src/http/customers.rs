@@ -49,10 +49,10 @@ fn read_patch(fields: &mut Fields<'_>) -> Option<CustomerPatch> {
 /// Lists customers, in the order in which they were made.
 #[utoipa::path(get, path = "/customers", operation_id = "list_customers", tag = "customers", params(PageParameters),
     responses((status = 200, description = "One page", body = Listed<Customer>), ListErrors))]
-async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Json<Listed<Customer>>, Problem> {
+async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<Customer>, Problem> {
     let (limit, after) = query.read(|query| Some((query.limit(), query.cursor())))?;
     let page = app.store().customers(ctx.tenant, after, limit).await?;
-    Ok(Json(Listed::new(page, |customer| customer.id)))
+    Ok(Listed::new(page, |customer| customer.id))
 }
 
 /// Makes a customer.

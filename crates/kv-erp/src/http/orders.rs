@@ -33,10 +33,10 @@ pub fn routes() -> OpenApiRouter<App> {
 /// Lists orders, in the order in which they were placed.
 #[utoipa::path(get, path = "/orders", operation_id = "list_orders", tag = "orders", params(PageParameters),
     responses((status = 200, description = "One page", body = Listed<Order>), ListErrors))]
-async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Json<Listed<Order>>, Problem> {
+async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<Order>, Problem> {
     let (limit, after) = query.read(|query| Some((query.limit(), query.cursor())))?;
     let page = app.store().orders(ctx.tenant, after, limit).await?;
-    Ok(Json(Listed::new(page, |order| order.id)))
+    Ok(Listed::new(page, |order| order.id))
 }
 
 /// Places an order and holds its stock: all lines or none. The first warehouse, by priority, that has all units of a product

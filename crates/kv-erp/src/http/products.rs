@@ -55,10 +55,10 @@ fn read_patch(fields: &mut Fields<'_>) -> Option<ProductPatch> {
 /// Lists products, in the order in which they were made.
 #[utoipa::path(get, path = "/products", operation_id = "list_products", tag = "products", params(PageParameters),
     responses((status = 200, description = "One page", body = Listed<Product>), ListErrors))]
-async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Json<Listed<Product>>, Problem> {
+async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<Product>, Problem> {
     let (limit, after) = query.read(|query| Some((query.limit(), query.cursor())))?;
     let page = app.store().products(ctx.tenant, after, limit).await?;
-    Ok(Json(Listed::new(page, |product| product.id)))
+    Ok(Listed::new(page, |product| product.id))
 }
 
 /// Makes a product.

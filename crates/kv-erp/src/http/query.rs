@@ -7,8 +7,10 @@
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Query as AxumQuery};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kv_store::Page;
@@ -17,6 +19,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::faults;
 use super::fields::{Faults, Refused, shown};
 use super::problem::Problem;
 
@@ -24,6 +27,11 @@ use super::problem::Problem;
 const DEFAULT_LIMIT: i64 = 20;
 /// Most rows of a page.
 pub const MAX_LIMIT: i64 = kv_store::catalogue::MAX_PAGE;
+
+/// Room for a row of a page: more than most take.
+const ROW_BYTES: usize = 320;
+/// Room for the headers that a page leaves with: its own, the limit's and the request's id.
+const HEADERS: usize = 8;
 
 /// The query string's pairs, not yet read.
 #[derive(Debug)]
@@ -189,6 +197,22 @@ impl<T> Listed<T> {
     pub fn new<K: Cursor>(page: Page<T>, key: impl Fn(&T) -> K) -> Self {
         let next_cursor = page.rows.last().filter(|_| page.has_more).map(|last| key(last).encode());
         Self { data: page.rows, next_cursor }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Listed<T> {
+    fn into_response(self) -> Response {
+        // A buffer that grows copies what it holds, each time twice as much.
+        let mut body = Vec::with_capacity(ROW_BYTES * (self.data.len() + 1));
+        if let Err(error) = serde_json::to_writer(&mut body, &self) {
+            tracing::error!(%error, "a page could not be written as JSON");
+            return faults::internal().into_response();
+        }
+        let mut response = Response::new(body.into());
+        let headers = response.headers_mut();
+        headers.reserve(HEADERS);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
     }
 }
 

@@ -35,14 +35,14 @@ pub fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(get, path = "/stock-levels", operation_id = "list_stock_levels", tag = "stock",
     params(("product_id" = Option<ProductId>, Query), ("warehouse_id" = Option<WarehouseId>, Query), PageParameters),
     responses((status = 200, description = "One page", body = Listed<StockLevel>), ListErrors))]
-async fn list_levels(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Json<Listed<StockLevel>>, Problem> {
+async fn list_levels(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<StockLevel>, Problem> {
     let (filter, after, limit) = query.read(|query| {
         let filter =
             LevelFilter { product: query.optional("product_id", id), warehouse: query.optional("warehouse_id", id) };
         Some((filter, query.cursor(), query.limit()))
     })?;
     let page = app.store().stock_levels(ctx.tenant, filter, after, limit).await?;
-    Ok(Json(Listed::new(page, |level| (level.product_id, level.warehouse_id))))
+    Ok(Listed::new(page, |level| (level.product_id, level.warehouse_id)))
 }
 
 /// Shows how much of a product lies in a warehouse.
@@ -67,11 +67,7 @@ async fn get_level(
         ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before; the same as `after`"),
     ),
     responses((status = 200, description = "One page", body = Listed<StockMovement>), ListErrors))]
-async fn list_movements(
-    State(app): State<App>,
-    ctx: Ctx,
-    query: Query,
-) -> Result<Json<Listed<StockMovement>>, Problem> {
+async fn list_movements(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<StockMovement>, Problem> {
     let (product, warehouse, after, limit) = query.read(|query| {
         let (product, warehouse) = (query.required("product_id", id), query.required("warehouse_id", id));
         let after = query.optional("after", |raw| whole(raw, 0, i64::MAX));
@@ -81,7 +77,7 @@ async fn list_movements(
     })?;
     let page = app.store().stock_movements(ctx.tenant, (product, warehouse), after, limit).await?;
     let next_cursor = page.rows.last().filter(|_| page.has_more).map(|last| last.version.to_string());
-    Ok(Json(Listed { data: page.rows, next_cursor }))
+    Ok(Listed { data: page.rows, next_cursor })
 }
 
 /// Takes goods into stock: all lines or none.

@@ -52,10 +52,10 @@ fn read_patch(fields: &mut Fields<'_>) -> Option<WarehousePatch> {
 /// Lists warehouses, in the order in which they were made.
 #[utoipa::path(get, path = "/warehouses", operation_id = "list_warehouses", tag = "warehouses", params(PageParameters),
     responses((status = 200, description = "One page", body = Listed<Warehouse>), ListErrors))]
-async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Json<Listed<Warehouse>>, Problem> {
+async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<Warehouse>, Problem> {
     let (limit, after) = query.read(|query| Some((query.limit(), query.cursor())))?;
     let page = app.store().warehouses(ctx.tenant, after, limit).await?;
-    Ok(Json(Listed::new(page, |warehouse| warehouse.id)))
+    Ok(Listed::new(page, |warehouse| warehouse.id))
 }
 
 /// Makes a warehouse.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use stampede_engine::http::once::{FullAnswer, once as send_once};
 use stampede_engine::load::{Arrivals, LoadPlan, RequestPlan, Reuse};
-use stampede_model::schedule::Spacing;
-use stampede_model::units::{show_duration, show_ns, thousands};
+use stampede_model::schedule::{Spacing, UserStage};
+use stampede_model::units::{show_duration, show_ns, thousands, trimmed};
 
 use super::order::Order;
 use crate::exit::Exit;
@@ -34,6 +34,7 @@ pub(super) fn plan(order: &Order) -> String {
             Reuse::PerRequest => "a new one for every request".to_owned(),
         },
     );
+    row("transport", plan.requests[0].transport().to_string());
     row("threads", plan.threads.to_string());
     let limits: Vec<String> = order.thresholds.iter().map(ToString::to_string).collect();
     row("thresholds", if limits.is_empty() { "none".to_owned() } else { limits.join(", ") });
@@ -47,6 +48,13 @@ pub(super) fn plan(order: &Order) -> String {
 pub(super) fn arrivals(plan: &LoadPlan) -> String {
     match &plan.arrivals {
         Arrivals::Closed { connections } => format!("closed, {} connections", thousands(connections.get().into())),
+        Arrivals::Users { curve } => {
+            let stages: Vec<String> = curve.stages().iter().map(stage).collect();
+            let spawn = curve
+                .spawn_per_s()
+                .map_or(String::new(), |rate| format!(", at most {} new ones a second", trimmed(rate)));
+            format!("closed, connections {}{spawn}", stages.join(", "))
+        }
         Arrivals::Open { schedule, max_in_flight, max_queue } => {
             let spacing = match schedule.spacing() {
                 Spacing::Uniform => "uniform".to_owned(),
@@ -58,6 +66,13 @@ pub(super) fn arrivals(plan: &LoadPlan) -> String {
                 thousands((*max_queue).into())
             )
         }
+    }
+}
+
+fn stage(stage: &UserStage) -> String {
+    match stage.over {
+        Duration::ZERO => format!("at once {}", thousands(stage.to_users.into())),
+        over => format!("{} to {}", show_duration(over), thousands(stage.to_users.into())),
     }
 }
 

@@ -4,27 +4,24 @@
 //! cannot be written is found before the first request.
 
 mod args;
+mod finish;
 mod look;
 mod order;
+mod stage;
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use stampede_engine::load;
 use stampede_model::run::RunFile;
-use stampede_model::run_result::Ending;
-use stampede_model::threshold::Judgement;
-use stampede_report::summary::{self, Detail};
 
 pub(crate) use args::LoadArgs;
+pub(crate) use finish::{environment, exit_of, report};
 pub(crate) use look::exchange;
 pub(crate) use order::read_body;
 
+use crate::compare::{Against, against};
 use crate::exit::Exit;
-use crate::watch::{Show, watched};
+use crate::watch::{Heading, Show, watched};
 use crate::{Failure, print};
 use order::{Noise, Order};
 
@@ -38,15 +35,13 @@ pub(crate) fn command(args: &LoadArgs) -> Result<Exit, Failure> {
     if args.once {
         return look::once(&order);
     }
-    if let Some(path) = &order.json {
-        touch(path).map_err(Failure::usage)?;
+    let baseline = args.baseline.as_deref().map(|word| Against::find(word, None)).transpose()?;
+    if let Some(baseline) = &baseline {
+        baseline.check(&order.plan.record())?;
     }
     let run = carry_out(&order)?;
-    print::result(&summary::render_painted(&run, Detail::Full, print::paint()));
-    if let Some(path) = &order.json {
-        write(path, &run).map_err(Failure::tool)?;
-    }
-    Ok(exit_of(&run))
+    report(&run, order.summary, &order.files).map_err(Failure::tool)?;
+    Ok(baseline.map_or(Exit::Pass, |baseline| against(&run, &baseline)).and(exit_of(&run)))
 }
 
 fn carry_out(order: &Order) -> Result<RunFile, Failure> {
@@ -54,39 +49,21 @@ fn carry_out(order: &Order) -> Result<RunFile, Failure> {
     let show = match order.noise {
         Noise::Quiet => Show::Nothing,
         Noise::Progress => Show::Progress { of: order.plan.stop.duration },
+        Noise::Live => Show::Live(heading(order)),
     };
     let plan = order.plan.clone();
     let result = watched(show, move |control| load::run(&plan, control))?;
     let started_unix_ns = u64::try_from(started.as_nanos()).unwrap_or(u64::MAX);
-    Ok(RunFile::conclude(started_unix_ns, order.plan.record(), &order.thresholds, result))
+    let mut run = RunFile::conclude(started_unix_ns, order.plan.record(), &order.thresholds, result);
+    run.environment = environment();
+    Ok(run)
 }
 
-fn exit_of(run: &RunFile) -> Exit {
-    let mut exit = Exit::Pass;
-    if run.any(Judgement::Fail) {
-        exit = exit.and(Exit::ThresholdFailed);
+fn heading(order: &Order) -> Heading {
+    let request = &order.plan.requests[0];
+    Heading {
+        title: format!("{} {}", request.method(), request.endpoint()),
+        model: look::arrivals(&order.plan),
+        of: order.plan.stop.duration,
     }
-    if run.any(Judgement::Unknown) || !run.trust.stands() {
-        exit = exit.and(Exit::NotTrustworthy);
-    }
-    if run.result.ending == Ending::Interrupted {
-        exit = exit.and(Exit::Interrupted);
-    }
-    exit
-}
-
-/// Makes sure the file can be written, without harming what stands there.
-fn touch(path: &Path) -> anyhow::Result<()> {
-    let opened = OpenOptions::new().append(true).create(true).open(path);
-    opened.map(drop).with_context(|| format!("cannot write {}", path.display()))
-}
-
-fn write(path: &Path, run: &RunFile) -> anyhow::Result<()> {
-    let saved = || -> anyhow::Result<()> {
-        let mut text = serde_json::to_vec(run)?;
-        text.push(b'\n');
-        let mut file = OpenOptions::new().write(true).truncate(true).create(true).open(path)?;
-        Ok(file.write_all(&text)?)
-    };
-    saved().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,17 +1,21 @@
 //! From flags to a plan: everything that can be wrong is found here, before anything is sent.
 
 use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use http::HeaderValue;
+use stampede_engine::http::{Resumption, TlsSettings, Transport, Trust, Wire};
 use stampede_engine::load::{Arrivals, Expect, LoadPlan, RequestPlan, Reuse, Stop};
-use stampede_model::schedule::{Schedule, Spacing};
-use stampede_model::threshold::Threshold;
+use stampede_model::schedule::{Schedule, Spacing, Stage, UserCurve, UserStage};
+use stampede_model::threshold::Limit;
+use stampede_report::summary::Detail;
 
 use super::args::LoadArgs;
+use super::finish::Files;
+use super::stage::{self, Model, Way};
 
 /// How long a run takes when nobody says.
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
@@ -26,8 +30,9 @@ const BODY_MAX: u64 = 64 << 20;
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) plan: LoadPlan,
-    pub(super) thresholds: Vec<Threshold>,
-    pub(super) json: Option<PathBuf>,
+    pub(super) thresholds: Vec<Limit>,
+    pub(super) files: Files,
+    pub(super) summary: Detail,
     pub(super) noise: Noise,
 }
 
@@ -35,16 +40,18 @@ pub(super) struct Order {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Noise {
     Quiet,
+    /// One line.
     Progress,
+    /// The whole terminal, where there is one.
+    Live,
 }
 
 impl Order {
     pub(super) fn from_args(args: &LoadArgs) -> anyhow::Result<Self> {
-        let request = request(args)?;
-        let stop = stop(args);
-        let mut plan = match args.rate {
-            None => LoadPlan::closed(request, connections(args.connections.unwrap_or(DEFAULT_CONNECTIONS))?, stop),
-            Some(rate) => open(args, request, rate)?,
+        let request = request(args)?.over(wire(args)?);
+        let mut plan = match stage::model(&args.stages, args.rate)? {
+            Model::Closed(stages) => closed(args, request, stages)?,
+            Model::Open(stages) => open(args, request, stages)?,
         };
         plan.timeout = args.timeout;
         plan.drain = args.drain.min(args.timeout);
@@ -55,28 +62,67 @@ impl Order {
         if let Some(threads) = args.threads.and_then(NonZeroU32::new) {
             plan.threads = threads;
         }
+        plan.limits = thresholds(args);
         plan.check()?;
-        Ok(Self {
-            plan,
-            thresholds: thresholds(args),
-            json: json(args)?,
-            noise: if args.quiet { Noise::Quiet } else { Noise::Progress },
-        })
+        let files = Files { json: args.json.clone(), others: args.outputs.clone() };
+        files.check()?;
+        Ok(Self { thresholds: plan.limits.clone(), plan, files, summary: args.summary, noise: noise(args) })
     }
 }
 
-fn stop(args: &LoadArgs) -> Stop {
+fn noise(args: &LoadArgs) -> Noise {
+    match (args.quiet, args.no_tui) {
+        (true, _) => Noise::Quiet,
+        (false, true) => Noise::Progress,
+        (false, false) => Noise::Live,
+    }
+}
+
+fn stop(args: &LoadArgs, stages: Duration) -> Stop {
     let duration = match (args.duration, args.requests) {
+        (None, _) if !stages.is_zero() => Some(stages),
         (None, None) => Some(DEFAULT_DURATION),
         (duration, _) => duration,
     };
     Stop { requests: args.requests, duration }
 }
 
-fn open(args: &LoadArgs, request: RequestPlan, rate: f64) -> anyhow::Result<LoadPlan> {
-    let spacing = args.spacing.unwrap_or(Spacing::Uniform);
-    let schedule = Schedule::new(rate, spacing, args.seed.unwrap_or(DEFAULT_SEED)).context("--rate")?;
-    let mut plan = LoadPlan::open(request, schedule.clone(), stop(args));
+fn closed(args: &LoadArgs, request: RequestPlan, stages: Vec<UserStage>) -> anyhow::Result<LoadPlan> {
+    let open_only = [
+        ("--spacing", args.spacing.is_some()),
+        ("--seed", args.seed.is_some()),
+        ("--max-in-flight", args.max_in_flight.is_some()),
+        ("--max-queue", args.max_queue.is_some()),
+    ];
+    if let Some((flag, _)) = open_only.iter().find(|(_, given)| *given) {
+        bail!("{flag} belongs to the open model: add --rate, or a --stage with a rate such as 30s:200/s");
+    }
+    let length = stages.iter().map(|stage| stage.over).sum();
+    let first = match args.connections {
+        None if stages.is_empty() => Some(DEFAULT_CONNECTIONS),
+        given => given,
+    };
+    let count = connections(first.unwrap_or(1))?;
+    let mut plan = LoadPlan::closed(request, count, stop(args, length));
+    if !stages.is_empty() || args.spawn_rate.is_some() {
+        let start = first.map(|to_users| UserStage { over: Duration::ZERO, to_users });
+        let stages = start.into_iter().chain(stages).collect();
+        plan.arrivals = Arrivals::Users { curve: UserCurve::new(stages, args.spawn_rate).context("--stage")? };
+    }
+    Ok(plan)
+}
+
+fn open(args: &LoadArgs, request: RequestPlan, stages: Vec<Stage>) -> anyhow::Result<LoadPlan> {
+    if args.spawn_rate.is_some() {
+        bail!("--spawn-rate belongs to the closed model: a rate makes its connections as it needs them");
+    }
+    let length = stages.iter().map(|stage| stage.over).sum();
+    let (spacing, seed) = (args.spacing.unwrap_or(Spacing::Uniform), args.seed.unwrap_or(DEFAULT_SEED));
+    let schedule = match args.rate {
+        Some(rate) if stages.is_empty() => Schedule::new(rate, spacing, seed).context("--rate")?,
+        from => Schedule::curve_from(from.unwrap_or(0.0), stages, spacing, seed).context("--stage")?,
+    };
+    let mut plan = LoadPlan::open(request, schedule.clone(), stop(args, length));
     let max_in_flight = match args.max_in_flight.or(args.connections) {
         Some(most) => connections(most)?,
         None => LoadPlan::MAX_IN_FLIGHT,
@@ -86,24 +132,33 @@ fn open(args: &LoadArgs, request: RequestPlan, rate: f64) -> anyhow::Result<Load
     Ok(plan)
 }
 
+fn wire(args: &LoadArgs) -> anyhow::Result<Wire> {
+    if args.http2 && args.no_keepalive {
+        bail!("--http2 and --no-keepalive contradict each other: HTTP/2 is many requests on one connection");
+    }
+    let trust = match &args.cacert {
+        Some(path) => Trust::File(path.clone()),
+        None if args.insecure => Trust::Anyone,
+        None => Trust::WebRoots,
+    };
+    let resumption = if args.no_tls_resumption { Resumption::Off } else { Resumption::On };
+    let streams = args.streams.map(connections).transpose().context("--streams")?;
+    Ok(Wire {
+        transport: if args.http2 { Some(Transport::H2) } else { args.transport.and_then(Way::transport) },
+        tls: Some(TlsSettings::new(trust, resumption).context("--cacert")?),
+        streams_per_connection: streams.unwrap_or(Wire::STREAMS),
+    })
+}
+
 fn connections(count: u32) -> anyhow::Result<NonZeroU32> {
     NonZeroU32::new(count).context("at least one connection is needed")
 }
 
-fn thresholds(args: &LoadArgs) -> Vec<Threshold> {
+fn thresholds(args: &LoadArgs) -> Vec<Limit> {
     if args.thresholds.is_empty() && !args.no_thresholds {
-        return vec![Threshold::IMPLICIT];
+        return vec![Limit::IMPLICIT];
     }
     args.thresholds.clone()
-}
-
-fn json(args: &LoadArgs) -> anyhow::Result<Option<PathBuf>> {
-    if let Some(path) = &args.output
-        && path.extension().is_none_or(|ending| ending != "json")
-    {
-        bail!("-o {}: only .json files can be written", path.display());
-    }
-    Ok(args.json.clone().or_else(|| args.output.clone()))
 }
 
 fn request(args: &LoadArgs) -> anyhow::Result<RequestPlan> {

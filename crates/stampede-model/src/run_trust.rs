@@ -39,6 +39,10 @@ const LITTLE_DEVIATION: f64 = 0.25;
 /// Requests in flight by which the two may differ anyway.
 const LITTLE_SLACK: f64 = 5.0;
 const LITTLE_LOOKS: u64 = 200;
+/// Tasks per core from which on they stand in each other's way.
+const CROWDED: f64 = 2.0;
+/// Segments sent again per request from which on they show in a 99.9th percentile.
+const RETRANSMIT_SHARE: f64 = 0.001;
 
 /// Why a measurement is not to be believed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -85,6 +89,7 @@ impl Trust {
         trust.check_own_limits(result);
         trust.remark_cpu(result);
         trust.remark_little(result);
+        trust.remark_machine(result);
         trust
     }
 
@@ -134,6 +139,20 @@ impl Trust {
         if share >= BUSY_SHARE {
             let text =
                 format!("the generator used {} of its CPU: the server may be faster than shown", show_share(share));
+            self.remarks.push(text);
+        }
+    }
+
+    /// The machine's own trouble: it explains figures, but the lag is what says whether it changed them.
+    fn remark_machine(&mut self, result: &LoadResult) {
+        let health = &result.health;
+        let cores = f64::from(health.cores.max(1));
+        if let Some(runnable) = health.runnable_mean.filter(|runnable| *runnable > cores * CROWDED) {
+            let text = format!("{} tasks wanted the {} CPUs of this machine: what is measured shares them", trimmed(runnable), cores);
+            self.remarks.push(text);
+        }
+        if let Some(again) = health.retransmits.filter(|again| *again as f64 > result.counts.sent as f64 * RETRANSMIT_SHARE) {
+            let text = format!("this machine sent {} TCP segments again: the network, or the server's queue, lost them", thousands(again));
             self.remarks.push(text);
         }
     }
@@ -277,5 +296,14 @@ mod tests {
         let trust = Trust::of(&result, &[]);
         assert!(trust.stands());
         assert_eq!(trust.remarks.len(), 2, "{trust:?}");
+    }
+    #[test]
+    fn a_crowded_machine_and_a_lossy_network_are_remarks() {
+        let mut result = run(1, 0);
+        (result.health.cores, result.health.runnable_mean, result.health.retransmits) = (2, Some(4.0), Some(1));
+        assert_eq!(Trust::of(&result, &[]), Trust::default(), "neither is beyond its bound");
+        (result.health.runnable_mean, result.health.retransmits) = (Some(4.5), Some(2));
+        let trust = Trust::of(&result, &[]);
+        assert!(trust.stands() && trust.remarks.len() == 2, "{trust:?}");
     }
 }

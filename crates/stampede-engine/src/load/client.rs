@@ -217,10 +217,11 @@ impl<'a> Client<'a> {
         self.shard.clock.now_ns()
     }
 
-    /// Whether the run or the user's flow is over, so that nothing more can be sent.
+    /// Whether the run or the user's flow is over, so that nothing more can be sent. Iterations of an open flow that began
+    /// before its end go on within the plan's drain.
     pub fn is_stopping(&self) -> bool {
-        self.state != State::Leaving
-            && (self.shard.phase.get() == Phase::Draining || self.last_ns >= self.flow.end_ns.get())
+        let past_end = self.flow.model == Model::Closed && self.last_ns >= self.flow.end_ns.get();
+        self.state != State::Leaving && (past_end || self.shard.phase.get() == Phase::Draining)
     }
 
     /// Waits for the next iteration; `None` when the user is to leave.

@@ -21,6 +21,7 @@ mod generator;
 mod layout;
 mod ledger;
 mod link;
+mod machine;
 mod pace;
 pub mod plan;
 mod recorder;
@@ -53,6 +54,7 @@ use barrier::Barriers;
 use generator::{Common, Harvest};
 use layout::Layout;
 use ledger::Ledger;
+use machine::Machine;
 use series::Series;
 use slowest::Slowest;
 use watch::Finish;
@@ -129,6 +131,7 @@ pub fn run_keeping(plan: &LoadPlan, control: &Control, keep: Keep) -> Result<Sam
         flows,
     };
     let mut ledger = Ledger::new(layout.specs);
+    let mut machine = Machine::watch();
     let mut harvests = Vec::with_capacity(threads);
     thread::scope(|scope| {
         let (common, waiting) = (&common, thread::current());
@@ -142,7 +145,9 @@ pub fn run_keeping(plan: &LoadPlan, control: &Control, keep: Keep) -> Result<Sam
                 })
             })
             .collect();
-        watch::until_finished(common, &mut ledger, || running.iter().all(thread::ScopedJoinHandle::is_finished));
+        watch::until_finished(common, (&mut ledger, &mut machine), || {
+            running.iter().all(thread::ScopedJoinHandle::is_finished)
+        });
         for thread in running {
             harvests
                 .push(thread.join().map_err(|_| LoadError::Panicked)?.map_err(|source| LoadError::SetUp { source })?);
@@ -154,7 +159,10 @@ pub fn run_keeping(plan: &LoadPlan, control: &Control, keep: Keep) -> Result<Sam
     }
     watch::collect(&common, &mut ledger);
     let mut sampled = add_up(harvests, ledger, &common);
-    sampled.result.health.open_files_limit = open_files_limit;
+    let health = &mut sampled.result.health;
+    health.open_files_limit = open_files_limit;
+    (health.retransmits, health.runnable_mean) = (machine.retransmits(), machine.runnable_mean());
+    health.cores = thread::available_parallelism().map_or(0, |cores| cores.get() as u32);
     if control.is_stopped() {
         sampled.result.ending = Ending::Interrupted;
     }

@@ -333,10 +333,15 @@ impl Shard {
         slot
     }
 
-    /// A user has left.
-    pub(super) fn release(&self, flow: &FlowShare, slot: &Slot) {
+    /// A user has left. In the open model the arrival that waits longest gets a new one, or nobody would ever come for it.
+    pub(super) fn release(self: &Rc<Self>, flow: &Rc<FlowShare>, slot: &Slot) {
         flow.alive.set(flow.alive.get() - 1);
         self.free.borrow_mut().push(slot.id);
+        let waiting = flow.queue.borrow_mut().pop_front();
+        if let Some(turn) = waiting {
+            self.hand_out(flow);
+            self.add_user(flow, Some(turn));
+        }
     }
 
     fn slot(&self, id: SlotId) -> Rc<Slot> {

@@ -12,6 +12,7 @@ use stampede_model::threshold::{AbortAfter, Judgement, Limit};
 
 use super::generator::Common;
 use super::ledger::Ledger;
+use super::machine::Machine;
 
 /// How often closed seconds are fetched.
 const LOOK: Duration = Duration::from_millis(100);
@@ -34,12 +35,19 @@ impl Drop for Finish {
 }
 
 /// Watches until `finished` says that all generators are.
-pub(super) fn until_finished(common: &Common, ledger: &mut Ledger, finished: impl Fn() -> bool) {
+pub(super) fn until_finished(
+    common: &Common,
+    (ledger, machine): (&mut Ledger, &mut Machine),
+    finished: impl Fn() -> bool,
+) {
     let started = Instant::now();
     let limits: Vec<&Limit> = common.plan.limits.iter().filter(|limit| limit.abort.is_some()).collect();
     while !finished() {
         thread::park_timeout(LOOK);
         let closed = collect(common, ledger);
+        if closed {
+            machine.look();
+        }
         if closed
             && !limits.is_empty()
             && let Some(text) = broken(&limits, &ledger.view(), started.elapsed())

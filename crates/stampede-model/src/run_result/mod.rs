@@ -145,6 +145,15 @@ pub struct GeneratorHealth {
     pub in_flight_looks: u64,
     /// Limit of open files in force.
     pub open_files_limit: u64,
+    /// TCP segments this machine sent again during the run, whoever sent them; `None` where the system does not say.
+    #[serde(default)]
+    pub retransmits: Option<u64>,
+    /// Tasks of this machine running or waiting for a CPU, averaged over looks once a second.
+    #[serde(default)]
+    pub runnable_mean: Option<f64>,
+    /// Cores this process may use.
+    #[serde(default)]
+    pub cores: u32,
 }
 
 /// What the generator's lag is measured on.

@@ -84,6 +84,9 @@ fn exact(sorted: &[(u64, bool)], share: f64) -> (u64, bool) {
 }
 
 proptest! {
+    // A case merges some hundred histograms of 4,000 steps.
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
     #[test]
     fn the_whole_is_the_sum_of_the_steps_and_they_of_their_seconds(
         all in vec(ended(40, 3, 2), 0..150), points_max in 3_usize..60,

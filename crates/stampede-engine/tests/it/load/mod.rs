@@ -1,9 +1,12 @@
 //! Load against servers with one habit each. Times are asserted as lower bounds only: a busy machine is slow, never early.
 
 mod failing;
+mod scenario;
 mod server;
 mod sound;
 mod stall;
+mod steering;
+mod sums;
 
 use std::num::NonZeroU32;
 use std::time::Duration;

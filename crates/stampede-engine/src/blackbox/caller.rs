@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +11,7 @@ use stampede_model::target::{Ref, Request, Scope, SessionUse, Target};
 use super::error::RowError;
 use super::exchange::{Answered, Line, Prepared};
 use crate::clock::Clock;
+use crate::http::origin::{Dialer, Origin};
 use crate::http::{BadUrl, Endpoint, RequestPlan};
 use crate::process::raise_open_files;
 
@@ -20,7 +20,7 @@ use crate::process::raise_open_files;
 pub struct Bench<'t> {
     target: &'t Target,
     url: String,
-    address: SocketAddr,
+    dialer: Dialer,
     clock: Clock,
     /// Distinguishes this run's objects from those of any other.
     run: String,
@@ -52,13 +52,14 @@ impl<'t> Bench<'t> {
     pub fn new(target: &'t Target, url: &str, run: &str, environment: Scope) -> Result<Self, BenchError> {
         let endpoint = Endpoint::parse(url)?;
         let address = endpoint.reach(target.start.timeout)?;
+        let clock = Clock::start();
         // A row may hold a thousand connections; the usual soft limit is about as many files.
         raise_open_files();
         Ok(Self {
             target,
             url: url.trim_end_matches('/').to_owned(),
-            address,
-            clock: Clock::start(),
+            dialer: Dialer::new(Origin::singly(&endpoint, address), clock),
+            clock,
             run: run.to_owned(),
             made: Cell::new(0),
             sessions: RefCell::default(),
@@ -83,7 +84,7 @@ impl<'t> Bench<'t> {
 
     /// Opens a connection and sends nothing.
     pub(super) async fn open_line(&self) -> Result<Line, RowError> {
-        Ok(Line::open(self.address, self.clock, self.timeout()).await?)
+        Ok(Line::open(&self.dialer, self.clock, self.timeout()).await?)
     }
 
     pub(super) fn request(&self, name: &Ref) -> Result<&'t Request, RowError> {

@@ -1,6 +1,5 @@
 //! One request sent, one answer judged by the request's own lists of statuses.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -13,7 +12,8 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::http::connection::{Connection, answer_timed_out, connect_timed_out};
-use crate::http::{RequestFailure, RequestPlan};
+use crate::http::origin::Dialer;
+use crate::http::{AnswerHead, RequestFailure, RequestPlan};
 
 /// Most bytes of an answer that are kept; a longer one cannot be taken from.
 const MAX_BODY: usize = 1 << 20;
@@ -64,8 +64,8 @@ pub(super) struct Line {
 
 impl Line {
     /// Connects; sends nothing.
-    pub(super) async fn open(address: SocketAddr, clock: Clock, wait: Duration) -> Result<Self, RequestFailure> {
-        let connection = timeout(wait, Connection::open(address, clock)).await.map_err(|_| connect_timed_out())??;
+    pub(super) async fn open(dialer: &Dialer, clock: Clock, wait: Duration) -> Result<Self, RequestFailure> {
+        let connection = timeout(wait, Connection::open(dialer)).await.map_err(|_| connect_timed_out())??;
         Ok(Self { connection, clock })
     }
 
@@ -80,9 +80,9 @@ impl Line {
     /// Dropping the future leaves the connection unusable.
     pub(super) async fn call(&mut self, prepared: &Prepared<'_>) -> Answered {
         let mut body = BytesMut::new();
-        let keep = |part: &Bytes| body.extend_from_slice(&part[..part.len().min(MAX_BODY - body.len())]);
+        let keep = |part: &[u8]| body.extend_from_slice(&part[..part.len().min(MAX_BODY - body.len())]);
         let call_ns = self.clock.now_ns();
-        let exchange = self.connection.exchange(&prepared.plan, |response| response.headers().clone(), keep);
+        let exchange = self.connection.exchange(&prepared.plan, |head: &AnswerHead<'_>| head.headers(), keep);
         let answer = timeout(prepared.wait, exchange).await.unwrap_or_else(|_| Err(answer_timed_out()));
         let interval = Interval { call_ns, return_ns: self.clock.now_ns() };
         let body = body.freeze();

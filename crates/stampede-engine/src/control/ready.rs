@@ -11,6 +11,7 @@ use super::error::ControlError;
 use super::launch::Launched;
 use crate::clock::Clock;
 use crate::http::connection::Connection;
+use crate::http::origin::{Dialer, Origin};
 use crate::http::{BadRequestPlan, RequestPlan};
 
 const ASK_EVERY: Duration = Duration::from_millis(20);
@@ -55,7 +56,8 @@ async fn ask(plan: &RequestPlan) -> Result<u16, String> {
 }
 
 async fn ask_at(address: SocketAddr, plan: &RequestPlan) -> Result<u16, String> {
-    let mut connection = Connection::open(address, Clock::start()).await.map_err(|failure| failure.to_string())?;
+    let dialer = Dialer::new(Origin::singly(plan.endpoint(), address), Clock::start());
+    let mut connection = Connection::open(&dialer).await.map_err(|failure| failure.to_string())?;
     let answer = connection.exchange(plan, |_| (), |_| ()).await.map_err(|failure| failure.to_string())?;
     Ok(answer.status)
 }

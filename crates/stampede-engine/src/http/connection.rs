@@ -1,139 +1,108 @@
-//! One HTTP/1 connection and the exchange of one request for one answer on it.
+//! One connection, by whichever transport, and the exchange of one request for one answer on it.
 //!
-//! Invariants: the task that sends also drives the connection, so an answer is seen in the poll that reads it and not one
-//! wake-up later; an answer counts only when its body was read to the end; after any error the connection is gone.
-//! Absent on purpose: a limit of the body's size (frames are counted and dropped at once) and pipelining.
+//! Invariants: an answer counts only when its body was read to the end; after any failure the connection is to be dropped;
+//! nothing is sent twice.
+//! Absent on purpose: a limit of the body's size (parts are counted and dropped at once) and pipelining.
+//!
+//! For callers: [`Connection::open`] takes the thread's [`Dialer`]. With HTTP/2 several `Connection`s are slots of one
+//! socket: [`Connection::opened`] says which of them opened it, so that connections are not counted per slot, and the
+//! thread must be able to `spawn_local`. `meter().first_byte_ns()` is `None` as long as nothing of the current answer was
+//! seen, which tells a silent server from one that never ends its body.
 
-use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
-use std::pin::{Pin, pin};
-use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::Context;
 
-use bytes::Bytes;
-use http::Response;
-use http_body_util::Full;
-use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
 use stampede_model::failure::FailureKind;
-use tokio::net::TcpStream;
 
+pub(crate) use super::answer::Answer;
+use super::answer::AnswerHead;
 use super::failure::RequestFailure;
-use super::metered::{Meter, Metered};
+use super::http2::H2Slot;
+use super::hyper1::HyperConnection;
+use super::origin::{Dialer, Opened};
+use super::raw::connection::RawConnection;
 use super::request::RequestPlan;
-use crate::clock::Clock;
+use super::stream::Meter;
+use super::wire::Transport;
 
-type Driver = http1::Connection<TokioIo<Metered>, Full<Bytes>>;
-
-/// An open connection.
+/// An open connection, or a slot of one.
 pub(crate) struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    /// Gone once the connection is closed.
-    driver: Option<Driver>,
-    meter: Rc<Meter>,
+    carrier: Carrier,
+    opened: Option<Opened>,
 }
 
-/// A complete answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer<H> {
-    pub(crate) status: u16,
-    pub(crate) body_bytes: u64,
-    /// What the caller took from the head of the answer.
-    pub(crate) head: H,
+enum Carrier {
+    Hyper(HyperConnection),
+    Raw(RawConnection),
+    H2(H2Slot),
 }
 
 impl Connection {
-    /// Connects and prepares to speak.
+    /// Connects and prepares to speak; with HTTP/2 only when no open connection has a free stream.
     ///
     /// # Cancel safety
-    /// Dropping the future closes the socket.
-    pub(crate) async fn open(address: SocketAddr, clock: Clock) -> Result<Self, RequestFailure> {
-        let stream = TcpStream::connect(address).await.map_err(|error| RequestFailure::connecting(&error))?;
-        // Without this, small requests would wait for the acknowledgement of the previous one.
-        stream.set_nodelay(true).map_err(|error| RequestFailure::connecting(&error))?;
-        let (metered, meter) = Metered::new(stream, clock);
-        let shaken = http1::handshake(TokioIo::new(metered)).await;
-        let (sender, driver) = shaken.map_err(|error| RequestFailure::exchanging(&error))?;
-        Ok(Self { sender, driver: Some(driver), meter })
+    /// Dropping the future closes what it opened.
+    pub(crate) async fn open(dialer: &Dialer) -> Result<Self, RequestFailure> {
+        if dialer.origin.transport() == Transport::H2 {
+            let (slot, opened) = H2Slot::take(dialer).await?;
+            return Ok(Self { carrier: Carrier::H2(slot), opened });
+        }
+        let (stream, opened) = dialer.dial().await?;
+        let carrier = match dialer.origin.transport() {
+            Transport::Raw => Carrier::Raw(RawConnection::new(stream, dialer)),
+            Transport::Hyper | Transport::H2 => Carrier::Hyper(HyperConnection::start(stream).await?),
+        };
+        Ok(Self { carrier, opened: Some(opened) })
+    }
+
+    /// How long opening took; `None` when this is a slot of a connection that another slot opened.
+    pub(crate) fn opened(&self) -> Option<Opened> {
+        self.opened
     }
 
     /// The connection's byte counts.
     pub(crate) fn meter(&self) -> &Meter {
-        &self.meter
+        match &self.carrier {
+            Carrier::Hyper(connection) => connection.meter(),
+            Carrier::Raw(connection) => connection.meter(),
+            Carrier::H2(slot) => slot.meter(),
+        }
     }
 
     /// Waits until a request may be sent; `false` when the connection has been closed meanwhile.
     pub(crate) async fn is_ready(&mut self) -> bool {
-        poll_fn(|cx| {
-            let closed = self.drive(cx).is_err();
-            if closed || self.driver.is_none() {
-                return Poll::Ready(false);
-            }
-            self.sender.poll_ready(cx).map(|ready| ready.is_ok())
-        })
-        .await
+        match &mut self.carrier {
+            Carrier::Hyper(connection) => connection.is_ready().await,
+            Carrier::Raw(connection) => connection.is_ready().await,
+            Carrier::H2(slot) => slot.is_ready().await,
+        }
     }
 
     /// Lets the connection notice that the server closed it, without waiting; `true` when it is closed.
     pub(crate) fn poll_closed(&mut self, cx: &mut Context<'_>) -> bool {
-        self.drive(cx).is_err() || self.driver.is_none()
+        match &mut self.carrier {
+            Carrier::Hyper(connection) => connection.poll_closed(cx),
+            Carrier::Raw(connection) => connection.poll_closed(cx),
+            Carrier::H2(slot) => slot.is_over(),
+        }
     }
 
     /// Sends `request` and reads the whole answer. `look` sees the answer's head, `part` each part of its body.
     ///
+    /// # Errors
+    /// When no complete and valid answer came; the connection is to be dropped then.
     /// # Cancel safety
     /// Dropping the future leaves an answer half read: the connection must be dropped too.
     pub(crate) async fn exchange<H>(
         &mut self,
         request: &RequestPlan,
-        look: impl FnOnce(&Response<Incoming>) -> H,
-        mut part: impl FnMut(&Bytes),
+        look: impl FnOnce(&AnswerHead<'_>) -> H,
+        part: impl FnMut(&[u8]),
     ) -> Result<Answer<H>, RequestFailure> {
-        self.meter.await_first_byte();
-        let mut awaited = pin!(self.sender.send_request(request.render()));
-        let response = poll_fn(|cx| Self::alternate(&mut self.driver, cx, |cx| awaited.as_mut().poll(cx))).await;
-        let response = response.map_err(|error| RequestFailure::exchanging(&error))?;
-        let status = response.status().as_u16();
-        let head = look(&response);
-        let mut body = response.into_body();
-        let mut body_bytes = 0;
-        loop {
-            let frame = poll_fn(|cx| Self::alternate(&mut self.driver, cx, |cx| Pin::new(&mut body).poll_frame(cx)));
-            let Some(frame) = frame.await else { break };
-            let frame = frame.map_err(|error| RequestFailure::exchanging(&error))?;
-            if let Some(data) = frame.data_ref() {
-                body_bytes += data.len() as u64;
-                part(data);
-            }
+        match &mut self.carrier {
+            Carrier::Hyper(connection) => connection.exchange(request, look, part).await,
+            Carrier::Raw(connection) => connection.exchange(request, look, part).await,
+            Carrier::H2(slot) => slot.exchange(request, look, part).await,
         }
-        Ok(Answer { status, body_bytes, head })
-    }
-
-    /// Polls for a result, then the connection, then for the result again: what the connection just read must not wait
-    /// for another wake-up.
-    fn alternate<T>(
-        driver: &mut Option<Driver>,
-        cx: &mut Context<'_>,
-        mut result: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    ) -> Poll<T> {
-        if let Poll::Ready(value) = result(cx) {
-            return Poll::Ready(value);
-        }
-        if let Some(running) = driver {
-            // An error of the connection reaches the request or the body by itself, with more to say.
-            if Pin::new(running).poll(cx).is_ready() {
-                *driver = None;
-            }
-        }
-        result(cx)
-    }
-
-    fn drive(&mut self, cx: &mut Context<'_>) -> Result<(), RequestFailure> {
-        let Some(driver) = self.driver.as_mut() else { return Ok(()) };
-        let Poll::Ready(end) = Pin::new(driver).poll(cx) else { return Ok(()) };
-        self.driver = None;
-        end.map_err(|error| RequestFailure::exchanging(&error))
     }
 }
 

@@ -9,15 +9,29 @@ use std::{fmt, io};
 
 use http::Uri;
 use http::uri::PathAndQuery;
+use rustls::pki_types::ServerName;
+use stampede_model::failure::FailureKind;
 use thiserror::Error;
 
-/// The parts of an `http` URL.
+use super::failure::RequestFailure;
+
+/// The parts of an `http` or `https` URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
+    scheme: Scheme,
     host: String,
     port: u16,
     authority: String,
     path: PathAndQuery,
+}
+
+/// How a server is spoken to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plainly.
+    Http,
+    /// Under TLS, with a certificate for this name.
+    Https(ServerName<'static>),
 }
 
 /// A URL that cannot be loaded.
@@ -29,9 +43,11 @@ pub enum BadUrl {
         /// What was given.
         given: String,
     },
-    /// TLS.
-    #[error("`{given}`: https is not supported yet: load the plain http port behind the TLS terminator instead")]
-    Tls {
+    /// A host that no certificate can name.
+    #[error(
+        "`{given}`: no certificate can be for this host: use a name of letters, digits, dots and hyphens, or an address"
+    )]
+    Host {
         /// What was given.
         given: String,
     },
@@ -63,17 +79,45 @@ pub enum Unreachable {
     },
 }
 
+impl Scheme {
+    /// The word before `://`.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https(_) => "https",
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+impl Unreachable {
+    /// The same as the failure of a request.
+    pub fn failure(&self) -> RequestFailure {
+        match self {
+            Self::Resolve { .. } => RequestFailure { kind: FailureKind::NameNotResolved, text: self.to_string() },
+            Self::Connect { source, .. } => {
+                RequestFailure { text: self.to_string(), ..RequestFailure::connecting(source) }
+            }
+        }
+    }
+}
+
 impl Endpoint {
-    /// Takes a URL apart. A missing path is `/`, a missing port 80.
+    /// Takes a URL apart. A missing path is `/`, a missing port 80 or, for `https`, 443.
     pub fn parse(url: &str) -> Result<Self, BadUrl> {
         let syntax = || BadUrl::Syntax { given: url.to_owned() };
         let without_fragment = url.split('#').next().unwrap_or(url);
         let uri: Uri = without_fragment.parse().map_err(|_| syntax())?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(BadUrl::Tls { given: url.to_owned() }),
+        let default_port = match uri.scheme_str() {
+            Some("http") => 80,
+            Some("https") => 443,
             _ => return Err(syntax()),
-        }
+        };
         let authority = uri.authority().ok_or_else(syntax)?;
         if authority.as_str().contains('@') {
             return Err(BadUrl::UserInfo);
@@ -89,7 +133,18 @@ impl Endpoint {
             Some(path) => format!("/{}", path.as_str()).parse().map_err(|_| syntax())?,
             None => PathAndQuery::from_static("/"),
         };
-        Ok(Self { host, port: authority.port_u16().unwrap_or(80), authority: authority.to_string(), path })
+        let scheme = match ServerName::try_from(host.clone()) {
+            _ if default_port == 80 => Scheme::Http,
+            Ok(name) => Scheme::Https(name),
+            Err(_) => return Err(BadUrl::Host { given: url.to_owned() }),
+        };
+        let port = authority.port_u16().unwrap_or(default_port);
+        Ok(Self { scheme, host, port, authority: authority.to_string(), path })
+    }
+
+    /// How it is spoken to.
+    pub fn scheme(&self) -> &Scheme {
+        &self.scheme
     }
 
     /// Host name or address, without port and brackets.
@@ -105,6 +160,11 @@ impl Endpoint {
     /// Host and port as the URL wrote them: the value of the `Host` header.
     pub fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// Another path on the same server.
+    pub(super) fn set_path(&mut self, path: PathAndQuery) {
+        self.path = path;
     }
 
     /// What stands in the request line.
@@ -131,7 +191,7 @@ impl Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.authority, self.path)
+        write!(f, "{}://{}{}", self.scheme.label(), self.authority, self.path)
     }
 }
 
@@ -156,6 +216,9 @@ mod tests {
         assert_eq!((endpoint.port(), endpoint.path().as_str()), (80, "/"));
         assert_eq!(Endpoint::parse("http://example.test?x=1").unwrap().path(), "/?x=1");
         assert_eq!(Endpoint::parse("http://[::1]:9/").unwrap().host(), "::1");
+        let secure = Endpoint::parse("https://[::1]/x").unwrap();
+        assert_eq!((secure.port(), secure.scheme().label()), (443, "https"));
+        assert_eq!(secure.to_string(), "https://[::1]/x");
     }
 
     #[test]
@@ -163,7 +226,7 @@ mod tests {
         for url in ["", "localhost:8080", "/path", "ftp://x/", "http://", "http://a b/", "http://x:99999/"] {
             assert!(matches!(Endpoint::parse(url), Err(BadUrl::Syntax { .. })), "{url}");
         }
-        assert!(matches!(Endpoint::parse("https://x/"), Err(BadUrl::Tls { .. })));
+        assert!(matches!(Endpoint::parse("https://a_b!/"), Err(BadUrl::Host { .. } | BadUrl::Syntax { .. })));
         assert_eq!(Endpoint::parse("http://me:secret@x/"), Err(BadUrl::UserInfo));
     }
 

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
+use tokio::task::LocalSet;
 use tokio::time::timeout;
 
+use super::AnswerHead;
 use super::connection::{Connection, answer_timed_out, connect_timed_out};
 use super::endpoint::Unreachable;
 use super::failure::RequestFailure;
+use super::origin::{Dialer, Opened, Origin};
 use super::request::RequestPlan;
 use crate::clock::Clock;
 
@@ -32,6 +35,8 @@ pub struct FullAnswer {
     pub body_bytes: u64,
     /// Time to connect, in nanoseconds.
     pub connect_ns: u64,
+    /// From there until TLS was agreed, in nanoseconds; `None` without TLS.
+    pub tls_ns: Option<u64>,
     /// From the send to the first byte of the answer, in nanoseconds.
     pub first_byte_ns: u64,
     /// From the send to the last byte of the answer, in nanoseconds.
@@ -55,17 +60,25 @@ pub enum OnceError {
 /// Dropping the future closes the connection; whether the server acted is unknown.
 pub async fn once(request: &RequestPlan, wait: Duration) -> Result<FullAnswer, OnceError> {
     let address = request.endpoint().reach(wait)?;
-    let clock = Clock::start();
-    let mut connection = timeout(wait, Connection::open(address, clock)).await.map_err(|_| connect_timed_out())??;
-    let send_ns = clock.now_ns();
+    let dialer = Dialer::new(Origin::of(request, address), Clock::start());
+    // HTTP/2 needs a task beside the request's.
+    LocalSet::new().run_until(ask(request, wait, &dialer)).await
+}
+
+async fn ask(request: &RequestPlan, wait: Duration, dialer: &Dialer) -> Result<FullAnswer, OnceError> {
+    let mut connection = timeout(wait, Connection::open(dialer)).await.map_err(|_| connect_timed_out())??;
+    let Some(Opened { connect_ns, tls_ns }) = connection.opened() else {
+        unreachable!("the first connection is opened")
+    };
+    let send_ns = dialer.clock.now_ns();
     let mut body = BytesMut::new();
-    let keep = |part: &Bytes| {
+    let keep = |part: &[u8]| {
         let room = MAX_BODY - body.len();
         body.extend_from_slice(&part[..part.len().min(room)]);
     };
-    let look = |response: &http::Response<_>| (response.version(), response.headers().clone());
+    let look = |head: &AnswerHead<'_>| (head.version, head.headers());
     let answer = timeout(wait, connection.exchange(request, look, keep)).await.map_err(|_| answer_timed_out())??;
-    let end_ns = clock.now_ns();
+    let end_ns = dialer.clock.now_ns();
     let first_byte_ns = connection.meter().first_byte_ns().unwrap_or(end_ns);
     let (version, headers) = answer.head;
     Ok(FullAnswer {
@@ -74,7 +87,8 @@ pub async fn once(request: &RequestPlan, wait: Duration) -> Result<FullAnswer, O
         headers,
         body: body.freeze(),
         body_bytes: answer.body_bytes,
-        connect_ns: send_ns,
+        connect_ns,
+        tls_ns,
         first_byte_ns: first_byte_ns.saturating_sub(send_ns),
         service_ns: end_ns - send_ns,
     })

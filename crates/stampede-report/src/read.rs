@@ -169,7 +169,9 @@ fn steps_do_not_add_up(result: &LoadResult) -> Option<String> {
         return None;
     }
     let mut whole = Counts::default();
-    result.steps.iter().for_each(|step| whole.merge(&step.counts));
+    for step in &result.steps {
+        whole.merge(&step.counts);
+    }
     (whole != result.counts).then(|| "the counts of the steps are not those of the run".to_owned())
 }
 

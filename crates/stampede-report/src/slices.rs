@@ -40,11 +40,11 @@ pub(crate) struct Times {
 impl Axis {
     /// An axis of at most `at_most` slices over the whole run; `None` when no second was kept.
     pub(crate) fn of(result: &LoadResult, at_most: usize) -> Option<Self> {
-        let point_s = u64::from(result.point_s.max(1));
+        let width_s = u64::from(result.point_s.max(1));
         let last = result.seconds.last()?;
-        let points = (u64::from(last.second) + point_s).div_ceil(point_s);
-        let slice_s = points.div_ceil(at_most.max(1) as u64) * point_s;
-        let count = (points * point_s).div_ceil(slice_s);
+        let points = (u64::from(last.second) + width_s).div_ceil(width_s);
+        let slice_s = points.div_ceil(at_most.max(1) as u64) * width_s;
+        let count = (points * width_s).div_ceil(slice_s);
         Some(Self { slice_s: u32::try_from(slice_s).unwrap_or(u32::MAX), count: count as usize })
     }
 
@@ -54,13 +54,13 @@ impl Axis {
     }
 
     /// First second of a slice.
-    pub(crate) fn from_s(&self, place: usize) -> u64 {
+    pub(crate) fn start_s(&self, place: usize) -> u64 {
         place as u64 * u64::from(self.slice_s)
     }
 
     /// The whole length.
     pub(crate) fn length_s(&self) -> u64 {
-        self.from_s(self.count)
+        self.start_s(self.count)
     }
 
     /// `at_ns` as a part of the axis, 0 to 1.
@@ -127,7 +127,9 @@ pub(crate) fn each(steps: &[&StepResult], axis: Axis, mut look: impl FnMut(usize
         for rest in &mut rests {
             let here = rest.iter().take_while(|second| axis.place(second.second) == place).count();
             let (mine, later) = rest.split_at(here);
-            mine.iter().for_each(|second| second.latency.merge_into(&mut merged));
+            for second in mine {
+                second.latency.merge_into(&mut merged);
+            }
             *rest = later;
         }
         look(place, &merged);
@@ -143,16 +145,16 @@ mod tests {
 
     fn result(seconds: u32, point_s: u32) -> LoadResult {
         let mut step = StepResult { name: "a".to_owned(), ..StepResult::default() };
-        let mut points = Vec::new();
+        let mut kept = Vec::new();
         for second in (0..seconds).step_by(point_s as usize) {
             let mut latency = Histogram::new();
             latency.record(u64::from(second) * 1_000_000 + 1);
             let max_ns = latency.max().map(|figure| figure.ns);
             let latency = Packed::of(&latency);
             step.seconds.push(StepSecond { second, succeeded: 1, failed: 0, latency });
-            points.push(SecondPoint { second, succeeded: 1, max_ns, ..SecondPoint::default() });
+            kept.push(SecondPoint { second, succeeded: 1, max_ns, ..SecondPoint::default() });
         }
-        LoadResult { seconds: points, steps: vec![step], point_s, ..LoadResult::default() }
+        LoadResult { seconds: kept, steps: vec![step], point_s, ..LoadResult::default() }
     }
 
     #[test]

@@ -163,8 +163,8 @@ impl Triple {
 
 impl Rps {
     /// Ended requests per second, over the points of the run.
-    fn of(points: &[SecondPoint], point_s: u32) -> Option<Self> {
-        let width = f64::from(point_s.max(1));
+    fn of(points: &[SecondPoint], width_s: u32) -> Option<Self> {
+        let width = f64::from(width_s.max(1));
         let mut rates: Vec<f64> = points.iter().map(|point| (point.succeeded + point.failed) as f64 / width).collect();
         rates.sort_by(f64::total_cmp);
         let (min, max) = (*rates.first()?, *rates.last()?);

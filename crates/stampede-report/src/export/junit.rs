@@ -40,14 +40,14 @@ pub(super) fn render(run: &RunFile) -> String {
             Judgement::Fail => End::Failure(told.clone()),
             Judgement::Unknown => End::Error(format!("the measurement leaves it open: {told}")),
         };
-        suite.case("thresholds", &threshold, 0.0, end, &told);
+        suite.case(["thresholds", &threshold], 0.0, end, &told);
     }
     let doubts: Vec<String> = run.trust.doubts.iter().map(ToString::to_string).collect();
     let end = if doubts.is_empty() { End::Pass } else { End::Error(doubts.join("; ")) };
-    suite.case("generator", "the measurement is trustworthy", 0.0, end, &run.trust.remarks.join("\n"));
+    suite.case(["generator", "the measurement is trustworthy"], 0.0, end, &run.trust.remarks.join("\n"));
     for step in &run.result.steps {
         let seconds = step.latency.intent.mean().map_or(0.0, |figure| figure.ns as f64 / 1e9);
-        suite.case("steps", &step.name, seconds, of_step(run, step), &figures(step));
+        suite.case(["steps", &step.name], seconds, of_step(run, step), &figures(step));
     }
     suite.document(run)
 }
@@ -84,7 +84,7 @@ fn figures(step: &StepResult) -> String {
 }
 
 impl Suite {
-    fn case(&mut self, class: &str, name: &str, seconds: f64, end: End, told: &str) {
+    fn case(&mut self, [class, name]: [&str; 2], seconds: f64, end: End, told: &str) {
         self.tests += 1;
         let (class, name, told) = (xml(class), xml(name), xml(told));
         let _infallible =

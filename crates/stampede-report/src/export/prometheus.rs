@@ -48,15 +48,15 @@ pub(super) fn render(run: &RunFile) -> String {
     let mut text = String::new();
     requests(&mut text, &sources);
     answers(&mut text, &sources);
-    let durations: [(&str, &str, fn(&StepResult) -> &Histogram); 2] = [
-        ("stampede_request_duration_seconds", "From the intended start to the last byte.", |step| &step.latency.intent),
-        ("stampede_service_duration_seconds", "From the send to the last byte.", |step| &step.latency.service),
-    ];
-    for (name, help, of) in durations {
-        family(&mut text, name, "histogram", help);
-        for source in &sources {
-            histogram(&mut text, name, &source.labels, of(&source.step));
-        }
+    let name = "stampede_request_duration_seconds";
+    family(&mut text, name, "histogram", "From the intended start to the last byte.");
+    for source in &sources {
+        histogram(&mut text, name, &source.labels, &source.step.latency.intent);
+    }
+    let name = "stampede_service_duration_seconds";
+    family(&mut text, name, "histogram", "From the send to the last byte.");
+    for source in &sources {
+        histogram(&mut text, name, &source.labels, &source.step.latency.service);
     }
     whole(&mut text, run);
     text

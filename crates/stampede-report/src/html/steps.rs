@@ -4,10 +4,10 @@
 
 use maud::{Markup, html};
 use stampede_model::run_result::{FailureCount, LoadResult, StepResult};
-use stampede_model::units::{show_figure, show_ns, show_share, thousands};
+use stampede_model::units::{show_figure, show_share, thousands};
 
 use super::chart::{Scale, Size, outline};
-use super::time::{self, Place};
+use super::time::{self, Place, moment};
 use super::{spread, tail};
 use crate::slices::{self, Axis, Slice};
 use crate::words;
@@ -112,7 +112,12 @@ fn one(place: usize, step: &StepResult, slices: &[Slice], axis: Option<Axis>) ->
         (spread::parts(&id, &step.latency))
         (statuses(step))
         (failures(&step.failures))
-        @if !step.slowest.is_empty() { (tail::requests(step.slowest.iter().take(SLOWEST).map(|slow| (None, slow)))) }
+        @if !step.slowest.is_empty() {
+            details.slowest {
+                summary { "Its slowest requests" }
+                (tail::requests(step.slowest.iter().take(SLOWEST).map(|slow| (None, slow))))
+            }
+        }
     }
 }
 
@@ -134,7 +139,7 @@ fn failures(failures: &[FailureCount]) -> Markup {
                 @for failure in failures {
                     li {
                         b { (thousands(failure.count)) } " × " (failure.kind.to_string()) ", first at "
-                        (show_ns(failure.first_ns)) ", last at " (show_ns(failure.last_ns)) ": "
+                        (moment(failure.first_ns)) ", last at " (moment(failure.last_ns)) ": "
                         code { (words::plain(&failure.example)) }
                     }
                 }

@@ -5,7 +5,7 @@ use stampede_model::run::RunFile;
 use stampede_model::run_result::{Exemplar, FailureCount, LoadResult};
 use stampede_model::units::{show_duration, show_figure, show_ns, show_share, thousands};
 
-use super::time::clock;
+use super::time::{clock, moment};
 use crate::slices::Axis;
 use crate::summary::parts::health_line;
 use crate::words;
@@ -48,7 +48,7 @@ pub(super) fn failures(result: &LoadResult, axis: Option<Axis>) -> Markup {
 }
 
 fn kind(failure: &FailureCount, axis: Option<Axis>) -> Markup {
-    let (first, last) = (show_ns(failure.first_ns), show_ns(failure.last_ns));
+    let (first, last) = (moment(failure.first_ns), moment(failure.last_ns));
     html! {
         tr {
             th scope="row" { (failure.kind.to_string()) }
@@ -114,7 +114,7 @@ fn request(step: Option<&str>, slow: &Exemplar, longest: f64) -> Markup {
     let words: Vec<String> = phases.iter().map(|(_, name, ns)| format!("{name} {}", show_ns(*ns))).collect();
     html! {
         p {
-            b { (show_ns(slow.total_ns)) } " at " (show_ns(slow.at_ns)) ", status " (slow.status)
+            b { (show_ns(slow.total_ns)) } " at " (moment(slow.at_ns)) ", status " (slow.status)
             @if let Some(step) = step { ", " (words::plain(step)) }
             span.sub { " " (words.join(", ")) }
         }
@@ -143,7 +143,7 @@ pub(super) fn meetings(result: &LoadResult) -> Markup {
                             @for meeting in result.meetings.iter().take(MOST_MEETINGS) {
                                 tr {
                                     th scope="row" { (words::plain(&meeting.name)) }
-                                    td { (show_ns(meeting.at_ns)) }
+                                    td { (moment(meeting.at_ns)) }
                                     td { (thousands(u64::from(meeting.users))) }
                                     td { (show_ns(meeting.skew_ns)) }
                                 }
@@ -166,7 +166,7 @@ pub(super) fn generator(run: &RunFile) -> Markup {
     let lag = &health.lag;
     let rows = [
         ("Verdict", if run.trust.stands() { "trustworthy".to_owned() } else { "NOT TRUSTWORTHY".to_owned() }),
-        ("In a line", health_line(result)),
+        ("Summary", health_line(result)),
         (
             "Lag",
             format!(

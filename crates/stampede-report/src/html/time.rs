@@ -101,7 +101,7 @@ pub(super) fn throughput(place: &Place<'_>, slices: &[Slice]) -> Markup {
     let scale = Scale::linear(most);
     let says = "Requests per second that succeeded and that failed, and those sent; linear axis.".to_owned();
     let mut frame = place.frame("throughput", "Requests per second", says);
-    frame.y = scale.labels(|rate| thousands_of(rate));
+    frame.y = scale.labels(thousands_of);
     frame.legend = vec![("good", "succeeded"), ("bad", "failed")];
     frame.table.heads = vec!["from", "succeeded/s", "failed/s"];
     if is_sent {
@@ -136,7 +136,7 @@ fn load(place: &Place<'_>, slices: &[Slice]) -> Markup {
     let scale = Scale::linear(most);
     let says = "Users alive and requests under way or waiting, the most in each slice; linear axis.".to_owned();
     let mut frame = place.frame("load", "Users and requests in flight", says);
-    frame.y = scale.labels(|count| thousands_of(count));
+    frame.y = scale.labels(thousands_of);
     frame.legend = vec![("inflight", "in flight"), ("users", "users")];
     frame.table.heads = vec!["from", "in flight", "users"];
     frame.table.rows = rows(place.axis, slices, |slice| [slice.in_flight, slice.users].map(thousands).to_vec());
@@ -182,7 +182,7 @@ fn events(result: &LoadResult) -> Markup {
             ol.events {
                 @for (event, letter) in result.events.iter().zip(letters).take(MOST_EVENTS) {
                     li {
-                        b.letter { (letter) } " " (show_ns(event.at_ns)) " · " (words::tag(&event.kind)) ": "
+                        b.letter { (letter) } " " (moment(event.at_ns)) " · " (words::tag(&event.kind)) ": "
                         (words::plain(&event.text))
                     }
                 }
@@ -196,7 +196,7 @@ fn events(result: &LoadResult) -> Markup {
 
 fn rows(axis: Axis, slices: &[Slice], cells: impl Fn(&Slice) -> Vec<String>) -> Vec<Vec<String>> {
     let row = |(place, slice): (usize, &Slice)| {
-        let from = clock(axis.from_s(place));
+        let from = clock(axis.start_s(place));
         std::iter::once(from).chain(cells(slice)).collect()
     };
     slices.iter().enumerate().map(row).collect()
@@ -217,6 +217,12 @@ pub(super) fn clock(at_s: u64) -> String {
         60..3_600 => format!("{}m{:02}", at_s / 60, at_s % 60),
         _ => format!("{}h{:02}", at_s / 3_600, at_s % 3_600 / 60),
     }
+}
+
+/// A moment of the run to a tenth of a second, longer ones by the clock.
+pub(super) fn moment(at_ns: u64) -> String {
+    let tenths = at_ns / 100_000_000;
+    if tenths < 600 { format!("{}.{} s", tenths / 10, tenths % 10) } else { clock(tenths / 10) }
 }
 
 fn thousands_of(value: f64) -> String {

@@ -54,12 +54,12 @@ impl Browser {
             .unwrap();
         let (to, from) = (child.stdin.take(), BufReader::new(child.stdout.take().unwrap()));
         let mut browser = Self { child, to, from, session: None, sent: 0, events: Vec::new(), _profile: profile };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let attached = browser.call("Target.attachToTarget", attach);
+        let attached = browser.call("Target.attachToTarget", &attach);
         browser.session = Some(attached["sessionId"].as_str().unwrap().to_owned());
         for domain in ["Page", "Runtime", "Log", "Network"] {
-            browser.call(&format!("{domain}.enable"), json!({}));
+            browser.call(&format!("{domain}.enable"), &json!({}));
         }
         browser
     }
@@ -67,7 +67,7 @@ impl Browser {
     /// Opens a file and waits until it is loaded; what happened before is forgotten.
     pub(crate) fn open(&mut self, path: &Path) {
         self.events.clear();
-        let answer = self.call("Page.navigate", json!({"url": format!("file://{}", path.display())}));
+        let answer = self.call("Page.navigate", &json!({"url": format!("file://{}", path.display())}));
         assert!(answer.get("errorText").is_none(), "{answer}");
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
             let event = self.receive();
@@ -78,21 +78,21 @@ impl Browser {
     /// A window so wide, in a scheme of colours, on a medium.
     pub(crate) fn look(&mut self, width: u32, scheme: &str, medium: &str) {
         let metrics = json!({"width": width, "height": 1_000, "deviceScaleFactor": 1, "mobile": false});
-        self.call("Emulation.setDeviceMetricsOverride", metrics);
+        self.call("Emulation.setDeviceMetricsOverride", &metrics);
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
-        self.call("Emulation.setEmulatedMedia", json!({"media": medium, "features": features}));
+        self.call("Emulation.setEmulatedMedia", &json!({"media": medium, "features": features}));
     }
 
     /// The value of a JavaScript expression.
     pub(crate) fn value(&mut self, expression: &str) -> Value {
-        let answer = self.call("Runtime.evaluate", json!({"expression": expression, "returnByValue": true}));
+        let answer = self.call("Runtime.evaluate", &json!({"expression": expression, "returnByValue": true}));
         assert!(answer.get("exceptionDetails").is_none(), "{expression}: {answer}");
         answer["result"]["value"].clone()
     }
 
     /// A picture of the whole page.
     pub(crate) fn picture(&mut self) -> Vec<u8> {
-        let answer = self.call("Page.captureScreenshot", json!({"captureBeyondViewport": true, "format": "png"}));
+        let answer = self.call("Page.captureScreenshot", &json!({"captureBeyondViewport": true, "format": "png"}));
         STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()
     }
 
@@ -110,7 +110,7 @@ impl Browser {
     }
 
     /// One command of the protocol and its answer; events that come between are kept.
-    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
+    pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
         self.sent += 1;
         let mut message = json!({"id": self.sent, "method": method, "params": params});
         if let Some(session) = &self.session {

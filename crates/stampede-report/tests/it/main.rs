@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise, and its helpers with it")]
 
 mod browser;
+mod exports;
 mod files;
 mod page;
+mod prometheus;
 mod sample;
+mod summary;

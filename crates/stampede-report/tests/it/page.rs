@@ -122,7 +122,7 @@ fn the_read_out_names_the_second(browser: &mut Browser, run: &RunFile) {
         "(box => [box.left + box.width * 41.5 / 90, box.top + box.height / 2])(document.querySelector('#run-latency .area').getBoundingClientRect())",
     );
     let moved = json!({"type": "mouseMoved", "x": place[0], "y": place[1]});
-    browser.call("Input.dispatchMouseEvent", moved);
+    browser.call("Input.dispatchMouseEvent", &moved);
     let said = browser.value("document.querySelector('#run-latency output').textContent");
     let p50 = show_ns(run.result.seconds[41].p50_ns.unwrap());
     assert!(said.as_str().unwrap().starts_with(&format!("from 41s · p50 {p50} · ")), "{said}");
@@ -150,12 +150,12 @@ fn a_hostile_target_gets_nothing_into_the_page() {
 fn without_script_the_page_is_whole() {
     let (_folder, path) = page(&sample::shop());
     let mut browser = Browser::start();
-    browser.call("Emulation.setScriptExecutionDisabled", json!({"value": true}));
+    browser.call("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
     browser.open(&path);
-    let document = browser.call("DOM.getDocument", json!({}));
+    let document = browser.call("DOM.getDocument", &json!({}));
     let root = document["root"]["nodeId"].clone();
     let mut count = |selector: &str| {
-        let found = browser.call("DOM.querySelectorAll", json!({"nodeId": root, "selector": selector}));
+        let found = browser.call("DOM.querySelectorAll", &json!({"nodeId": root, "selector": selector}));
         found["nodeIds"].as_array().map_or(0, Vec::len)
     };
     assert_eq!(count("figure.chart"), 7 + 4 * 5);

@@ -23,12 +23,21 @@ pub(in crate::html) fn line(series: &Series, scale: &Scale) -> Markup {
 
 /// The series as a filled area down to the axis, with its line.
 pub(in crate::html) fn area(series: &Series, scale: &Scale) -> Markup {
-    let mut filled = String::new();
     let slice = VIEW / series.values.len().max(1) as f64;
-    for (place, value) in series.values.iter().enumerate() {
-        let Some(value) = value else { continue };
-        let (x, y) = (place as f64 * slice, height(*value, scale));
-        let _infallible = write!(filled, "M{x:.1} {VIEW}V{y:.0}h{slice:.1}V{VIEW}z");
+    let mut filled = String::new();
+    let mut place = 0;
+    for run in series.values.chunk_by(|a, b| a.is_some() == b.is_some()) {
+        let from = place;
+        place += run.len();
+        if run[0].is_none() {
+            continue;
+        }
+        let (left, right) = ((from as f64 + 0.5) * slice, (place as f64 - 0.5) * slice);
+        let _infallible = write!(filled, "M{left:.1} {VIEW}");
+        for (value, at) in run.iter().flatten().zip(from..) {
+            let _infallible = write!(filled, "L{:.1} {:.0}", (at as f64 + 0.5) * slice, height(*value, scale));
+        }
+        let _infallible = write!(filled, "L{right:.1} {VIEW}z");
     }
     html! { @if !filled.is_empty() { path.fill.(series.class) d=(filled) {} } (line(series, scale)) }
 }

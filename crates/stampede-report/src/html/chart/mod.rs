@@ -123,18 +123,20 @@ impl Frame<'_> {
     }
 
     fn grid(&self, (width, height): (f64, f64)) -> Markup {
-        let lines: String =
+        let lines: Vec<String> =
             self.y.iter().map(|(place, _)| format!("M0 {:.1}H{width}", height * (1.0 - place))).collect();
-        html! { @if !lines.is_empty() { path.grid d=(lines) {} } }
+        html! { @if !lines.is_empty() { path.grid d=(lines.concat()) {} } }
     }
 
     fn figures(&self) -> Markup {
         html! {
             @if !self.table.rows.is_empty() {
-                @if self.rows == Rows::Slices { output.readout aria-live="off" {} }
-                details.figures {
-                    summary { "Figures" }
-                    div.scroll { (self.table.show()) }
+                div.below {
+                    details.figures {
+                        summary { "Figures" }
+                        div.scroll { (self.table.show()) }
+                    }
+                    @if self.rows == Rows::Slices { output aria-live="off" {} }
                 }
             }
         }
@@ -159,6 +161,6 @@ impl Table {
 
 /// Vertical lines where something happened.
 pub(super) fn mark_lines(marks: &[Mark], (width, height): (f64, f64)) -> Markup {
-    let lines: String = marks.iter().map(|mark| format!("M{:.1} 0V{height}", mark.place * width)).collect();
-    html! { @if !lines.is_empty() { path.event d=(lines) {} } }
+    let lines: Vec<String> = marks.iter().map(|mark| format!("M{:.1} 0V{height}", mark.place * width)).collect();
+    html! { @if !lines.is_empty() { path.event d=(lines.concat()) {} } }
 }

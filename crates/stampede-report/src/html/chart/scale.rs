@@ -127,7 +127,7 @@ mod tests {
     fn round_figures() {
         let labels = |scale: Scale| scale.labels(short_ns).into_iter().map(|(_, text)| text).collect::<Vec<_>>();
         assert_eq!(labels(Scale::linear(87e6)), ["0 ns", "50 ms", "100 ms"]);
-        assert_eq!(labels(Scale::linear(0.0)).len(), 5);
+        assert_eq!(labels(Scale::linear(0.0)).len(), 3);
         assert_eq!(labels(Scale::log(700e3, 2.1e9)), ["1 ms", "10 ms", "100 ms", "1 s"]);
         assert_eq!(labels(Scale::log(1e6, 9e6)), ["1 ms", "2 ms", "5 ms", "10 ms"]);
         assert_eq!(Scale::of(std::iter::empty()), None);

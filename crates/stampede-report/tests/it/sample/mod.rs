@@ -3,6 +3,7 @@
 //! Invariant: seeded, so the same call makes the same file on any machine; the counts add up as the format promises.
 
 mod build;
+pub(crate) mod random;
 
 use serde_json::json;
 use stampede_model::run::{Environment, PlanRecord, RunFile, ScenarioRecord};
@@ -62,20 +63,20 @@ pub(crate) fn hostile() -> RunFile {
         "<script>alert('x')</script>\"><img src=http://evil.invalid/x onerror=alert(1)>\u{1b}[2J\u{202e}|`&amp;\u{0}";
     for step in &mut run.result.steps {
         step.name = format!("{} {evil}", step.name);
-        step.failures.iter_mut().for_each(|failure| failure.example = evil.to_owned());
+        step.failures.iter_mut().for_each(|failure| evil.clone_into(&mut failure.example));
         for slow in &mut step.slowest {
             slow.curl = format!("curl 'http://127.0.0.1:8080/{evil}'");
             slow.answer_headers.insert(evil.to_owned(), evil.to_owned());
         }
     }
-    run.result.failures.iter_mut().for_each(|failure| failure.example = evil.to_owned());
-    run.result.events.iter_mut().for_each(|event| event.text = evil.to_owned());
-    run.result.meetings.iter_mut().for_each(|meeting| meeting.name = evil.to_owned());
+    run.result.failures.iter_mut().for_each(|failure| evil.clone_into(&mut failure.example));
+    run.result.events.iter_mut().for_each(|event| evil.clone_into(&mut event.text));
+    run.result.meetings.iter_mut().for_each(|meeting| evil.clone_into(&mut meeting.name));
     run.thresholds.iter_mut().for_each(|judged| judged.step = Some(evil.to_owned()));
     run.plan.url = format!("http://127.0.0.1:8080/{evil}");
     run.plan.header_names.push(evil.to_owned());
     run.plan.scenario = Some(ScenarioRecord { name: evil.to_owned(), seed: 1, text: format!("{evil}\n</pre>{evil}") });
-    run.environment.system = evil.to_owned();
+    evil.clone_into(&mut run.environment.system);
     run.trust.remarks.push(evil.to_owned());
     run
 }

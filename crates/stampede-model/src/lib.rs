@@ -14,6 +14,7 @@ pub mod run_result;
 pub mod run_trust;
 pub mod scenario;
 pub mod schedule;
+pub mod stress;
 pub mod target;
 pub mod threshold;
 pub mod units;

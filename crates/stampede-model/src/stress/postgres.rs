@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::figure::{Figure, Unit};
+use super::redact;
 
 /// Most lock waits of a sample, and of a run, that are kept.
 pub const WAITS_MAX: usize = 20;
@@ -92,14 +93,16 @@ pub struct PostgresFindings {
     pub slow: Vec<SlowStatement>,
     /// Statements that took most time, by `pg_stat_statements`; `None` where that is not installed.
     pub busiest: Option<Vec<SlowStatement>>,
-    /// The lock waits that lasted longest, one for each pair of statements.
+    /// The lock waits that lasted longest, one for each pair of statements; numbers in them make no difference.
     pub lock_waits: Vec<LockWait>,
 }
 
 impl PostgresFindings {
     /// Takes a lock wait in, if it is among the longest or its pair of statements is new.
     pub fn note_wait(&mut self, wait: &LockWait) {
-        let same = |known: &&mut LockWait| known.blocked == wait.blocked && known.blocker == wait.blocker;
+        let shapes = |wait: &LockWait| (redact::shape(&wait.blocked), redact::shape(&wait.blocker));
+        let wanted = shapes(wait);
+        let same = |known: &&mut LockWait| shapes(known) == wanted;
         match self.lock_waits.iter_mut().find(same) {
             Some(known) if known.waited_ns < wait.waited_ns => *known = wait.clone(),
             Some(_) => {}
@@ -111,7 +114,8 @@ impl PostgresFindings {
 
     /// Takes in a statement that was seen running for so long.
     pub fn note_slow(&mut self, statement: String, ran_ns: u64) {
-        match self.slow.iter_mut().find(|known| known.statement == statement) {
+        let wanted = redact::shape(&statement);
+        match self.slow.iter_mut().find(|known| redact::shape(&known.statement) == wanted) {
             Some(known) => {
                 known.longest_ns = known.longest_ns.max(ran_ns);
                 known.count += 1;
@@ -179,7 +183,7 @@ mod tests {
         let mut findings = PostgresFindings::default();
         [5, 9, 7].into_iter().for_each(|ns| findings.note_wait(&wait("select", ns)));
         assert_eq!(findings.lock_waits, [wait("select", 9)]);
-        (0..100).for_each(|number| findings.note_wait(&wait(&format!("select {number}"), number)));
+        (0..100).for_each(|number| findings.note_wait(&wait(&format!("select t{number}"), number)));
         assert_eq!(findings.lock_waits.len(), WAITS_MAX);
         assert_eq!(findings.lock_waits[0].waited_ns, 99);
     }
@@ -189,7 +193,7 @@ mod tests {
         let mut findings = PostgresFindings::default();
         [5, 9, 7].into_iter().for_each(|ns| findings.note_slow("select".to_owned(), ns));
         assert_eq!((findings.slow[0].longest_ns, findings.slow[0].count), (9, 3));
-        (0..100).for_each(|number| findings.note_slow(format!("select {number}"), number));
+        (0..100).for_each(|number| findings.note_slow(format!("select t{number}"), number));
         assert_eq!(findings.slow.len(), SLOW_MAX);
     }
 

@@ -47,6 +47,24 @@ pub fn statement(text: &str) -> String {
     }
 }
 
+/// A statement without its numbers: what tells one kind of statement from another.
+pub fn shape(statement: &str) -> String {
+    let mut shape = String::with_capacity(statement.len());
+    let mut before = ' ';
+    for c in statement.chars() {
+        // A digit in a name belongs to the name.
+        let number = c.is_ascii_digit() && (before == '?' || !(before.is_ascii_alphanumeric() || before == '_'));
+        if !number {
+            shape.push(c);
+            before = c;
+        } else if before != '?' {
+            shape.push('?');
+            before = '?';
+        }
+    }
+    shape
+}
+
 /// `text` with every occurrence of `secret` replaced.
 pub fn hide(text: &str, secret: Option<&str>) -> String {
     match secret {
@@ -77,6 +95,13 @@ mod tests {
         assert_eq!(statement("select  1\n from t"), "select 1 from t");
         assert!(!statement("ALTER ROLE x PASSWORD 'geheim'").contains("geheim"));
         assert_eq!(statement(&"é".repeat(1_000)).chars().count(), STATEMENT_MAX + 3);
+    }
+
+    #[test]
+    fn statements_that_differ_in_numbers_have_one_shape() {
+        assert_eq!(shape("update t1 set a = a + -3267 where b = 29;"), "update t1 set a = a + -? where b = ?;");
+        assert_eq!(shape("values (1,22)"), shape("values (333,4)"));
+        assert_ne!(shape("select 1 from t1"), shape("select 1 from t2"));
     }
 
     #[test]

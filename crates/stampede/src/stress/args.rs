@@ -230,7 +230,11 @@ pub(super) struct HttpArgs {
 /// Reads `40`, `all-but 5` (one word or two), `all-but=5`.
 pub(super) fn hold(words: &[String]) -> Result<HoldCount, String> {
     let text = words.join(" ");
-    let bad = || format!("--hold {text}: write a number of connections, or all-but and the number to leave free");
+    let bad = || {
+        format!(
+            "--hold {text}: write a number of connections, or all-but and the number to leave free, and the URL before it"
+        )
+    };
     match text.strip_prefix("all-but") {
         Some(rest) => rest.trim_start_matches([' ', '=']).parse().map(HoldCount::AllBut).map_err(|_| bad()),
         None => text.parse().map(HoldCount::Exactly).map_err(|_| bad()),

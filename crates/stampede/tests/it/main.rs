@@ -6,6 +6,7 @@ mod ab;
 mod accept;
 mod load;
 mod server;
+mod stress;
 mod usage;
 
 use std::process::{Command, Output};

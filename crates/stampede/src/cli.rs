@@ -4,6 +4,8 @@ use clap::{Parser, Subcommand};
 
 use crate::ab::AbArgs;
 use crate::accept::AcceptArgs;
+use crate::baseline::BaselineArgs;
+use crate::compare::CompareArgs;
 use crate::exit;
 use crate::load::LoadArgs;
 use crate::stress::StressArgs;
@@ -25,6 +27,10 @@ pub(crate) enum Command {
     Load(Box<LoadArgs>),
     /// Put one part under stress: a database, a cache, a pool of connections, a service.
     Stress(StressArgs),
+    /// Hold a run against an earlier one: better, worse, same, or cannot tell.
+    Compare(CompareArgs),
+    /// Keep runs under a name, to hold later ones against.
+    Baseline(BaselineArgs),
     /// Take ApacheBench's arguments and print its table.
     #[command(disable_help_flag = true)]
     Ab(AbArgs),

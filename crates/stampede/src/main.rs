@@ -6,7 +6,9 @@
 
 mod ab;
 mod accept;
+mod baseline;
 mod cli;
+mod compare;
 mod exit;
 mod load;
 mod print;
@@ -28,6 +30,8 @@ fn main() -> ExitCode {
         Command::Accept(args) => accept::command(&args),
         Command::Load(args) => load::command(&args),
         Command::Stress(args) => stress::command(&args),
+        Command::Compare(args) => compare::command(&args),
+        Command::Baseline(args) => baseline::command(&args),
         Command::Ab(args) => ab::command(&args),
     };
     match outcome {

@@ -32,7 +32,7 @@ use crate::run::RunFile;
 use crate::units::show_duration;
 pub use figures::Metric;
 use judge::judge;
-pub use obstacles::{Obstacle, Refused};
+pub use obstacles::{Obstacle, Refused, check_plans};
 use series::Side;
 
 /// What stands in `format` of a comparison written to a file.

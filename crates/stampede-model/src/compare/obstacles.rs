@@ -9,7 +9,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::Plans;
-use crate::run::RunFile;
+use crate::run::{PlanRecord, RunFile};
 use crate::run_result::{Ending, EventKind};
 
 /// Fields of a plan in which two runs of the same load may differ.
@@ -81,7 +81,7 @@ pub(super) fn check(a: &RunFile, b: &RunFile, plans: Plans) -> Result<Vec<String
         }
     }
     let mut remarks = Vec::new();
-    for difference in differences(a, b) {
+    for difference in differences(&a.plan, &b.plan) {
         match plans {
             Plans::Equal => obstacles.push(difference),
             Plans::MayDiffer => remarks.push(difference.to_string()),
@@ -116,8 +116,17 @@ fn own_remarks(side: char, run: &RunFile) -> Vec<String> {
     remarks
 }
 
-fn differences(a: &RunFile, b: &RunFile) -> Vec<Obstacle> {
-    let plan = |run: &RunFile| serde_json::to_value(&run.plan).unwrap_or(Value::Null);
+/// Whether runs of these plans can be compared: to be asked before the second run is made.
+///
+/// # Errors
+/// When they differ; every difference is named.
+pub fn check_plans(a: &PlanRecord, b: &PlanRecord) -> Result<(), Refused> {
+    let obstacles = differences(a, b);
+    if obstacles.is_empty() { Ok(()) } else { Err(Refused { obstacles }) }
+}
+
+fn differences(a: &PlanRecord, b: &PlanRecord) -> Vec<Obstacle> {
+    let plan = |plan: &PlanRecord| serde_json::to_value(plan).unwrap_or(Value::Null);
     let mut found = Vec::new();
     walk("", &plan(a), &plan(b), &mut found);
     found

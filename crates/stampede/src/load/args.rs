@@ -159,6 +159,10 @@ pub(crate) struct LoadArgs {
     #[arg(long, env = "STAMPEDE_BASELINE", value_name = "NAME")]
     pub(crate) baseline: Option<String>,
 
+    /// Folder of the baselines [default: .stampede/baselines].
+    #[arg(long, env = "STAMPEDE_BASELINES", value_name = "DIR")]
+    pub(crate) baseline_dir: Option<PathBuf>,
+
     /// Write the run to a file that can be read again, whatever its ending.
     #[arg(long, env = "STAMPEDE_JSON", value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,

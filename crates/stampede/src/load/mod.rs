@@ -15,7 +15,7 @@ use stampede_engine::load;
 use stampede_model::run::RunFile;
 
 pub(crate) use args::LoadArgs;
-pub(crate) use finish::{environment, exit_of, report};
+pub(crate) use finish::{Files, environment, exit_of, report};
 pub(crate) use look::exchange;
 pub(crate) use order::read_body;
 
@@ -35,7 +35,8 @@ pub(crate) fn command(args: &LoadArgs) -> Result<Exit, Failure> {
     if args.once {
         return look::once(&order);
     }
-    let baseline = args.baseline.as_deref().map(|word| Against::find(word, None)).transpose()?;
+    let baseline =
+        args.baseline.as_deref().map(|word| Against::find(word, args.baseline_dir.as_deref())).transpose()?;
     if let Some(baseline) = &baseline {
         baseline.check(&order.plan.record())?;
     }

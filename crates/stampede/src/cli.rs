@@ -8,6 +8,7 @@ use crate::baseline::BaselineArgs;
 use crate::compare::CompareArgs;
 use crate::exit;
 use crate::load::LoadArgs;
+use crate::report::{ExportArgs, ReportArgs};
 use crate::stress::StressArgs;
 
 /// Loads, checks and reports on any HTTP API.
@@ -31,6 +32,10 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Keep runs under a name, to hold later ones against.
     Baseline(BaselineArgs),
+    /// Show a run again: as a summary, or as files whose kind follows from their endings.
+    Report(ReportArgs),
+    /// Turn a run into what other tools read.
+    Export(ExportArgs),
     /// Take ApacheBench's arguments and print its table.
     #[command(disable_help_flag = true)]
     Ab(AbArgs),

@@ -12,6 +12,7 @@ mod compare;
 mod exit;
 mod load;
 mod print;
+mod report;
 mod stress;
 mod watch;
 
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
         Command::Stress(args) => stress::command(&args),
         Command::Compare(args) => compare::command(&args),
         Command::Baseline(args) => baseline::command(&args),
+        Command::Report(args) => report::report(&args),
+        Command::Export(args) => report::export(&args),
         Command::Ab(args) => ab::command(&args),
     };
     match outcome {

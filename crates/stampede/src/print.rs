@@ -21,12 +21,17 @@ impl Append for String {
 
 /// Prints a result.
 pub(crate) fn result(text: &str) {
-    put(&mut io::stdout().lock(), text);
+    put(&mut io::stdout().lock(), text.as_bytes());
+}
+
+/// Prints a result that need not be text.
+pub(crate) fn result_bytes(bytes: &[u8]) {
+    put(&mut io::stdout().lock(), bytes);
 }
 
 /// Prints a remark that is no result.
 pub(crate) fn remark(text: impl Display) {
-    put(&mut io::stderr().lock(), &format!("{text}\n"));
+    put(&mut io::stderr().lock(), format!("{text}\n").as_bytes());
 }
 
 /// Prints an error with its causes, on one line.
@@ -36,7 +41,7 @@ pub(crate) fn error(error: &anyhow::Error) {
 
 /// Replaces the current line of a terminal.
 pub(crate) fn replace_line(text: impl Display) {
-    put(&mut io::stderr().lock(), &format!("\r\x1b[K{text}"));
+    put(&mut io::stderr().lock(), format!("\r\x1b[K{text}").as_bytes());
 }
 
 /// Whether verdicts among the results may be coloured: on a terminal, unless `NO_COLOR` says otherwise.
@@ -49,7 +54,7 @@ pub(crate) fn is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-fn put(to: &mut impl Write, text: &str) {
+fn put(to: &mut impl Write, bytes: &[u8]) {
     // The only way this fails is that nobody reads any more.
-    drop(to.write_all(text.as_bytes()).and_then(|()| to.flush()));
+    drop(to.write_all(bytes).and_then(|()| to.flush()));
 }

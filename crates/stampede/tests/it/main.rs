@@ -5,6 +5,7 @@
 mod ab;
 mod accept;
 mod load;
+mod report;
 mod server;
 mod stress;
 mod usage;

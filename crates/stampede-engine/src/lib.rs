@@ -5,6 +5,8 @@ mod clock;
 pub mod control;
 pub mod http;
 pub mod load;
+pub mod null_server;
 mod pacing;
 mod process;
+pub mod script;
 pub mod stress;

@@ -18,7 +18,16 @@ pub(crate) fn raise_open_files() -> u64 {
 
 /// CPU time of the calling thread in nanoseconds.
 pub(crate) fn thread_cpu_ns() -> u64 {
-    let spent = clock_gettime(ClockId::ThreadCPUTime);
+    spent_ns(ClockId::ThreadCPUTime)
+}
+
+/// CPU time of the whole process in nanoseconds.
+pub(crate) fn process_cpu_ns() -> u64 {
+    spent_ns(ClockId::ProcessCPUTime)
+}
+
+fn spent_ns(clock: ClockId) -> u64 {
+    let spent = clock_gettime(clock);
     u64::try_from(spent.tv_sec).unwrap_or(0) * 1_000_000_000 + u64::try_from(spent.tv_nsec).unwrap_or(0)
 }
 

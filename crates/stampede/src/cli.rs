@@ -6,9 +6,12 @@ use crate::ab::AbArgs;
 use crate::accept::AcceptArgs;
 use crate::baseline::BaselineArgs;
 use crate::compare::CompareArgs;
+use crate::doctor::DoctorArgs;
 use crate::exit;
 use crate::load::LoadArgs;
+use crate::plan::PlanArgs;
 use crate::report::{ExportArgs, ReportArgs};
+use crate::run::RunArgs;
 use crate::stress::StressArgs;
 
 /// Loads, checks and reports on any HTTP API.
@@ -26,16 +29,22 @@ pub(crate) enum Command {
     Accept(AcceptArgs),
     /// Send load to one URL and judge how it was answered.
     Load(Box<LoadArgs>),
+    /// Carry out a scenario file: many steps, many users, and what must hold.
+    Run(Box<RunArgs>),
+    /// Check a scenario file and reckon what it will do.
+    Plan(Box<PlanArgs>),
     /// Put one part under stress: a database, a cache, a pool of connections, a service.
     Stress(StressArgs),
-    /// Hold a run against an earlier one: better, worse, same, or cannot tell.
-    Compare(CompareArgs),
-    /// Keep runs under a name, to hold later ones against.
-    Baseline(BaselineArgs),
+    /// Find out what this machine can measure.
+    Doctor(DoctorArgs),
     /// Show a run again: as a summary, or as files whose kind follows from their endings.
     Report(ReportArgs),
     /// Turn a run into what other tools read.
     Export(ExportArgs),
+    /// Hold a run against an earlier one: better, worse, same, or cannot tell.
+    Compare(CompareArgs),
+    /// Keep runs under a name, to hold later ones against.
+    Baseline(BaselineArgs),
     /// Take ApacheBench's arguments and print its table.
     #[command(disable_help_flag = true)]
     Ab(AbArgs),

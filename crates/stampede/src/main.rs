@@ -9,10 +9,14 @@ mod accept;
 mod baseline;
 mod cli;
 mod compare;
+mod doctor;
 mod exit;
+mod live;
 mod load;
+mod plan;
 mod print;
 mod report;
+mod run;
 mod stress;
 mod watch;
 
@@ -30,12 +34,15 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Accept(args) => accept::command(&args),
         Command::Load(args) => load::command(&args),
+        Command::Run(args) => run::command(&args),
+        Command::Plan(args) => plan::command(&args),
         Command::Stress(args) => stress::command(&args),
-        Command::Compare(args) => compare::command(&args),
-        Command::Baseline(args) => baseline::command(&args),
         Command::Report(args) => report::report(&args),
         Command::Export(args) => report::export(&args),
+        Command::Compare(args) => compare::command(&args),
+        Command::Baseline(args) => baseline::command(&args),
         Command::Ab(args) => ab::command(&args),
+        Command::Doctor(args) => doctor::command(&args),
     };
     match outcome {
         Ok(exit) => exit.into(),

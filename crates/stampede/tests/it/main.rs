@@ -4,7 +4,10 @@
 
 mod ab;
 mod accept;
+mod doctor;
+mod live;
 mod load;
+mod pty;
 mod report;
 mod server;
 mod stress;

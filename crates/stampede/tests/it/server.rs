@@ -28,6 +28,11 @@ impl Server {
         Self { address, requests }
     }
 
+    /// Reads requests and answers none.
+    pub(crate) fn silent() -> Self {
+        Self::answering(0)
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}/a", self.address)
     }
@@ -51,6 +56,10 @@ fn serve(mut stream: TcpStream, status: u16, requests: &AtomicU64) {
             continue;
         }
         requests.fetch_add(1, Ordering::SeqCst);
+        if status == 0 {
+            head.clear();
+            continue;
+        }
         let text = String::from_utf8(std::mem::take(&mut head)).unwrap().to_lowercase();
         let keep = !text.contains("http/1.0") || text.contains("connection: keep-alive");
         let connection = if keep { "keep-alive" } else { "close" };

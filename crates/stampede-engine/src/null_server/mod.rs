@@ -144,7 +144,7 @@ async fn stand_still(freeze: Option<Freeze>, shared: &Shared) {
         tokio::time::sleep(after).await;
         thread::sleep(lasting);
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 impl Shared {

@@ -236,10 +236,10 @@ fn seen(name: &str, seen: &Seen) -> String {
 }
 
 fn bar(second: Second, longest_ns: u64) -> String {
-    let Second { second, answered, max_ns } = second;
-    let Some(max_ns) = max_ns else { return format!("{second:>6} {:>8}  nothing came back\n", thousands(answered)) };
+    let Second { at_s, answered, max_ns } = second;
+    let Some(max_ns) = max_ns else { return format!("{at_s:>6} {:>8}  nothing came back\n", thousands(answered)) };
     let columns = (u128::from(max_ns) * u128::from(BAR)).div_ceil(longest_ns.into()) as usize;
-    format!("{second:>6} {:>8}  {} {}\n", thousands(answered), "#".repeat(columns), show_ns(max_ns))
+    format!("{at_s:>6} {:>8}  {} {}\n", thousands(answered), "#".repeat(columns), show_ns(max_ns))
 }
 
 #[cfg(test)]
@@ -273,7 +273,7 @@ mod tests {
 
     fn seen_at(p99_ns: u64) -> Stall {
         let seen = Seen { requests: 10_000, p50_ns: 2_500_000, p95_ns: 1_500_000_000, p99_ns, max_ns: 2_000_000_000 };
-        let second = |second, answered, max_ns| Second { second, answered, max_ns };
+        let second = |at_s, answered, max_ns| Second { at_s, answered, max_ns };
         Stall {
             intent: seen,
             service: seen,

@@ -60,7 +60,8 @@ pub(super) struct Seen {
 /// One second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Second {
-    pub(super) second: u32,
+    /// From 0.
+    pub(super) at_s: u32,
     pub(super) answered: u64,
     /// The slowest that ended in it, from its intended start; `None` when none did.
     pub(super) max_ns: Option<u64>,
@@ -110,10 +111,10 @@ impl Seen {
 /// Every second from 0, also one in which nothing ended.
 fn seconds(result: &LoadResult) -> Vec<Second> {
     let last = result.seconds.last().map_or(0, |point| point.second);
-    let at = |second| {
-        let point = result.seconds.iter().find(|point| point.second == second);
+    let at = |at_s| {
+        let point = result.seconds.iter().find(|point| point.second == at_s);
         Second {
-            second,
+            at_s,
             answered: point.map_or(0, |point| point.succeeded + point.failed),
             max_ns: point.and_then(|point| point.max_ns),
         }

@@ -14,6 +14,9 @@ use stampede_model::units::{show_duration, show_ns, show_share, thousands, trimm
 use super::keys::{HELP, KEYS};
 use super::view::{HISTORY_S, Help, Quantiles, Second, State, View};
 
+/// One of the percentiles.
+type Percentile = fn(&Quantiles) -> Option<u64>;
+
 /// Width of the words beside a sparkline.
 const WORDS: u16 = 38;
 /// Lines of the three lists below.
@@ -84,8 +87,8 @@ fn draw_history(frame: &mut Frame<'_>, view: &View, area: Rect) {
     let rate =
         format!("rate  {:>9}/s now {:>9}/s all", thousands(view.rate_now()), trimmed(one_decimal(view.rate_in_all())));
     let ended = |second: &Second| second.succeeded + second.failed;
-    draw_band(frame, bands[0], &rate, series(&view.seconds, ended), Color::Cyan);
-    let percentiles: [(&str, fn(&Quantiles) -> Option<u64>); 3] =
+    draw_band(frame, bands[0], &rate, &series(&view.seconds, ended), Color::Cyan);
+    let percentiles: [(&str, Percentile); 3] =
         [("p50", |of| of.p50_ns), ("p95", |of| of.p95_ns), ("p99", |of| of.p99_ns)];
     for ((name, of), band) in percentiles.into_iter().zip(&bands[1..]) {
         let shown = |quantiles: Option<&Quantiles>| quantiles.and_then(of).map_or_else(|| "-".to_owned(), show_ns);
@@ -95,7 +98,7 @@ fn draw_history(frame: &mut Frame<'_>, view: &View, area: Rect) {
             frame,
             *band,
             &words,
-            series(&view.seconds, |second| of(&second.latency).unwrap_or(0)),
+            &series(&view.seconds, |second| of(&second.latency).unwrap_or(0)),
             Color::Magenta,
         );
     }
@@ -108,12 +111,12 @@ fn one_decimal(value: f64) -> f64 {
 /// One value for each of the last seconds; a second of which nothing is known is 0.
 fn series(seconds: &[Second], value: impl Fn(&Second) -> u64) -> Vec<u64> {
     let Some(last) = seconds.last() else { return Vec::new() };
-    let first = last.second.saturating_sub(HISTORY_S as u32 - 1);
-    let at = |second| seconds.iter().find(|point| point.second == second).map_or(0, &value);
-    (first..=last.second).map(at).collect()
+    let first = last.at_s.saturating_sub(HISTORY_S as u32 - 1);
+    let at = |second| seconds.iter().find(|point| point.at_s == second).map_or(0, &value);
+    (first..=last.at_s).map(at).collect()
 }
 
-fn draw_band(frame: &mut Frame<'_>, area: Rect, words: &str, values: Vec<u64>, colour: Color) {
+fn draw_band(frame: &mut Frame<'_>, area: Rect, words: &str, values: &[u64], colour: Color) {
     let [left, right] = Layout::horizontal([Constraint::Length(WORDS), Constraint::Fill(1)]).areas(area);
     frame.render_widget(Paragraph::new(words), left);
     let first = values.len().saturating_sub(right.width.into());
@@ -178,11 +181,11 @@ mod tests {
             p95_ns: Some(ms * 3_000_000),
             p99_ns: Some(ms * 9_000_000),
         };
-        let second = |second: u32| Second {
-            second,
-            succeeded: 990 + u64::from(second % 7) * 5,
-            failed: u64::from(second % 5 == 0),
-            latency: quantiles(1 + u64::from(second % 4)),
+        let second = |at_s: u32| Second {
+            at_s,
+            succeeded: 990 + u64::from(at_s % 7) * 5,
+            failed: u64::from(at_s % 5 == 0),
+            latency: quantiles(1 + u64::from(at_s % 4)),
         };
         View {
             title: "GET http://127.0.0.1:8080/api/v1/products".to_owned(),
@@ -257,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_second_of_which_nothing_is_known_is_a_gap() {
-        let second = |second| Second { second, succeeded: 5, ..Second::default() };
+        let second = |at_s| Second { at_s, succeeded: 5, ..Second::default() };
         assert_eq!(series(&[second(3), second(5)], |second| second.succeeded), [0, 0, 0, 5, 0, 5]);
         assert_eq!(series(&[second(500)], |second| second.succeeded).len(), HISTORY_S);
     }

@@ -64,6 +64,7 @@ impl Screen {
     }
 
     /// What was asked for by key since the last call; does not wait.
+    #[expect(clippy::unused_self, reason = "keys are there to be read only while the terminal is ours")]
     pub(crate) fn wish(&self) -> io::Result<Option<Wish>> {
         while event::poll(Duration::ZERO)? {
             if let Some(wish) = keys::wish(&event::read()?) {

@@ -75,7 +75,8 @@ pub(crate) struct Now {
 /// One second of the run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Second {
-    pub(crate) second: u32,
+    /// Which, from 0.
+    pub(crate) at_s: u32,
     pub(crate) succeeded: u64,
     pub(crate) failed: u64,
     pub(crate) latency: Quantiles,
@@ -83,6 +84,7 @@ pub(crate) struct Second {
 
 /// Latency from the intended start, in nanoseconds; `None` without a sample.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the unit stands last in every name")]
 pub(crate) struct Quantiles {
     pub(crate) p50_ns: Option<u64>,
     pub(crate) p95_ns: Option<u64>,

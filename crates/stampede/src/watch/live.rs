@@ -134,7 +134,7 @@ fn now(progress: &Progress) -> Now {
 
 fn second(live: &LiveSecond) -> Second {
     let latency = Quantiles { p50_ns: live.p50_ns, p95_ns: live.p95_ns, p99_ns: live.p99_ns };
-    Second { second: live.second, succeeded: live.succeeded, failed: live.failed, latency }
+    Second { at_s: live.second, succeeded: live.succeeded, failed: live.failed, latency }
 }
 
 fn quantiles(histogram: &Histogram) -> Quantiles {

@@ -72,16 +72,16 @@ enum Kind {
 
 impl Shown {
     pub(super) fn new(show: Show) -> Self {
-        let line = |of| if print::is_terminal() { Kind::Line(of) } else { Kind::Lines(of) };
+        let plain = |of| if print::is_terminal() { Kind::Line(of) } else { Kind::Lines(of) };
         let kind = match show {
             Show::Nothing => Kind::Nothing,
             Show::Steps { every } => Kind::Steps { every, done: 0 },
-            Show::Progress { of } => line(of),
+            Show::Progress { of } => plain(of),
             Show::Live(heading) => {
                 let of = heading.of;
                 // A terminal that cannot be taken over still shows lines.
                 let live = if print::is_terminal() { Live::open(heading).ok() } else { None };
-                live.map_or_else(|| line(of), |live| Kind::Live(Box::new(live)))
+                live.map_or_else(|| plain(of), |live| Kind::Live(Box::new(live)))
             }
         };
         Self { kind, started: Instant::now() }

@@ -40,13 +40,13 @@ impl Pty {
         let path = ptsname(&keyboard, Vec::new()).unwrap().into_string().unwrap();
         let no_ctty = i32::try_from(OFlags::NOCTTY.bits()).unwrap();
         let program_side = OpenOptions::new().read(true).write(true).custom_flags(no_ctty).open(path).unwrap();
-        let side = || program_side.try_clone().unwrap();
+        let another = || program_side.try_clone().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_stampede"))
             .args(words)
             .env("TERM", "xterm")
-            .stdin(side())
-            .stdout(side())
-            .stderr(side())
+            .stdin(another())
+            .stdout(another())
+            .stderr(another())
             .spawn()
             .unwrap();
         let keyboard = File::from(keyboard);

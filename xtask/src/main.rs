@@ -5,6 +5,7 @@
 
 mod bench;
 mod deps;
+mod fuzz;
 mod test;
 
 use std::io::Write;
@@ -27,6 +28,8 @@ enum Chore {
     Test(test::Args),
     /// Check who depends on whom, licences, banned crates and duplicate versions.
     Deps,
+    /// Throw bytes at the parser of answers.
+    Fuzz(fuzz::Args),
     /// Measure a figure beside its reference.
     Bench(bench::Args),
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test(args) => test::run(&args),
         Chore::Deps => deps::run().map(|()| ExitCode::SUCCESS),
+        Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Bench(args) => bench::run(&args),
     };
     outcome.unwrap_or_else(|error| {

@@ -5,7 +5,7 @@
 //!
 //! Invariants: a connection carries at most as many streams as the plan and the server's SETTINGS allow, which are awaited
 //! before its first request; one connection of a thread is opened at a time, so that slots that start together share it;
-//! a connection ends with its last slot; nothing that a GOAWAY or a RST_STREAM ended is sent again.
+//! a connection ends with its last slot; nothing that a GOAWAY or a reset of a stream ended is sent again.
 //! Absent on purpose: server push, priorities.
 
 use std::cell::{Cell, RefCell};

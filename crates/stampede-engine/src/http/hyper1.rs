@@ -95,7 +95,11 @@ impl HyperConnection {
             }
         }
         // Once more, so that it looks at what it has read behind the answer.
-        poll_fn(|cx| Poll::Ready(self.driver.drive(cx))).await;
+        poll_fn(|cx| {
+            self.driver.drive(cx);
+            Poll::Ready(())
+        })
+        .await;
         match &self.driver {
             // The answer is complete: only bytes that nobody asked for end a connection with an error that is not the socket's.
             State::Over(Some(error)) if RequestFailure::is_about_bytes(error) => Err(RequestFailure::extra_bytes()),

@@ -125,7 +125,10 @@ impl Default for TlsSettings {
 
 impl fmt::Debug for TlsSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsSettings").field("trust", &self.trust).field("resumption", &self.resumption).finish()
+        f.debug_struct("TlsSettings")
+            .field("trust", &self.trust)
+            .field("resumption", &self.resumption)
+            .finish_non_exhaustive()
     }
 }
 

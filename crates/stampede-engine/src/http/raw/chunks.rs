@@ -75,9 +75,10 @@ impl Chunks {
             (At::Size, _) if self.digits == 0 => return Err(ParseError::ChunkSize),
             (At::Size | At::AfterSize | At::Extension, b'\r') => self.at = At::SizeEnd,
             (At::Size | At::AfterSize, b' ' | b'\t') => self.extension(At::AfterSize)?,
-            (At::Size | At::AfterSize, b';') => self.extension(At::Extension)?,
+            (At::Size | At::AfterSize, b';') | (At::Extension, b'\t' | b' '..=b'~' | 0x80..) => {
+                self.extension(At::Extension)?;
+            }
             (At::Size | At::AfterSize, _) => return Err(ParseError::ChunkSize),
-            (At::Extension, b'\t' | b' '..=b'~' | 0x80..) => self.extension(At::Extension)?,
             (At::Extension, _) => return Err(ParseError::ChunkExtension),
             (At::SizeEnd, b'\n') if self.left == 0 => return Ok(Line::Last),
             (At::SizeEnd, b'\n') => self.at = At::Data,

@@ -169,7 +169,7 @@ async fn the_handshake_is_timed_apart() {
         let answer = once(&request(&server.url(), transport, Trust::Anyone, Resumption::On), PATIENT).await.unwrap();
         assert_eq!((answer.status, &answer.body[..]), (200, &b"hello"[..]), "{transport}");
         assert!(answer.tls_ns.is_some_and(|took| took > 0), "{transport}");
-        let plain = Server::start(|peer| serve(peer));
+        let plain = Server::start(serve);
         assert_eq!(once(&RequestPlan::get(&plain.url()).unwrap(), PATIENT).await.unwrap().tls_ns, None);
     }
 }

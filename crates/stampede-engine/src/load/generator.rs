@@ -69,7 +69,7 @@ pub(super) fn generate(common: &Common, control: &Control, index: usize) -> io::
     let runtime = set_up?;
     let (clock, steer) = common.begun.get_or_init(|| {
         let clock = Clock::start();
-        let steer = Arc::new(Steer::new(&common.plan, &common.flows, common.threads, clock));
+        let steer = Arc::new(Steer::new(&common.flows, common.threads, clock));
         control.begin(&steer);
         (clock, steer)
     });

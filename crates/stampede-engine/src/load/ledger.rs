@@ -18,7 +18,7 @@ use super::tally::Tally;
 /// Everything closed so far.
 pub(super) struct Ledger {
     specs: Vec<StepSpec>,
-    open: BTreeMap<u32, Box<Sheet>>,
+    open: BTreeMap<u32, Sheet>,
     totals: Vec<Tally>,
     seconds: Vec<Vec<StepSecond>>,
     points: Vec<SecondPoint>,
@@ -248,7 +248,9 @@ fn widen(seconds: &mut Vec<StepSecond>, point_s: u32) {
         }
         same
     });
-    seconds.iter_mut().for_each(|part| part.second -= part.second % point_s);
+    for part in seconds {
+        part.second -= part.second % point_s;
+    }
 }
 
 #[cfg(test)]

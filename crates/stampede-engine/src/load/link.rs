@@ -63,15 +63,14 @@ impl Link {
         {
             self.open = None;
         }
-        let (open, send_ns) = match self.open.as_mut() {
-            Some(open) => (open, call.start_ns),
-            None => {
-                let fresh = Connection::open(&shard.dialers[call.origin]).await?;
-                if let Some(opened) = fresh.opened() {
-                    shard.recorder.borrow_mut().connected(call.series, opened);
-                }
-                (self.open.insert(fresh), shard.clock.now_ns())
+        let (open, send_ns) = if let Some(open) = self.open.as_mut() {
+            (open, call.start_ns)
+        } else {
+            let fresh = Connection::open(&shard.dialers[call.origin]).await?;
+            if let Some(opened) = fresh.opened() {
+                shard.recorder.borrow_mut().connected(call.series, opened);
             }
+            (self.open.insert(fresh), shard.clock.now_ns())
         };
         slot.doing.set(Doing::Waiting { series: call.series, intent_ns: call.intent_ns, sent_at_ns: send_ns });
         let wants_head = call.want.head || shard.recorder.borrow().keeps_samples();

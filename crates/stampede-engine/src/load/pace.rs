@@ -25,23 +25,23 @@ const BUNCH: Duration = Duration::from_micros(250);
 /// Arrivals offered in one go before the users get a turn.
 const BURST: u32 = 64;
 
-/// Offers each arrival of the thread's share of `flow` at its intended time.
+/// Offers each arrival of the thread's part of `flow` at its intended time.
 pub(super) async fn pace(
-    (shard, share): (Rc<Shard>, Rc<FlowShare>),
+    (shard, part): (Rc<Shard>, Rc<FlowShare>),
     flow: Flow,
     steer: Arc<Steer>,
     pacer: Pacer,
 ) -> io::Result<()> {
-    let paced = Pace::new(&shard, &share, &flow, &steer).run(pacer).await;
-    share.issued.set(true);
+    let ended = Pace::new(&shard, &part, &flow, &steer).run(pacer).await;
+    part.issued.set(true);
     // Whoever is idle may leave now.
     shard.wake_all();
-    paced
+    ended
 }
 
 struct Pace<'a> {
     shard: &'a Rc<Shard>,
-    share: &'a Rc<FlowShare>,
+    part: &'a Rc<FlowShare>,
     steer: &'a Steer,
     orders: Orders,
     arrivals: stampede_model::schedule::Arrivals,
@@ -53,13 +53,13 @@ struct Pace<'a> {
 }
 
 impl<'a> Pace<'a> {
-    fn new(shard: &'a Rc<Shard>, share: &'a Rc<FlowShare>, flow: &Flow, steer: &'a Steer) -> Self {
+    fn new(shard: &'a Rc<Shard>, part: &'a Rc<FlowShare>, flow: &Flow, steer: &'a Steer) -> Self {
         let FlowLoad::Arrivals { schedule, .. } = &flow.load else { unreachable!("only an open flow is paced") };
         let (index, of) = shard.place;
         let often = schedule.rate_per_s() / of as f64 > BUNCH_ABOVE_PER_S;
         Self {
             shard,
-            share,
+            part,
             steer,
             orders: steer.orders(),
             arrivals: schedule.arrivals(Share { index, of }),
@@ -95,10 +95,10 @@ impl<'a> Pace<'a> {
                 burst = 0;
                 continue;
             }
-            if now_ns >= self.share.end_ns.get() {
+            if now_ns >= self.part.end_ns.get() {
                 self.shard.behind.set(self.shard.behind.get() + 1);
             }
-            self.shard.offer(self.share, arrival.index, intent_ns);
+            self.shard.offer(self.part, arrival.index, intent_ns);
             next = self.take_next();
             burst += 1;
             if burst == BURST {
@@ -121,7 +121,7 @@ impl<'a> Pace<'a> {
             return false;
         }
         self.orders = self.steer.orders();
-        if let Some(schedule) = &self.orders.schedules[self.share.index] {
+        if let Some(schedule) = &self.orders.schedules[self.part.index] {
             self.arrivals.follow(schedule);
         }
         true
@@ -131,6 +131,6 @@ impl<'a> Pace<'a> {
     fn is_last(&self, next: Option<Arrival>) -> bool {
         let Some(arrival) = next else { return self.orders.paused_at_ns.is_none() };
         let intent_ns = self.start_ns.saturating_add(arrival.at_ns);
-        arrival.index >= self.last_index || (intent_ns >= self.share.end_ns.get() && self.orders.paused_at_ns.is_none())
+        arrival.index >= self.last_index || (intent_ns >= self.part.end_ns.get() && self.orders.paused_at_ns.is_none())
     }
 }

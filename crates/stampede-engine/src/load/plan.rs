@@ -7,7 +7,6 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use stampede_model::run::{ArrivalsRecord, PlanRecord};
-use stampede_model::run_result::Event;
 use stampede_model::schedule::{Schedule, UserCurve};
 use stampede_model::threshold::Limit;
 use thiserror::Error;
@@ -229,11 +228,6 @@ impl LoadPlan {
         let mut flow = Flow::new("", scenario, load);
         (flow.iterations, flow.duration) = (self.stop.requests, self.stop.duration);
         vec![flow]
-    }
-
-    /// When which stage begins.
-    pub(super) fn stage_events(&self, flows: &[Flow]) -> Vec<Event> {
-        flows.iter().flat_map(Flow::stage_events).collect()
     }
 
     /// Finds the first contradiction.

@@ -109,7 +109,7 @@ impl Sheet {
 /// One thread's counts.
 pub(super) struct Recorder {
     thread: usize,
-    sheet: Box<Sheet>,
+    sheet: Sheet,
     second_end_ns: u64,
     series: Arc<Series>,
     /// Since the start, for whoever watches.
@@ -133,7 +133,7 @@ impl Recorder {
         let steps = series.steps();
         Self {
             thread,
-            sheet: Box::new(Sheet::new(steps)),
+            sheet: Sheet::new(steps),
             second_end_ns: NS_PER_S,
             series,
             counts: Counts::default(),
@@ -202,7 +202,7 @@ impl Recorder {
     pub(super) fn answered(&mut self, call: &Call<'_>, stamps: Stamps, answered: &Answered<'_>, verdict: Verdict) {
         let Stamps { intent_ns, send_ns, first_byte_ns, end_ns, .. } = stamps;
         self.reach(end_ns);
-        let sheet = &mut *self.sheet;
+        let sheet = &mut self.sheet;
         sheet.traffic.body_bytes += answered.body_bytes;
         sheet.last_end_ns = sheet.last_end_ns.max(end_ns);
         self.counts.answered += 1;

@@ -19,8 +19,8 @@ pub(super) struct Series {
 
 #[derive(Debug, Default)]
 struct Inner {
-    filled: Vec<Box<Sheet>>,
-    spare: Vec<Box<Sheet>>,
+    filled: Vec<Sheet>,
+    spare: Vec<Sheet>,
     /// The second each thread is in.
     reached: Vec<u32>,
 }
@@ -36,13 +36,13 @@ impl Series {
     }
 
     /// An empty sheet.
-    pub(super) fn spare(&self) -> Box<Sheet> {
+    pub(super) fn spare(&self) -> Sheet {
         let spare = self.lock().spare.pop();
-        spare.unwrap_or_else(|| Box::new(Sheet::new(self.steps)))
+        spare.unwrap_or_else(|| Sheet::new(self.steps))
     }
 
     /// Thread `thread` hands in a second and is now in second `reached`.
-    pub(super) fn hand_in(&self, thread: usize, sheet: Box<Sheet>, reached: u32) {
+    pub(super) fn hand_in(&self, thread: usize, sheet: Sheet, reached: u32) {
         let mut inner = self.lock();
         inner.reached[thread] = reached;
         let full = inner.filled.len() >= UNFETCHED_MAX;
@@ -53,14 +53,14 @@ impl Series {
     }
 
     /// All sheets handed in so far, and the second that every thread has reached.
-    pub(super) fn fetch(&self) -> (Vec<Box<Sheet>>, u32) {
+    pub(super) fn fetch(&self) -> (Vec<Sheet>, u32) {
         let mut inner = self.lock();
         let reached = inner.reached.iter().copied().min().unwrap_or(0);
         (std::mem::take(&mut inner.filled), reached)
     }
 
     /// Gives a sheet back; it must be empty.
-    pub(super) fn give_back(&self, sheet: Box<Sheet>) {
+    pub(super) fn give_back(&self, sheet: Sheet) {
         self.lock().spare.push(sheet);
     }
 

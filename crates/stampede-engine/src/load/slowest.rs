@@ -155,7 +155,9 @@ mod tests {
                 }
             }
             let mut all = Slowest::default();
-            parts.into_iter().for_each(|part| all.merge(part));
+            for part in parts {
+                all.merge(part);
+            }
             let kept: Vec<u64> = all.into_sorted().iter().map(|exemplar| exemplar.total_ns).collect();
             let mut sorted = times;
             sorted.sort_unstable_by(|a, b| b.cmp(a));

@@ -115,8 +115,8 @@ impl Orders {
 }
 
 impl Steer {
-    pub(super) fn new(plan: &LoadPlan, flows: &[Flow], threads: usize, clock: Clock) -> Self {
-        let wished = |flow: &Flow| Wished {
+    pub(super) fn new(flows: &[Flow], threads: usize, clock: Clock) -> Self {
+        let as_planned = |flow: &Flow| Wished {
             start_ns: u64::try_from(flow.start_after.as_nanos()).unwrap_or(u64::MAX),
             load: match &flow.load {
                 FlowLoad::Arrivals { schedule, .. } => Load::Open { plan: schedule.clone(), now: schedule.clone() },
@@ -125,10 +125,10 @@ impl Steer {
             },
         };
         let wishes = Wishes {
-            flows: flows.iter().map(wished).collect(),
+            flows: flows.iter().map(as_planned).collect(),
             paused_at_ns: None,
             pauses: Vec::new(),
-            events: plan.stage_events(flows),
+            events: flows.iter().flat_map(Flow::stage_events).collect(),
             aborted: false,
             over: false,
         };

@@ -64,7 +64,9 @@ pub(super) fn collect(common: &Common, ledger: &mut Ledger) -> bool {
     ledger.collect(&common.series, |second| seconds.push(second));
     let closed = !seconds.is_empty();
     if let Some((_, steer)) = common.begun.get() {
-        seconds.into_iter().for_each(|second| steer.close_second(second, ledger.intent()));
+        for second in seconds {
+            steer.close_second(second, ledger.intent());
+        }
     }
     closed
 }

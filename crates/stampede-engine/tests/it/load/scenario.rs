@@ -63,6 +63,7 @@ impl Shop {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a check may refuse")]
 fn any(_: &Received<'_>) -> Result<(), Mismatch> {
     Ok(())
 }
@@ -127,7 +128,7 @@ impl Scenario for Shop {
         }
         match self.habit {
             Shopping::Together(_) => client.meet(BarrierId(0)).await,
-            Shopping::Thinker => client.pause(Duration::from_secs(3_600)).await,
+            Shopping::Thinker => client.pause(Duration::from_hours(1)).await,
             _ => {}
         }
         user.1.set_path(&format!("/order/{iteration}")).unwrap();
@@ -136,6 +137,46 @@ impl Scenario for Shop {
 
     async fn stop(&self, _user: &mut Self::User, _client: &mut Client<'_>) {
         self.seen.stopped.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Sends two requests.
+struct Two(String);
+
+impl Scenario for Two {
+    type User = ();
+    fn steps(&self) -> Vec<StepSpec> {
+        vec![StepSpec::new("GET", "first"), StepSpec::new("GET", "second")]
+    }
+    fn origins(&self) -> Vec<Outgoing> {
+        vec![Outgoing::get(&self.0).unwrap()]
+    }
+    fn new_user(&self, _seat: Seat) {}
+    async fn iterate(&self, _user: &mut (), client: &mut Client<'_>, _iteration: u64) -> Result<(), Halt> {
+        let request = Outgoing::get(&self.0).unwrap();
+        client.send(StepId(0), &request, Want::STATUS, any).await?;
+        client.send(StepId(1), &request, Want::STATUS, any).await
+    }
+}
+
+/// Sends one request and leaves; the eighth iteration gives up before it.
+struct Weary(String);
+
+impl Scenario for Weary {
+    type User = ();
+    fn steps(&self) -> Vec<StepSpec> {
+        vec![StepSpec::new("GET", "only")]
+    }
+    fn origins(&self) -> Vec<Outgoing> {
+        vec![Outgoing::get(&self.0).unwrap()]
+    }
+    fn new_user(&self, _seat: Seat) {}
+    async fn iterate(&self, _user: &mut (), client: &mut Client<'_>, iteration: u64) -> Result<(), Halt> {
+        if iteration == 7 {
+            return Err(Halt::Iteration);
+        }
+        client.send(StepId(0), &Outgoing::get(&self.0).unwrap(), Want::STATUS, any).await?;
+        Err(Halt::User)
     }
 }
 
@@ -163,7 +204,10 @@ fn each_step_is_a_series_and_each_user_logs_in_once() {
     let started = seen.started.load(Ordering::SeqCst);
     assert!((1..=4).contains(&started), "{started} users");
     assert_eq!(counts(&result), [(started, started), (50, 50), (50, 50)]);
-    assert_eq!(result.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(), ["POST login", "GET /products", "POST order"]);
+    assert_eq!(
+        result.steps.iter().map(|step| step.name.as_str()).collect::<Vec<_>>(),
+        ["POST login", "GET /products", "POST order"]
+    );
     assert_eq!(server.requests(), 100 + started);
     assert_eq!(seen.stopped.load(Ordering::SeqCst), started, "all left in good order");
     let iterations: BTreeSet<u64> = seen.iterations.lock().unwrap().iter().copied().collect();
@@ -228,22 +272,6 @@ fn users_come_and_go_with_their_curve() {
 #[test]
 fn an_arrival_s_first_request_counts_from_its_intended_start_and_the_next_from_when_it_is_reached() {
     let server = Server::start(Habit::SlowBody(Duration::from_millis(30)));
-    struct Two(String);
-    impl Scenario for Two {
-        type User = ();
-        fn steps(&self) -> Vec<StepSpec> {
-            vec![StepSpec::new("GET", "first"), StepSpec::new("GET", "second")]
-        }
-        fn origins(&self) -> Vec<Outgoing> {
-            vec![Outgoing::get(&self.0).unwrap()]
-        }
-        fn new_user(&self, _seat: Seat) {}
-        async fn iterate(&self, _user: &mut (), client: &mut Client<'_>, _iteration: u64) -> Result<(), Halt> {
-            let request = Outgoing::get(&self.0).unwrap();
-            client.send(StepId(0), &request, Want::STATUS, any).await?;
-            client.send(StepId(1), &request, Want::STATUS, any).await
-        }
-    }
     let load = FlowLoad::Arrivals {
         schedule: Schedule::new(1_000.0, Spacing::Uniform, 1).unwrap(),
         max_in_flight: NonZeroU32::MIN,
@@ -261,24 +289,6 @@ fn an_arrival_s_first_request_counts_from_its_intended_start_and_the_next_from_w
 
 #[test]
 fn an_arrival_whose_user_gave_up_before_it_is_not_lost() {
-    struct Weary(String);
-    impl Scenario for Weary {
-        type User = ();
-        fn steps(&self) -> Vec<StepSpec> {
-            vec![StepSpec::new("GET", "only")]
-        }
-        fn origins(&self) -> Vec<Outgoing> {
-            vec![Outgoing::get(&self.0).unwrap()]
-        }
-        fn new_user(&self, _seat: Seat) {}
-        async fn iterate(&self, _user: &mut (), client: &mut Client<'_>, iteration: u64) -> Result<(), Halt> {
-            if iteration == 7 {
-                return Err(Halt::Iteration);
-            }
-            client.send(StepId(0), &Outgoing::get(&self.0).unwrap(), Want::STATUS, any).await?;
-            Err(Halt::User)
-        }
-    }
     let server = Server::start(Habit::Status(200));
     let load = FlowLoad::Arrivals {
         schedule: Schedule::new(10_000.0, Spacing::Uniform, 1).unwrap(),

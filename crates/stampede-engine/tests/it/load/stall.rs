@@ -31,7 +31,10 @@ fn from_the_intent_the_stall_is_seen_and_from_the_send_it_is_not() {
     let p99 = result.latency.intent.quantile(0.99).unwrap();
     assert!(p99.ns >= 400_000_000, "p99 from the intent is {p99:?}");
     assert_eq!(limit("p99<300ms").judge(&result).judgement, Judgement::Fail);
-    assert!(Trust::of(&result, &[limit("p99<300ms").into()]).stands(), "the server's stall is not the generator's fault");
+    assert!(
+        Trust::of(&result, &[limit("p99<300ms").into()]).stands(),
+        "the server's stall is not the generator's fault"
+    );
 
     // Of 1,000 sends only the ten under way met the stall: what is measured from the send hides it at p95.
     let (service, intent) = (&result.latency.service, &result.latency.intent);

@@ -36,8 +36,7 @@ fn good_answers_are_counted_on_both_sides() {
     for way in WAYS {
         for index in 0..2 {
             let server = Server::start(Habit::Status(200));
-            let mut plan =
-                both(&server, way, Stop { requests: Some(3_001), duration: None })[index].clone();
+            let mut plan = both(&server, way, Stop { requests: Some(3_001), duration: None })[index].clone();
             plan.threads = NonZeroU32::new(2).unwrap();
             let result = run(&plan, &Control::new()).unwrap();
             agrees(&result, &server);
@@ -67,7 +66,7 @@ fn a_stop_in_the_middle_loses_nothing() {
     for way in WAYS {
         for plan in 0..2 {
             let server = Server::start(Habit::Status(200));
-            let plan = &both(&server, way, Stop { requests: None, duration: Some(Duration::from_secs(600)) })[plan];
+            let plan = &both(&server, way, Stop { requests: None, duration: Some(Duration::from_mins(10)) })[plan];
             let control = Control::new();
             let result = std::thread::scope(|scope| {
                 scope.spawn(|| {
@@ -88,7 +87,7 @@ fn a_stop_in_the_middle_loses_nothing() {
 fn an_abort_in_the_middle_loses_nothing() {
     for way in WAYS {
         let server = Server::start(Habit::Status(404));
-        for mut plan in both(&server, way, Stop { requests: None, duration: Some(Duration::from_secs(600)) }) {
+        for mut plan in both(&server, way, Stop { requests: None, duration: Some(Duration::from_mins(10)) }) {
             let before = server.requests();
             plan.reuse = Reuse::KeepAlive;
             plan.limits = vec!["errors<10% abort 0s".parse().unwrap()];

@@ -148,11 +148,20 @@ impl Trust {
         let health = &result.health;
         let cores = f64::from(health.cores.max(1));
         if let Some(runnable) = health.runnable_mean.filter(|runnable| *runnable > cores * CROWDED) {
-            let text = format!("{} tasks wanted the {} CPUs of this machine: what is measured shares them", trimmed(runnable), cores);
+            let text = format!(
+                "{} tasks wanted the {} CPUs of this machine: what is measured shares them",
+                trimmed(runnable),
+                cores
+            );
             self.remarks.push(text);
         }
-        if let Some(again) = health.retransmits.filter(|again| *again as f64 > result.counts.sent as f64 * RETRANSMIT_SHARE) {
-            let text = format!("this machine sent {} TCP segments again: the network, or the server's queue, lost them", thousands(again));
+        if let Some(again) =
+            health.retransmits.filter(|again| *again as f64 > result.counts.sent as f64 * RETRANSMIT_SHARE)
+        {
+            let text = format!(
+                "this machine sent {} TCP segments again: the network, or the server's queue, lost them",
+                thousands(again)
+            );
             self.remarks.push(text);
         }
     }

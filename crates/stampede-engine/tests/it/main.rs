@@ -6,4 +6,5 @@ mod bad_servers;
 mod blackbox;
 mod control;
 mod load;
+mod script;
 mod toy;

@@ -4,6 +4,7 @@
 //! rendered; nothing in it has to be parsed, looked up by name or read from a file while a run goes on.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use regex::Regex;
@@ -64,8 +65,8 @@ pub struct Origin {
 pub struct Wire {
     /// Certificates are not checked.
     pub insecure: bool,
-    /// The certificates to trust, PEM; `None`: the usual ones.
-    pub cacert: Option<String>,
+    /// File with the certificates to trust, PEM; `None`: the usual ones.
+    pub cacert: Option<PathBuf>,
     /// HTTP/2 is spoken.
     pub http2: bool,
 }
@@ -332,6 +333,7 @@ impl Statuses {
 }
 
 impl Feed {
+    /// The value in a column of a row.
     pub(super) fn cell(&self, row: usize, column: usize) -> &Value {
         &self.rows[row][column]
     }

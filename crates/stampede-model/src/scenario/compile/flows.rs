@@ -76,14 +76,13 @@ impl Compiler<'_> {
         people: &[Person<'_>],
         timeout: Duration,
     ) -> Option<Flow> {
-        let person = fields.get("as").map(|node| self.find_person(node, people));
-        if person.is_some_and(|person| person.is_none()) {
-            return None;
-        }
-        let person = person.flatten();
-        let scope = match person {
-            Some(person) => person.scope.clone(),
-            None => Scope { known: self.with_default(), ..Scope::default() },
+        let named = fields.get("as");
+        let person = named.and_then(|node| self.find_person(node, people));
+        let scope = match (person, named) {
+            (Some(person), _) => person.scope.clone(),
+            // Nobody knows what an unknown user takes: its steps are read as if it took everything.
+            (None, Some(_)) => Scope { known: (0..self.variables.len()).collect(), ..Scope::default() },
+            (None, None) => Scope { known: self.with_default(), ..Scope::default() },
         };
         let headers = person.map_or(&[][..], |person| &person.headers);
         let user = person.and_then(|person| person.number);

@@ -28,6 +28,7 @@ use super::mistake::{Findings, Mistakes, Place, SourceFile, SourceSort};
 use super::outside::{Outside, Overrides};
 use super::plan::{Barrier, Feed, Flow, Origin, Plan, User, Wire};
 use super::read::{Entry, Node};
+use super::template::{json_escape, percent_encode};
 
 /// Time a request may take when nobody says.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -156,6 +157,13 @@ impl<'a> Compiler<'a> {
         limits: Vec<crate::threshold::Limit>,
         (seed, timeout): (Option<u64>, Duration),
     ) -> Plan {
+        // As they look inside URLs and JSON.
+        for secret in self.secrets.clone() {
+            let (mut in_url, mut in_json) = (String::new(), String::new());
+            percent_encode(&mut in_url, &secret);
+            json_escape(&mut in_json, &secret);
+            self.secrets.extend([in_url, in_json].into_iter().filter(|other| *other != secret));
+        }
         // Longer secrets first, so that one that contains another is hidden whole.
         self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         Plan {

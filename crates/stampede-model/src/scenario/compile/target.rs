@@ -71,13 +71,19 @@ impl Compiler<'_> {
             self.add_target(&resolved, &written, url.place);
         }
         let Some(fields) = fields else { return };
+        if let (Some(_), Some(insecure)) = (fields.get("cacert"), fields.entry("insecure"))
+            && insecure.node.truth(&mut self.findings) == Some(true)
+        {
+            let message = "`insecure` and `cacert` contradict each other";
+            self.findings.add(insecure.place, message, "keep `cacert` to check the certificate, `insecure` not to");
+        }
         let truth =
             |key, findings: &mut _| fields.get(key).and_then(|node: Node<'_>| node.truth(findings)).unwrap_or(false);
         let cacert = fields.get("cacert").and_then(|node| {
             let name = self.fixed_text(node)?;
             let path = self.beside(node.place, &name);
-            let bytes = self.read_bytes(node.place, &path, MAX_CERTIFICATES)?;
-            String::from_utf8(bytes).ok()
+            // Only whether it is there: the engine reads it.
+            self.read_bytes(node.place, &path, MAX_CERTIFICATES).map(|_| path)
         });
         self.wire =
             Wire { insecure: truth("insecure", &mut self.findings), cacert, http2: truth("http2", &mut self.findings) };

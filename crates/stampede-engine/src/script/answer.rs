@@ -1,0 +1,177 @@
+//! What is made of an answer: whether it is a good one, and the variables taken from it.
+
+use serde_json::Value;
+use serde_json_path::JsonPath;
+use stampede_model::scenario::{Dice, Frame, Plan, Step, Take, TakeFrom, Template};
+
+use super::prepared::{BODY_MAX, Ready};
+use crate::load::scenario::{Mismatch, Received};
+
+/// Longest part of an answer that stands in the text of a failure.
+const SHOWN: usize = 120;
+
+/// An answer's step.
+pub(super) struct Answer<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) step: &'a Step,
+    pub(super) ready: &'a Ready,
+}
+
+impl Answer<'_> {
+    /// Judges an answer and takes from it what the step says.
+    pub(super) fn judge(&self, received: &Received<'_>, frame: &mut Frame) -> Result<(), Mismatch> {
+        let expect = &self.step.expect;
+        if !expect.admits(received.status) {
+            return Err(Mismatch::Status);
+        }
+        self.look(received, frame).map_err(|why| Mismatch::Content(self.plan.redact(&why)))
+    }
+
+    fn look(&self, received: &Received<'_>, frame: &mut Frame) -> Result<(), String> {
+        let expect = &self.step.expect;
+        if let Some(most) = expect.max_time
+            && u128::from(received.service_ns) > most.as_nanos()
+        {
+            return Err(format!("took longer than {}", stampede_model::units::show_duration(most)));
+        }
+        for (name, wanted) in &expect.headers {
+            let wanted = self.text(wanted, frame);
+            let values = received.headers.get_all(name.as_str());
+            let found = values.iter().any(|value| String::from_utf8_lossy(value.as_bytes()).contains(&wanted));
+            if !found {
+                return Err(format!("no header {name} with `{wanted}`"));
+            }
+        }
+        for wanted in &expect.body_contains {
+            let wanted = self.text(wanted, frame);
+            if !contains(received.body, wanted.as_bytes()) {
+                return Err(format!("`{wanted}` is not in the body"));
+            }
+        }
+        if self.needs_json() {
+            let json = parsed(received)?;
+            self.compare(&json, frame)?;
+            self.take(received, Some(&json), frame)
+        } else {
+            self.take(received, None, frame)
+        }
+    }
+
+    fn needs_json(&self) -> bool {
+        let takes = self.step.take.iter().any(|take| matches!(take.from, TakeFrom::Json(_)) && take.default.is_none());
+        !self.step.expect.json.is_empty() || takes
+    }
+
+    fn compare(&self, json: &Value, frame: &Frame) -> Result<(), String> {
+        for (expected, fixed) in self.step.expect.json.iter().zip(&self.ready.expected) {
+            let filled;
+            let wanted = if let Some(fixed) = fixed {
+                fixed
+            } else {
+                let text = self.text(&expected.value, frame);
+                filled = serde_json::from_str::<Value>(&text).unwrap_or(Value::String(text));
+                &filled
+            };
+            let Some(found) = first(&expected.path, json) else { return Err(format!("{} is missing", expected.shown)) };
+            if !same(found, wanted) {
+                return Err(format!(
+                    "{} is {}, not {}",
+                    expected.shown,
+                    short(&found.to_string()),
+                    short(&wanted.to_string())
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&self, received: &Received<'_>, json: Option<&Value>, frame: &mut Frame) -> Result<(), String> {
+        // With defaults throughout, a body that is no JSON is an answer without the values.
+        let late;
+        let json = match json {
+            Some(json) => Some(json),
+            None if self.step.take.iter().any(|take| matches!(take.from, TakeFrom::Json(_))) => {
+                late = parsed(received).ok();
+                late.as_ref()
+            }
+            None => None,
+        };
+        for take in &self.step.take {
+            let found = find(take, received, json);
+            match found.or_else(|| take.default.clone()) {
+                Some(value) => frame.variables[take.variable] = value,
+                None => return Err(format!("nothing to take as `{}`", take.name)),
+            }
+        }
+        Ok(())
+    }
+
+    fn text(&self, template: &Template, frame: &Frame) -> String {
+        let mut text = String::new();
+        template.render(&mut text, &self.plan.feeds, frame, &mut Nothing);
+        text
+    }
+}
+
+fn find(take: &Take, received: &Received<'_>, json: Option<&Value>) -> Option<Value> {
+    match &take.from {
+        TakeFrom::Json(path) => first(path, json?).cloned(),
+        TakeFrom::Header(name) => {
+            let value = received.headers.get(name.as_str())?;
+            Some(Value::String(String::from_utf8_lossy(value.as_bytes()).into_owned()))
+        }
+        TakeFrom::Regex { regex, group } => {
+            let body = String::from_utf8_lossy(received.body);
+            let found = regex.captures(&body)?.get(*group)?.as_str().to_owned();
+            Some(Value::String(found))
+        }
+    }
+}
+
+fn first<'v>(path: &JsonPath, json: &'v Value) -> Option<&'v Value> {
+    path.query(json).first()
+}
+
+fn parsed(received: &Received<'_>) -> Result<Value, String> {
+    if received.body_bytes > BODY_MAX as u64 {
+        return Err(format!("the body has {} bytes: only {BODY_MAX} are looked into", received.body_bytes));
+    }
+    serde_json::from_slice(received.body).map_err(|error| format!("the body is no JSON: {error}"))
+}
+
+/// 1 and 1.0 are one number.
+fn same(found: &Value, wanted: &Value) -> bool {
+    match (found.as_f64(), wanted.as_f64()) {
+        (Some(found), Some(wanted)) => (found - wanted).abs() <= f64::EPSILON * wanted.abs(),
+        _ => found == wanted,
+    }
+}
+
+fn contains(body: &[u8], wanted: &[u8]) -> bool {
+    wanted.is_empty() || body.windows(wanted.len()).any(|window| window == wanted)
+}
+
+fn short(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).collect();
+    if shown.len() < text.len() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// Nothing random is expected of an answer.
+struct Nothing;
+
+impl Dice for Nothing {
+    fn between(&mut self, from: i64, _to: i64) -> i64 {
+        from
+    }
+
+    fn bits(&mut self) -> u128 {
+        0
+    }
+
+    fn now_ms(&mut self) -> u64 {
+        0
+    }
+}

@@ -1,0 +1,135 @@
+//! `stampede run`: a scenario file, or a list of URLs, carried out, judged, reported.
+//!
+//! Invariants: every mistake in the file or the flags is named before anything is sent; without a threshold in the file or
+//! on the command line `errors<1%` holds; secrets from the environment appear in no output.
+
+mod args;
+mod outside;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use stampede_engine::load::{self, LoadPlan};
+use stampede_engine::script::{load_plan, once_plan};
+use stampede_model::run::{PlanRecord, RunFile, ScenarioRecord};
+use stampede_model::scenario::{Overrides, Plan, compile, compile_text};
+use stampede_model::threshold::Limit;
+
+pub(crate) use args::{RunArgs, ScenarioArgs};
+pub(crate) use outside::Disk;
+
+use crate::exit::Exit;
+use crate::load::{Files, environment, exit_of, report};
+use crate::watch::{Heading, Show, watched};
+use crate::{Failure, print};
+
+/// Users of a list of URLs when nobody says.
+const LIST_USERS: u32 = 10;
+
+/// Carries out the subcommand.
+pub(crate) fn command(args: &RunArgs) -> Result<Exit, Failure> {
+    let mut plan = read(&args.scenario).map_err(Failure::usage)?;
+    plan.limits = limits(args, &plan).map_err(Failure::usage)?;
+    for warning in &plan.warnings {
+        print::remark(format_args!("warning: {warning}"));
+    }
+    if args.dry_run {
+        print::result(&crate::plan::describe(&plan, args.scenario.assume));
+        return Ok(Exit::Pass);
+    }
+    if args.once {
+        return once(&plan);
+    }
+    let files = Files { json: args.json.clone(), others: args.outputs.clone() };
+    files.check().map_err(Failure::usage)?;
+    let mut load = load_plan(&plan).map_err(Failure::usage)?;
+    if let Some(threads) = args.threads.and_then(std::num::NonZeroU32::new) {
+        load.threads = threads;
+    }
+    let run = carry_out(args, &plan, load)?;
+    report(&run, args.summary, &files).map_err(Failure::tool)?;
+    Ok(exit_of(&run))
+}
+
+/// Reads the scenario that the arguments name.
+pub(crate) fn read(args: &ScenarioArgs) -> anyhow::Result<Plan> {
+    let overrides = Overrides {
+        host: args.host.clone(),
+        seed: args.seed,
+        users: args.users,
+        spawn_per_s: args.spawn_rate,
+        duration: args.duration,
+        rate_factor: args.rate_factor,
+        vars: args.vars.clone(),
+    };
+    match (&args.file, &args.urls) {
+        (Some(file), _) => Ok(compile(file, &Disk, &overrides)?),
+        (None, Some(list)) => Ok(compile_text(Path::new("urls.toml"), list_scenario(list), &Disk, &overrides)?),
+        (None, None) => {
+            anyhow::bail!("nothing to do: give a scenario file, such as scenarios/guide.toml, or --urls FILE")
+        }
+    }
+}
+
+/// A scenario that sends a list of URLs, one after the other.
+fn list_scenario(list: &Path) -> String {
+    let name = list.display().to_string().replace('{', "{{").replace('}', "}}");
+    let quoted = serde_json::Value::String(name);
+    format!(
+        "[feed.urls]\nurls = {quoted}\n[[scenario]]\nname = \"urls\"\nsteps_from = \"urls\"\nusers = {LIST_USERS}\n"
+    )
+}
+
+/// The file's limits and those of the command line.
+fn limits(args: &RunArgs, plan: &Plan) -> anyhow::Result<Vec<Limit>> {
+    if args.no_thresholds {
+        return Ok(Vec::new());
+    }
+    for step in args.thresholds.iter().filter_map(|limit| limit.step.as_ref()) {
+        let names: Vec<&str> = plan.series.iter().map(|series| series.name.as_str()).collect();
+        if !names.contains(&step.as_str()) {
+            anyhow::bail!("--threshold: no step is called `{step}`; the steps are {}", names.join(", "));
+        }
+    }
+    let mut limits = plan.limits.clone();
+    limits.extend(args.thresholds.iter().cloned());
+    if limits.is_empty() {
+        limits.push(Limit::IMPLICIT);
+    }
+    Ok(limits)
+}
+
+fn once(plan: &Plan) -> Result<Exit, Failure> {
+    let load = once_plan(plan, Arc::new(|text: &str| print::result(text))).map_err(Failure::usage)?;
+    let result = watched(Show::Nothing, move |control| load::run(&load, control))?;
+    Ok(if result.counts.failed == 0 { Exit::Pass } else { Exit::ThresholdFailed })
+}
+
+fn carry_out(args: &RunArgs, plan: &Plan, load: LoadPlan) -> Result<RunFile, Failure> {
+    let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let of = plan.forecast(args.scenario.assume).lasts;
+    let show = match (args.quiet, args.no_tui) {
+        (true, _) => Show::Nothing,
+        (false, true) => Show::Progress { of },
+        (false, false) => Show::Live(Heading { title: plan.name.clone(), model: crate::plan::headline(plan), of }),
+    };
+    let record = record(plan, &load);
+    let result = watched(show, move |control| load::run(&load, control))?;
+    let started_unix_ns = u64::try_from(started.as_nanos()).unwrap_or(u64::MAX);
+    let mut run = RunFile::conclude(started_unix_ns, record, &plan.limits, result);
+    run.environment = environment();
+    Ok(run)
+}
+
+fn record(plan: &Plan, load: &LoadPlan) -> PlanRecord {
+    let mut record = load.record();
+    record.scenario = Some(ScenarioRecord { name: plan.name.clone(), seed: plan.seed, text: plan.redact(&plan.text) });
+    // The URL may come from the environment, and is then shown as it stands in the file.
+    if let Some(origin) = plan.origins.first() {
+        record.url = plan.redact(&origin.shown);
+    }
+    let longest = plan.flows.iter().filter_map(|flow| flow.duration.map(|lasts| flow.start_after + lasts)).max();
+    record.duration_ns = longest.and_then(|lasts| u64::try_from(lasts.as_nanos()).ok());
+    record
+}

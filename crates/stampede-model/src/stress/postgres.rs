@@ -32,7 +32,7 @@ pub struct PostgresSample {
     pub waiting: BTreeMap<String, u32>,
     /// Age of the oldest transaction of the database, in nanoseconds.
     pub longest_transaction_ns: u64,
-    /// Lock requests that are not granted.
+    /// Lock requests of the database's sessions that are not granted.
     pub locks_waiting: u32,
     /// The first of them.
     pub lock_waits: Vec<LockWait>,
@@ -181,7 +181,9 @@ mod tests {
     #[test]
     fn of_the_same_wait_the_longest_is_kept() {
         let mut findings = PostgresFindings::default();
-        [5, 9, 7].into_iter().for_each(|ns| findings.note_wait(&wait("select", ns)));
+        for ns in [5, 9, 7] {
+            findings.note_wait(&wait("select", ns));
+        }
         assert_eq!(findings.lock_waits, [wait("select", 9)]);
         (0..100).for_each(|number| findings.note_wait(&wait(&format!("select t{number}"), number)));
         assert_eq!(findings.lock_waits.len(), WAITS_MAX);
@@ -191,7 +193,9 @@ mod tests {
     #[test]
     fn slow_statements_are_counted_and_bounded() {
         let mut findings = PostgresFindings::default();
-        [5, 9, 7].into_iter().for_each(|ns| findings.note_slow("select".to_owned(), ns));
+        for ns in [5, 9, 7] {
+            findings.note_slow("select".to_owned(), ns);
+        }
         assert_eq!((findings.slow[0].longest_ns, findings.slow[0].count), (9, 3));
         (0..100).for_each(|number| findings.note_slow(format!("select t{number}"), number));
         assert_eq!(findings.slow.len(), SLOW_MAX);

@@ -53,7 +53,7 @@ fn order(args: &HttpArgs, request: &RequestPlan) -> anyhow::Result<StepsOrder> {
     let limits: Vec<Limit> = if args.thresholds.is_empty() {
         IMPLIED.iter().map(|text| Ok(text.parse::<Threshold>()?.into())).collect::<anyhow::Result<_>>()?
     } else {
-        args.thresholds.iter().cloned().map(Limit::from).collect()
+        args.thresholds.iter().copied().map(Limit::from).collect()
     };
     let plan = |rate: f64| -> anyhow::Result<(f64, LoadPlan)> {
         // A seed of its own for each step would make two runs of the same command differ.

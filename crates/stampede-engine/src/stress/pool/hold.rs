@@ -93,7 +93,7 @@ impl Holder {
                  BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE"
             );
             session.batch_execute(&lock).await.map_err(self.address.refused(&format!("lock {table}")))?;
-            self.held.push(session);
+            self.keep(session);
         }
         let refused = self.fill().await;
         if self.held.is_empty() && self.count != HoldCount::Exactly(0) {
@@ -121,13 +121,17 @@ impl Holder {
             };
             for tried in join_all((0..wanted).map(|_| self.try_one())).await {
                 match tried {
-                    Try::Held(session) => self.held.push(session),
+                    Try::Held(session) => self.keep(session),
                     Try::Full => return Some("the server is full".to_owned()),
                     Try::Refused(error) => return Some(error.to_string()),
                 }
-                self.record.held = self.record.held.max(u32::try_from(self.held.len()).unwrap_or(u32::MAX));
             }
         }
+    }
+
+    fn keep(&mut self, session: Session) {
+        self.held.push(session);
+        self.record.held = self.record.held.max(u32::try_from(self.held.len()).unwrap_or(u32::MAX));
     }
 
     async fn wanted(&self) -> Result<u32, tokio_postgres::Error> {

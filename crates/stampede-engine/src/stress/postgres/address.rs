@@ -36,7 +36,7 @@ impl Address {
         if config.get_hosts().len() != 1 {
             return Err(bad("it must name exactly one host"));
         }
-        if config.get_user().is_none() {
+        if config.get_user().is_none_or(str::is_empty) {
             return Err(bad("it names no user"));
         }
         if config.get_ssl_mode() == SslMode::Require {

@@ -29,7 +29,8 @@ const SERVER: &str = "
     SELECT (SELECT count(*)::int4 FROM pg_stat_activity
             WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()) AS used,
            current_setting('max_connections')::int4 AS most,
-           (SELECT count(*)::int4 FROM pg_locks WHERE NOT granted) AS locks_waiting,
+           (SELECT count(*)::int4 FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
+            WHERE NOT l.granted AND a.datname = current_database()) AS locks_waiting,
            d.xact_commit, d.xact_rollback, d.deadlocks, d.blks_hit, d.blks_read
     FROM pg_stat_database AS d WHERE d.datname = current_database()";
 
@@ -40,7 +41,8 @@ const LOCKS: &str = "
                                               THEN l.relation::regclass::text END, '') AS lock,
            l.mode, extract(epoch FROM clock_timestamp() - w.query_start)::float8 AS waited_s
     FROM (SELECT a.* FROM pg_stat_activity AS a
-          WHERE a.wait_event_type = 'Lock' AND a.pid <> pg_backend_pid() ORDER BY a.query_start LIMIT $1) AS w
+          WHERE a.wait_event_type = 'Lock' AND a.datname = current_database() AND a.pid <> pg_backend_pid()
+          ORDER BY a.query_start LIMIT $1) AS w
     JOIN LATERAL (SELECT * FROM pg_locks WHERE pid = w.pid AND NOT granted LIMIT 1) AS l ON true
     JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS by(pid) ON true
     JOIN pg_stat_activity AS b ON b.pid = by.pid

@@ -3,7 +3,7 @@
 //! - *same*: the interval of the row lies within the margin;
 //! - *worse*, *better*: the interval for all rows at once lies wholly beyond the floor, 40 % of the margin;
 //! - *cannot tell*: anything else, or too few samples behind a percentile, or a figure that is only a lower bound on the
-//!   side where that matters.
+//!   side where that matters, or a change that the generators' own lateness could explain.
 //!
 //! *Same* goes first: within the margin a difference is of no interest, however sure. Changes of latency and throughput are
 //! ratios and add up as logarithms; errors are differences of shares, because a ratio to nothing is none.
@@ -11,6 +11,7 @@
 use super::blocks::Memory;
 use super::confidence::{Effect, Multiples, span};
 use super::figures::{Figures, Metric, Room, figures};
+use super::lag::explains;
 use super::resample::draws;
 use super::series::{Series, Side};
 use super::{MIN_POINTS, Options, Row, Span, Verdict};
@@ -64,7 +65,10 @@ pub(super) fn judge(a: &Side, b: &Side, options: &Options) -> Vec<Row> {
         row.joint_interval = Some(joint);
         row.detectable = Some(scale.worsening(multiples.detectable(effect, scale.floor)));
         let verdict = scale.verdict(single, joint);
-        row.reason = doubt(row, verdict, &a.series[*series], &b.series[*series]);
+        let (in_a, in_b) = (&a.series[*series], &b.series[*series]);
+        let late = is_change(verdict) && explains([&a.lag, &b.lag], row, [in_a.mean_ns(), in_b.mean_ns()]);
+        row.reason = doubt(row, verdict, in_a, in_b)
+            .or_else(|| late.then(|| "the generator was later in one run, which may explain it".to_owned()));
         row.verdict = if row.reason.is_some() { Verdict::CannotTell } else { verdict };
     }
     rows.into_iter().map(|(_, row)| row).collect()
@@ -136,6 +140,10 @@ fn doubt(row: &Row, verdict: Verdict, a: &Series, b: &Series) -> Option<String> 
         Verdict::CannotTell => false,
     };
     hangs.then(|| "timed-out requests make this figure a lower bound".to_owned())
+}
+
+fn is_change(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Worse | Verdict::Better)
 }
 
 /// How changes of a figure are counted and what they mean.

@@ -9,13 +9,14 @@
 //! figures of the comparison at once, so that looking at many does not find something by chance; *same* is a finding of
 //! its own, not the absence of another; what the data leave open is *cannot tell*.
 //! Absent on purpose: noise between runs. Two runs say nothing of how a third would differ, because another deployment or a
-//! warmer cache moves every second alike; the floor below which nothing is called worse covers some of it, several runs
-//! a side would cover the rest.
+//! warmer cache moves every second alike; the floor below which nothing is called worse covers some of it, and what the generators
+//! knew of their own lateness ([`lag`]); several runs a side would cover the rest.
 
 mod blocks;
 mod confidence;
 mod figures;
 mod judge;
+mod lag;
 mod obstacles;
 mod resample;
 mod series;

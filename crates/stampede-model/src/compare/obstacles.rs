@@ -98,7 +98,7 @@ pub(super) fn check(a: &RunFile, b: &RunFile, plans: Plans) -> Result<Vec<String
 }
 
 fn own_remarks(side: char, run: &RunFile) -> Vec<String> {
-    let mut remarks = Vec::new();
+    let mut remarks: Vec<String> = run.trust.remarks.iter().map(|remark| format!("run {side}: {remark}")).collect();
     if run.result.ending != Ending::Complete {
         remarks.push(format!("run {side} was ended early"));
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::SideInfo;
 use super::blocks::block_of;
+use super::lag::Lag;
 use crate::run::RunFile;
 use crate::run_result::StepSecond;
 
@@ -48,6 +49,8 @@ pub(super) struct Side {
     pub(super) series: Vec<Series>,
     /// Points drawn together.
     pub(super) block: usize,
+    /// How late the generator was.
+    pub(super) lag: Lag,
 }
 
 /// The part of a run that counts, in seconds.
@@ -87,7 +90,7 @@ impl Side {
                 series.push(Series::of(Some((*name).to_owned()), seconds, window));
             }
         }
-        Self { series, block }
+        Self { series, block, lag: Lag::of(run) }
     }
 
     /// Points of the run.
@@ -124,6 +127,12 @@ fn issuing_s(run: &RunFile) -> u32 {
 }
 
 impl Series {
+    /// Mean latency in nanoseconds; 0 without samples.
+    pub(super) fn mean_ns(&self) -> f64 {
+        let samples: u64 = self.points.iter().map(|point| point.samples).sum();
+        self.points.iter().map(|point| point.sum_ns).sum::<f64>() / samples.max(1) as f64
+    }
+
     fn of<'a>(name: Option<String>, seconds: impl Iterator<Item = &'a StepSecond>, window: Window) -> Self {
         let mut points = vec![Point::default(); window.points as usize];
         let mut grid = Vec::new();

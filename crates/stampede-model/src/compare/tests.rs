@@ -187,6 +187,26 @@ fn a_lower_bound_decides_only_where_it_can() {
 }
 
 #[test]
+fn a_change_that_the_generators_lateness_explains_is_not_laid_to_the_server() {
+    let late = |mut run: RunFile, lag_ms: u64| {
+        run.result.health.lag_of = crate::run_result::LagOf::Ticks;
+        (0..1_000).for_each(|_| run.result.health.lag.record(lag_ms * 1_000_000));
+        run
+    };
+    let (a, b) = (Server::USUAL.run(30, 500.0, 1), Server::USUAL.slower(1.5).run(30, 500.0, 2));
+    let by = |lag_a, lag_b| compare(&late(a.clone(), lag_a), &late(b.clone(), lag_b), &Options::default()).unwrap();
+    assert_eq!(by(3, 3).verdict, Verdict::Worse, "both were equally late");
+    assert_eq!(by(6, 1).verdict, Verdict::Worse, "lateness of the other run explains nothing");
+    let explained = by(1, 9);
+    assert_eq!(explained.verdict, Verdict::CannotTell);
+    let p50 = row(&explained, Metric::P50);
+    assert!(p50.reason.as_ref().unwrap().contains("generator was later"), "{p50:?}");
+    assert_eq!(by(9, 1).verdict, Verdict::Worse);
+    let partly = by(1, 2);
+    assert_eq!(row(&partly, Metric::P50).verdict, Verdict::Worse, "5 ms of change, 1 ms of lag");
+}
+
+#[test]
 fn a_percentile_of_few_samples_is_an_anecdote() {
     let (a, b) = (Server::USUAL.run(30, 20.0, 1), Server::USUAL.slower(2.0).run(30, 20.0, 2));
     let comparison = compare(&a, &b, &Options::default()).unwrap();

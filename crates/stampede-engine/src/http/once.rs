@@ -67,9 +67,8 @@ pub async fn once(request: &RequestPlan, wait: Duration) -> Result<FullAnswer, O
 
 async fn ask(request: &RequestPlan, wait: Duration, dialer: &Dialer) -> Result<FullAnswer, OnceError> {
     let mut connection = timeout(wait, Connection::open(dialer)).await.map_err(|_| connect_timed_out())??;
-    let Some(Opened { connect_ns, tls_ns }) = connection.opened() else {
-        unreachable!("the first connection is opened")
-    };
+    let Opened { connect_ns, tls_ns } =
+        connection.opened().expect("the first connection of a dialer is one that it opened, and no slot of another");
     let send_ns = dialer.clock.now_ns();
     let mut body = BytesMut::new();
     let keep = |part: &[u8]| {

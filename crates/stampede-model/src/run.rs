@@ -11,6 +11,7 @@ use crate::histogram::{Figure, Histogram};
 use crate::run_result::LoadResult;
 use crate::run_trust::Trust;
 use crate::schedule::Schedule;
+use crate::stress::StressRun;
 use crate::threshold::{Judged, Judgement, Limit};
 
 /// What stands in `format`.
@@ -39,6 +40,9 @@ pub struct RunFile {
     pub environment: Environment,
     /// Everything measured.
     pub result: LoadResult,
+    /// Stress runs that were put beside it afterwards; they change nothing above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stress: Vec<StressRun>,
 }
 
 /// What was asked, as data.
@@ -188,6 +192,7 @@ impl RunFile {
             trust: Trust::of(&result, &limits),
             environment: Environment::default(),
             result,
+            stress: Vec::new(),
         }
     }
 
@@ -201,6 +206,7 @@ impl RunFile {
 mod tests {
     use super::*;
     use crate::schedule::Spacing;
+    use crate::stress::StressKind;
     use crate::threshold::Threshold;
 
     fn plan() -> PlanRecord {
@@ -242,5 +248,17 @@ mod tests {
         assert_eq!(again.plan, run.plan);
         assert_eq!(again.metrics, run.metrics);
         assert!(!again.any(Judgement::Fail));
+    }
+
+    #[test]
+    fn stress_runs_are_kept_beside_a_run_and_absent_without_one() {
+        let mut run = RunFile::conclude(5, plan(), &[Threshold::IMPLICIT], LoadResult::default());
+        let json = serde_json::to_value(&run).unwrap();
+        assert!(json.get("stress").is_none(), "a file without one is as it always was");
+        assert!(serde_json::from_value::<RunFile>(json).unwrap().stress.is_empty());
+        run.stress.push(StressRun::begun(StressKind::Redis, "redis://h", 9));
+        let json = serde_json::to_value(&run).unwrap();
+        assert_eq!(json["stress"][0]["kind"], "redis");
+        assert_eq!(serde_json::from_value::<RunFile>(json).unwrap().stress, run.stress);
     }
 }

@@ -13,7 +13,10 @@ use serde::Deserialize;
 use serde_json::error::Category;
 use stampede_model::run::{FORMAT, LatencyMs, Metrics, RunFile, VERSION};
 use stampede_model::run_result::{Counts, FailureCount, LoadResult};
+use stampede_model::stress::{STRESS_FORMAT, STRESS_VERSION, StressRun};
 use thiserror::Error;
+
+use crate::stress;
 
 /// Largest file that is read. The longest run of two hundred steps stays far below it.
 pub const MAX_BYTES: u64 = 1 << 30;
@@ -57,11 +60,19 @@ pub enum ReadError {
         /// What stands there.
         found: String,
     },
+    /// JSON of a kind that no report can be made of.
+    #[error("it is no run: its `format` is {found}, neither `{FORMAT}` nor `{STRESS_FORMAT}`")]
+    NoRun {
+        /// What stands there.
+        found: String,
+    },
     /// A version that this build does not read.
-    #[error("it is version {found} of the format; this build reads version {VERSION}: use the stampede that wrote it")]
+    #[error("it is version {found} of the format; this build reads version {reads}: use the stampede that wrote it")]
     Version {
         /// What stands there.
         found: String,
+        /// What this build reads.
+        reads: u32,
     },
     /// A field is missing or of the wrong type.
     #[error("a field is damaged")]
@@ -72,6 +83,15 @@ pub enum ReadError {
         /// Which parts.
         what: String,
     },
+}
+
+/// What a file holds.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// A load run, perhaps with stress runs beside it.
+    Load(Box<RunFile>),
+    /// A stress run.
+    Stress(Box<StressRun>),
 }
 
 /// What tells a run file from other JSON.
@@ -86,13 +106,25 @@ struct Head {
 /// # Errors
 /// As [`parse`], and when the file does not read.
 pub fn read(path: &Path) -> Result<RunFile, ReadError> {
+    parse(&bytes_of(path)?)
+}
+
+/// Reads the file of a load run or of a stress run at `path`.
+///
+/// # Errors
+/// As [`parse_any`], and when the file does not read.
+pub fn read_any(path: &Path) -> Result<Record, ReadError> {
+    parse_any(&bytes_of(path)?)
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>, ReadError> {
     let file = File::open(path).map_err(ReadError::Io)?;
     let mut bytes = Vec::new();
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(ReadError::Io)?;
     if bytes.len() as u64 > MAX_BYTES {
         return Err(ReadError::TooLarge);
     }
-    parse(&bytes)
+    Ok(bytes)
 }
 
 /// Reads a run file from memory.
@@ -100,17 +132,62 @@ pub fn read(path: &Path) -> Result<RunFile, ReadError> {
 /// # Errors
 /// When it is not JSON, not a run file of this version, or contradicts itself.
 pub fn parse(bytes: &[u8]) -> Result<RunFile, ReadError> {
-    if bytes.trim_ascii().is_empty() {
-        return Err(ReadError::Empty);
-    }
-    let head: Head = serde_json::from_slice(bytes).map_err(of_syntax)?;
-    let shown = |value: Option<serde_json::Value>| value.map_or("missing".to_owned(), |value| format!("`{value}`"));
-    if head.format.as_ref().and_then(|format| format.as_str()) != Some(FORMAT) {
+    let head = Head::of(bytes)?;
+    if head.format() != Some(FORMAT) {
         return Err(ReadError::Format { found: shown(head.format) });
     }
-    if head.version.as_ref().and_then(serde_json::Value::as_u64) != Some(u64::from(VERSION)) {
-        return Err(ReadError::Version { found: shown(head.version) });
+    load(head, bytes)
+}
+
+/// Reads a load run or a stress run from memory.
+///
+/// # Errors
+/// When it is not JSON, neither of the two in its version, or contradicts itself.
+pub fn parse_any(bytes: &[u8]) -> Result<Record, ReadError> {
+    let head = Head::of(bytes)?;
+    match head.format() {
+        Some(FORMAT) => Ok(Record::Load(Box::new(load(head, bytes)?))),
+        Some(STRESS_FORMAT) => Ok(Record::Stress(Box::new(stress_run(head, bytes)?))),
+        _ => Err(ReadError::NoRun { found: shown(head.format) }),
     }
+}
+
+fn shown(value: Option<serde_json::Value>) -> String {
+    value.map_or("missing".to_owned(), |value| format!("`{value}`"))
+}
+
+impl Head {
+    fn of(bytes: &[u8]) -> Result<Self, ReadError> {
+        if bytes.trim_ascii().is_empty() {
+            return Err(ReadError::Empty);
+        }
+        serde_json::from_slice(bytes).map_err(of_syntax)
+    }
+
+    fn format(&self) -> Option<&str> {
+        self.format.as_ref().and_then(|format| format.as_str())
+    }
+
+    fn check_version(self, reads: u32) -> Result<(), ReadError> {
+        if self.version.as_ref().and_then(serde_json::Value::as_u64) == Some(u64::from(reads)) {
+            return Ok(());
+        }
+        Err(ReadError::Version { found: shown(self.version), reads })
+    }
+}
+
+fn stress_run(head: Head, bytes: &[u8]) -> Result<StressRun, ReadError> {
+    head.check_version(STRESS_VERSION)?;
+    // Not as the file's own type: its run is flattened, and maps with numbers for keys do not come back from that.
+    let run: StressRun = serde_json::from_slice(bytes).map_err(ReadError::Damaged)?;
+    match stress::contradiction(&run) {
+        Some(what) => Err(ReadError::Contradiction { what }),
+        None => Ok(run),
+    }
+}
+
+fn load(head: Head, bytes: &[u8]) -> Result<RunFile, ReadError> {
+    head.check_version(VERSION)?;
     let run: RunFile = serde_json::from_slice(bytes).map_err(ReadError::Damaged)?;
     match contradiction(&run) {
         Some(what) => Err(ReadError::Contradiction { what }),
@@ -140,6 +217,7 @@ fn contradiction(run: &RunFile) -> Option<String> {
         .or_else(|| steps_do_not_add_up(result))
         .or_else(|| disorder(result))
         .or_else(|| other_metrics(run))
+        .or_else(|| run.stress.iter().find_map(stress::contradiction))
 }
 
 fn unbalanced(whose: &str, counts: &Counts, failures: &[FailureCount]) -> Option<String> {

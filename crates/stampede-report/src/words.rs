@@ -11,6 +11,7 @@ use serde::Serialize;
 use stampede_model::run::{ArrivalsRecord, RunFile};
 use stampede_model::run_result::Ending;
 use stampede_model::schedule::Spacing;
+use stampede_model::stress::{Grade, StressKind, StressRun};
 use stampede_model::threshold::{Judged, Judgement};
 use stampede_model::units::thousands;
 
@@ -30,15 +31,28 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// Of a load run with all that was put beside it: a stress run that failed is a failure of the whole.
     pub(crate) fn of(run: &RunFile) -> Self {
-        if run.any(Judgement::Fail) {
+        let beside = |outcome| run.stress.iter().any(|stress| Self::of_stress(stress) == outcome);
+        if run.any(Judgement::Fail) || beside(Self::Fail) {
             Self::Fail
         } else if !run.trust.stands() {
             Self::Doubtful
-        } else if run.any(Judgement::Unknown) {
+        } else if run.any(Judgement::Unknown) || beside(Self::Open) {
             Self::Open
         } else if run.thresholds.is_empty() {
             Self::Unjudged
+        } else {
+            Self::Pass
+        }
+    }
+
+    /// Of a stress run. It has a verdict without a threshold too: nothing was found against it.
+    pub(crate) fn of_stress(run: &StressRun) -> Self {
+        if run.any(Judgement::Fail) || run.has(Grade::Violation) || run.has(Grade::Missed) {
+            Self::Fail
+        } else if run.any(Judgement::Unknown) || run.has(Grade::Doubt) {
+            Self::Open
         } else {
             Self::Pass
         }
@@ -62,6 +76,26 @@ pub(crate) const fn mark(judgement: Judgement) -> &'static str {
         Judgement::Fail => "FAIL",
         Judgement::Unknown => "OPEN",
     }
+}
+
+/// The mark of something found out.
+pub(crate) const fn grade(grade: Grade) -> &'static str {
+    match grade {
+        Grade::Violation | Grade::Missed => "FAIL",
+        Grade::Doubt => "OPEN",
+        Grade::Note => "note",
+    }
+}
+
+/// What was stressed, and where.
+pub(crate) fn stressed(run: &StressRun) -> String {
+    let what = match run.kind {
+        StressKind::Postgres => "PostgreSQL",
+        StressKind::Redis => "Redis",
+        StressKind::Pool => "without database connections:",
+        StressKind::Http => "under rising rates:",
+    };
+    format!("stress {what} {}", plain(&run.target))
 }
 
 /// What was loaded: the scenario's name, or method and URL.
@@ -105,9 +139,9 @@ pub(crate) fn threshold(judged: &Judged) -> String {
     }
 }
 
-/// How the run ended, when not as planned.
-pub(crate) fn ending(run: &RunFile) -> Option<String> {
-    (run.result.ending != Ending::Complete).then(|| tag(&run.result.ending))
+/// How a run ended, when not as planned.
+pub(crate) fn ending(ending: Ending) -> Option<String> {
+    (ending != Ending::Complete).then(|| tag(&ending))
 }
 
 /// The word under which a variant stands in a run file.
@@ -118,14 +152,14 @@ pub(crate) fn tag(variant: &impl Serialize) -> String {
     }
 }
 
-/// The beginning of the run, UTC, to the second.
-pub(crate) fn started(run: &RunFile) -> String {
-    timestamp(run).map_or_else(|| "unknown".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
+/// The beginning of a run, UTC, to the second.
+pub(crate) fn started(unix_ns: u64) -> String {
+    timestamp(unix_ns).map_or_else(|| "unknown".to_owned(), |time| time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string())
 }
 
-/// The beginning of the run as machines read it; `None` when it is beyond what a calendar holds.
-pub(crate) fn timestamp(run: &RunFile) -> Option<Timestamp> {
-    Timestamp::from_nanosecond(i128::from(run.started_unix_ns)).ok()
+/// The beginning of a run as machines read it; `None` when it is beyond what a calendar holds.
+pub(crate) fn timestamp(unix_ns: u64) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(i128::from(unix_ns)).ok()
 }
 
 /// Bytes as a person reads them.

@@ -51,6 +51,12 @@ pub enum ExportError {
         #[source]
         source: io::Error,
     },
+    /// The format holds what only load runs have.
+    #[error("a stress run cannot be put into {format}: use html, json, md or junit")]
+    NotForStress {
+        /// The format's name.
+        format: &'static str,
+    },
     /// A figure that the format cannot hold.
     #[error("the run cannot be put into {format}")]
     Content {

@@ -14,6 +14,7 @@ use stampede_model::run_trust::Trust;
 use stampede_model::threshold::Judged;
 
 use super::ExportError;
+use crate::stress;
 use crate::words::Outcome;
 
 const PERCENTS: [f64; 9] = [10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99];
@@ -89,6 +90,8 @@ struct Figures<'a> {
     counts: &'a Counts,
     thresholds: &'a [Judged],
     trust: &'a Trust,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stress: Vec<stress::Brief<'a>>,
 }
 
 /// The run file as bytes, on one line.
@@ -109,6 +112,7 @@ pub(crate) fn figures_json(run: &RunFile) -> String {
         counts: &run.result.counts,
         thresholds: &run.thresholds,
         trust: &run.trust,
+        stress: run.stress.iter().map(stress::Brief::of).collect(),
     };
     let mut text = serde_json::to_string_pretty(&figures).expect("numbers, words and maps of words are always JSON");
     text.push('\n');

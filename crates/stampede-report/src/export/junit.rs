@@ -8,13 +8,14 @@ use std::fmt::Write;
 
 use stampede_model::run::RunFile;
 use stampede_model::run_result::StepResult;
-use stampede_model::threshold::Judgement;
+use stampede_model::threshold::{Judged, Judgement};
 use stampede_model::units::{show_figure, show_ns, thousands};
 
-use crate::words;
+use crate::{stress, words};
 
+/// The cases so far, and how many ended how.
 #[derive(Default)]
-struct Suite {
+pub(crate) struct Suite {
     cases: String,
     tests: usize,
     failures: usize,
@@ -22,10 +23,15 @@ struct Suite {
     skipped: usize,
 }
 
-enum End {
+/// How a case ended.
+pub(crate) enum End {
+    /// Well.
     Pass,
+    /// A limit is broken.
     Failure(String),
+    /// The verdict stays open.
     Error(String),
+    /// There was nothing to judge.
     Skipped(&'static str),
 }
 
@@ -33,14 +39,7 @@ enum End {
 pub(super) fn render(run: &RunFile) -> String {
     let mut suite = Suite::default();
     for judged in &run.thresholds {
-        let threshold = words::threshold(judged);
-        let told = format!("{threshold}: measured {}", judged.measured);
-        let end = match judged.judgement {
-            Judgement::Pass => End::Pass,
-            Judgement::Fail => End::Failure(told.clone()),
-            Judgement::Unknown => End::Error(format!("the measurement leaves it open: {told}")),
-        };
-        suite.case(["thresholds", &threshold], 0.0, end, &told);
+        suite.threshold("thresholds", judged);
     }
     let doubts: Vec<String> = run.trust.doubts.iter().map(ToString::to_string).collect();
     let end = if doubts.is_empty() { End::Pass } else { End::Error(doubts.join("; ")) };
@@ -49,7 +48,10 @@ pub(super) fn render(run: &RunFile) -> String {
         let seconds = step.latency.intent.mean().map_or(0.0, |figure| figure.ns as f64 / 1e9);
         suite.case(["steps", &step.name], seconds, of_step(run, step), &figures(step));
     }
-    suite.document(run)
+    for (number, stress) in (1..).zip(&run.stress) {
+        stress::junit_cases(&mut suite, &format!("stress-{number}"), stress);
+    }
+    suite.document(&words::target(run), run.result.elapsed_ns, run.started_unix_ns)
 }
 
 fn of_step(run: &RunFile, step: &StepResult) -> End {
@@ -84,7 +86,20 @@ fn figures(step: &StepResult) -> String {
 }
 
 impl Suite {
-    fn case(&mut self, [class, name]: [&str; 2], seconds: f64, end: End, told: &str) {
+    /// A threshold as a case.
+    pub(crate) fn threshold(&mut self, class: &str, judged: &Judged) {
+        let threshold = words::threshold(judged);
+        let told = format!("{threshold}: measured {}", judged.measured);
+        let end = match judged.judgement {
+            Judgement::Pass => End::Pass,
+            Judgement::Fail => End::Failure(told.clone()),
+            Judgement::Unknown => End::Error(format!("the measurement leaves it open: {told}")),
+        };
+        self.case([class, &threshold], 0.0, end, &told);
+    }
+
+    /// One case with what is told of it.
+    pub(crate) fn case(&mut self, [class, name]: [&str; 2], seconds: f64, end: End, told: &str) {
         self.tests += 1;
         let (class, name, told) = (xml(class), xml(name), xml(told));
         let _infallible =
@@ -107,11 +122,12 @@ impl Suite {
         let _infallible = writeln!(self.cases, "{inner}<system-out>{told}</system-out></testcase>");
     }
 
-    fn document(&self, run: &RunFile) -> String {
+    /// The whole document of a run called `target`.
+    pub(crate) fn document(&self, target: &str, elapsed_ns: u64, started_unix_ns: u64) -> String {
         let Self { cases, tests, failures, errors, skipped } = self;
         let sums = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"{skipped}\"");
-        let (name, seconds) = (xml(&words::target(run)), run.result.elapsed_ns as f64 / 1e9);
-        let stamp = words::timestamp(run)
+        let (name, seconds) = (xml(target), elapsed_ns as f64 / 1e9);
+        let stamp = words::timestamp(started_unix_ns)
             .map_or(String::new(), |time| format!(" timestamp=\"{}\"", time.strftime("%Y-%m-%dT%H:%M:%SZ")));
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"stampede\" {sums} time=\"{seconds:.3}\">\n  \

@@ -7,8 +7,10 @@ use std::fmt::Write;
 use stampede_model::histogram::Histogram;
 use stampede_model::run::RunFile;
 use stampede_model::run_result::LoadResult;
+use stampede_model::threshold::Judged;
 use stampede_model::units::{show_figure, show_ns, show_share, thousands};
 
+use crate::stress;
 use crate::summary::parts::{health_line, hidden};
 use crate::table::{Side, markdown};
 use crate::words::{self, Outcome};
@@ -17,32 +19,36 @@ use crate::words::{self, Outcome};
 pub(super) fn render(run: &RunFile) -> String {
     let result = &run.result;
     let mut text = format!("# {}: {}\n\n", Outcome::of(run).word(), escaped(&words::target(run)));
-    let ending = words::ending(run).map_or(String::new(), |ending| format!(", {ending}"));
+    let ending = words::ending(run.result.ending).map_or(String::new(), |ending| format!(", {ending}"));
     let _infallible = writeln!(
         text,
         "{}, {}, {}{ending}",
         escaped(&words::model(run)),
         show_ns(result.elapsed_ns),
-        words::started(run)
+        words::started(run.started_unix_ns)
     );
     for doubt in &run.trust.doubts {
         let _infallible = writeln!(text, "\n> **Not trustworthy:** {}", escaped(&doubt.to_string()));
     }
-    for part in [thresholds(run), counts(result), latency(result), steps(result), failures(result)] {
+    for part in [judged(&run.thresholds), counts(result), latency(result), steps(result), failures(result)] {
         if !part.is_empty() {
             let _infallible = write!(text, "\n{part}");
         }
     }
     let _infallible = writeln!(text, "\nGenerator: {}", escaped(&health_line(result)));
+    for stress in &run.stress {
+        let _infallible = write!(text, "\n{}", stress::markdown_section(stress));
+    }
     text
 }
 
-fn thresholds(run: &RunFile) -> String {
-    if run.thresholds.is_empty() {
+/// Thresholds and how they came out.
+pub(crate) fn judged(thresholds: &[Judged]) -> String {
+    if thresholds.is_empty() {
         return String::new();
     }
     let mut rows = vec![["Verdict", "Threshold", "Measured"].map(str::to_owned).to_vec()];
-    rows.extend(run.thresholds.iter().map(|judged| {
+    rows.extend(thresholds.iter().map(|judged| {
         let mark = words::mark(judged.judgement);
         vec![format!("**{mark}**"), escaped(&words::threshold(judged)), escaped(&judged.measured)]
     }));
@@ -132,7 +138,7 @@ fn failures(result: &LoadResult) -> String {
 }
 
 /// Text from outside as Markdown that shows just that.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let plain = words::plain(text);
     let mut safe = String::with_capacity(plain.len() + 8);
     for letter in plain.chars() {

@@ -9,10 +9,10 @@ mod csv;
 mod error;
 mod hdr;
 mod json;
-mod junit;
-mod markdown;
+pub(crate) mod junit;
+pub(crate) mod markdown;
 mod prometheus;
-mod write;
+pub(crate) mod write;
 
 use std::path::Path;
 use std::str::FromStr;
@@ -69,6 +69,11 @@ impl Format {
         let mut all = Self::ALL.iter();
         let found = all.find(|(_, _, its)| its.is_some() && *its == ending.as_deref());
         found.map(|(format, ..)| *format).ok_or_else(|| ExportError::Ending { path: path.to_owned() })
+    }
+
+    /// The name under which it can be given.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(format, ..)| *format == self).map_or("", |(_, name, _)| name)
     }
 
     /// The endings that [`Format::of`] knows, for messages.

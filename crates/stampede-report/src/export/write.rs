@@ -36,7 +36,7 @@ pub fn check_as(path: &Path) -> Result<(), ExportError> {
 }
 
 /// Writes `bytes` to `path`.
-pub(super) fn whole(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
+pub(crate) fn whole(path: &Path, bytes: &[u8]) -> Result<(), ExportError> {
     match Place::of(path)? {
         Place::Special(path) => {
             let written = OpenOptions::new().write(true).open(&path).and_then(|mut file| file.write_all(bytes));

@@ -2,13 +2,14 @@
 
 use maud::{Markup, html};
 use stampede_model::run::RunFile;
-use stampede_model::threshold::Judgement;
+use stampede_model::threshold::{Judged, Judgement};
 use stampede_model::units::{show_figure, show_ns, show_share, thousands, trimmed};
 
 use crate::summary::parts::hidden;
 use crate::words::{self, Outcome};
 
-pub(super) fn show(run: &RunFile, outcome: Outcome) -> Markup {
+/// The verdict as a tag; its size is its place's.
+pub(super) fn verdict(outcome: Outcome) -> Markup {
     let (class, sign) = match outcome {
         Outcome::Pass => ("pass", "✓"),
         Outcome::Fail => ("fail", "✗"),
@@ -16,16 +17,20 @@ pub(super) fn show(run: &RunFile, outcome: Outcome) -> Markup {
         Outcome::Open => ("open", "?"),
         Outcome::Unjudged => ("open", "–"),
     };
+    html! { p.verdict.(class) { span aria-hidden="true" { (sign) } " " (outcome.word()) } }
+}
+
+pub(super) fn show(run: &RunFile, outcome: Outcome) -> Markup {
     let kept = run.thresholds.iter().filter(|judged| judged.judgement == Judgement::Pass).count();
     html! {
         header {
             div.title {
-                p.verdict.(class) { span aria-hidden="true" { (sign) } " " (outcome.word()) }
+                (verdict(outcome))
                 div {
                     h1 { (words::target(run)) }
                     p.sub {
-                        (words::model(run)) " · " (show_ns(run.result.elapsed_ns)) " · " (words::started(run))
-                        @if let Some(ending) = words::ending(run) { " · " strong { (ending) } }
+                        (words::model(run)) " · " (show_ns(run.result.elapsed_ns)) " · " (words::started(run.started_unix_ns))
+                        @if let Some(ending) = words::ending(run.result.ending) { " · " strong { (ending) } }
                         @if !run.thresholds.is_empty() {
                             " · " (kept) " of " (run.thresholds.len()) " thresholds kept"
                         }
@@ -33,6 +38,12 @@ pub(super) fn show(run: &RunFile, outcome: Outcome) -> Markup {
                 }
             }
             @if !run.trust.stands() { (banner(run)) }
+            @for (place, stress) in run.stress.iter().enumerate() {
+                p.beside {
+                    (tag(Outcome::of_stress(stress))) " "
+                    a href=(format!("#stress-{place}")) { (words::stressed(stress)) }
+                }
+            }
             (cards(run))
         }
     }
@@ -97,31 +108,47 @@ pub(super) fn thresholds(run: &RunFile) -> Markup {
             @if run.thresholds.is_empty() {
                 p { "None were set, so nothing was judged." }
             } @else {
-                div.scroll {
-                    table.thresholds {
-                        thead { tr { th scope="col" { "Verdict" } th scope="col" { "Threshold" } th scope="col" { "Measured" } } }
-                        tbody {
-                            @for judged in &run.thresholds {
-                                tr {
-                                    td { (mark(judged.judgement)) }
-                                    td { (words::threshold(judged)) }
-                                    td { (words::plain(&judged.measured)) }
-                                }
-                            }
-                        }
-                    }
-                }
+                (judged(&run.thresholds))
             }
             @for remark in &run.trust.remarks { p.note { "Note: " (words::plain(remark)) } }
         }
     }
 }
 
-fn mark(judgement: Judgement) -> Markup {
+/// Thresholds as a table.
+pub(super) fn judged(thresholds: &[Judged]) -> Markup {
+    html! {
+        div.scroll {
+            table.thresholds {
+                thead { tr { th scope="col" { "Verdict" } th scope="col" { "Threshold" } th scope="col" { "Measured" } } }
+                tbody {
+                    @for judged in thresholds {
+                        tr {
+                            td { (mark(judged.judgement)) }
+                            td { (words::threshold(judged)) }
+                            td { (words::plain(&judged.measured)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn mark(judgement: Judgement) -> Markup {
     let (class, sign) = match judgement {
         Judgement::Pass => ("pass", "✓"),
         Judgement::Fail => ("fail", "✗"),
         Judgement::Unknown => ("open", "?"),
     };
     html! { span.tag.(class) { span aria-hidden="true" { (sign) } " " (words::mark(judgement)) } }
+}
+
+/// The verdict of a stress run, small.
+fn tag(outcome: Outcome) -> Markup {
+    mark(match outcome {
+        Outcome::Pass => Judgement::Pass,
+        Outcome::Fail | Outcome::Doubtful => Judgement::Fail,
+        Outcome::Open | Outcome::Unjudged => Judgement::Unknown,
+    })
 }

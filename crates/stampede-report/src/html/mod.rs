@@ -9,11 +9,13 @@ mod chart;
 mod head;
 mod spread;
 mod steps;
+mod stress;
 mod tail;
 mod time;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use stampede_model::run::RunFile;
+use stampede_model::stress::{STRESS_VERSION, StressRun};
 
 use crate::slices::Axis;
 use crate::words::{self, Outcome};
@@ -28,10 +30,30 @@ const SLICES: usize = 240;
 /// Events that are marked on the axes; more would hide what they explain.
 const MOST_MARKS: usize = 26;
 
-/// The whole page.
+/// The whole page of a load run, with the stress runs beside it.
 pub fn render(run: &RunFile) -> String {
     let outcome = Outcome::of(run);
-    let title = format!("{} · {} · {}", outcome.word(), words::target(run), words::started(run));
+    let title = format!("{} · {} · {}", outcome.word(), words::target(run), words::started(run.started_unix_ns));
+    let foot = format!("stampede {}, run file version {}", words::plain(&run.environment.stampede), run.version);
+    page(&title, outcome, &html! { (head::show(run, outcome)) main { (body(run)) } }, &foot)
+}
+
+/// The whole page of a stress run alone.
+pub(crate) fn stress_page(run: &StressRun) -> String {
+    let outcome = Outcome::of_stress(run);
+    let started = words::started(run.started_unix_ns);
+    let title = format!("{} · {} · {started}", outcome.word(), words::stressed(run));
+    let foot = format!(
+        "stampede {}, stress file version {}, {}, {} cores",
+        words::plain(&run.environment.stampede),
+        STRESS_VERSION,
+        words::plain(&run.environment.system),
+        run.environment.cores
+    );
+    page(&title, outcome, &stress::alone(run), &foot)
+}
+
+fn page(title: &str, outcome: Outcome, inner: &Markup, foot: &str) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -46,9 +68,8 @@ pub fn render(run: &RunFile) -> String {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (head::show(run, outcome))
-                main { (body(run)) }
-                footer { "stampede " (words::plain(&run.environment.stampede)) ", run file version " (run.version) }
+                (inner)
+                footer { (foot) }
                 script { (PreEscaped(SCRIPT)) }
             }
         }
@@ -70,6 +91,7 @@ fn body(run: &RunFile) -> Markup {
         @if result.steps.len() > 1 { (steps::section(result)) }
         (tail::slowest(result))
         (tail::meetings(result))
+        @for (place, stress) in run.stress.iter().enumerate() { (stress::beside(place, stress)) }
         (tail::generator(run))
         (tail::plan(run))
     }

@@ -61,7 +61,7 @@ impl Paint {
         if is_terminal && no_color.is_none_or(str::is_empty) { Self::Colour } else { Self::Plain }
     }
 
-    fn word(self, word: &str) -> String {
+    pub(crate) fn word(self, word: &str) -> String {
         let code = match (self, word) {
             (Self::Colour, "PASS") => "32",
             (Self::Colour, "FAIL" | "NOT TRUSTWORTHY") => "1;31",
@@ -91,6 +91,7 @@ pub fn render_painted(run: &RunFile, detail: Detail, paint: Paint) -> String {
             parts::statuses(&run.result),
             parts::failures(&run.result.failures),
             parts::health(run),
+            stress(run, detail, paint),
         ]),
         Detail::Full => joined([
             parts::title(run),
@@ -106,13 +107,19 @@ pub fn render_painted(run: &RunFile, detail: Detail, paint: Paint) -> String {
             parts::meetings(&run.result.meetings),
             parts::events(&run.result.events),
             parts::health(run),
+            stress(run, detail, paint),
         ]),
     }
 }
 
-fn joined(parts: impl IntoIterator<Item = String>) -> String {
+pub(crate) fn joined(parts: impl IntoIterator<Item = String>) -> String {
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n")
+}
+
+/// What was put beside the run.
+fn stress(run: &RunFile, detail: Detail, paint: Paint) -> String {
+    joined(run.stress.iter().map(|stress| crate::stress::summary(stress, detail, paint)))
 }
 
 /// One step alone says nothing that the whole did not.

@@ -10,7 +10,7 @@ use stampede_model::units::{show_figure, show_ns, show_share, thousands, trimmed
 
 use super::Paint;
 use crate::table::{Side, aligned};
-use crate::{phases, words};
+use crate::{phases, stress, words};
 
 /// Events shown; the report has them all.
 const MOST_EVENTS: usize = 20;
@@ -18,7 +18,7 @@ const COLUMNS: [&str; 8] = ["min", "mean", "p50", "p90", "p95", "p99", "p99.9", 
 const WIDTH: usize = 11;
 
 pub(super) fn title(run: &RunFile) -> String {
-    let ending = words::ending(run).map_or(String::new(), |ending| format!(" ({ending})"));
+    let ending = words::ending(run.result.ending).map_or(String::new(), |ending| format!(" ({ending})"));
     format!("{}: {}{ending}\n", words::target(run), words::model(run))
 }
 
@@ -39,7 +39,7 @@ pub(super) fn thresholds(run: &RunFile, paint: Paint) -> String {
         let measured = words::plain(&judged.measured);
         let _infallible = writeln!(text, "{mark}  {threshold:<width$}  measured {measured}");
     }
-    text
+    text + &stress::lines(&run.stress, paint)
 }
 
 pub(super) fn counts(run: &RunFile) -> String {

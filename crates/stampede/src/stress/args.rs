@@ -15,6 +15,10 @@ pub(super) struct Output {
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
 
+    /// Write a report as well: .html, .json, .md or .xml; may be repeated.
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub(super) reports: Vec<PathBuf>,
+
     /// No progress on standard error.
     #[arg(long)]
     pub(super) quiet: bool,

@@ -10,7 +10,6 @@ mod postgres;
 mod redis;
 mod request;
 mod save;
-mod summary;
 mod watch;
 
 use clap::{Args, Subcommand};
@@ -18,6 +17,7 @@ use stampede_model::run::Environment;
 use stampede_model::run_result::Ending;
 use stampede_model::stress::{Grade, StressKind, StressRun, StressThreshold};
 use stampede_model::threshold::Judgement;
+use stampede_report::summary::Detail;
 
 use crate::exit::Exit;
 use crate::{Failure, print};
@@ -64,12 +64,9 @@ fn report(mut run: StressRun, output: &Output) -> Result<Exit, Failure> {
         system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
         cores: std::thread::available_parallelism().map_or(0, |cores| u32::try_from(cores.get()).unwrap_or(u32::MAX)),
     };
-    print::result(&summary::render(&run));
-    let exit = exit_of(&run);
-    if let Some(path) = &output.json {
-        save::write(path, &run.into_file()).map_err(Failure::tool)?;
-    }
-    Ok(exit)
+    print::result(&stampede_report::stress::summary(&run, Detail::Full, print::paint()));
+    save::write(output, &run).map_err(Failure::tool)?;
+    Ok(exit_of(&run))
 }
 
 fn exit_of(run: &StressRun) -> Exit {

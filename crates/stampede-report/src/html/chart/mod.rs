@@ -38,8 +38,8 @@ pub(super) struct Mark {
 
 /// The figures behind a chart.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Table {
-    pub(super) heads: Vec<&'static str>,
+pub(super) struct Table<'a> {
+    pub(super) heads: Vec<&'a str>,
     pub(super) rows: Vec<Vec<String>>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Table {
 pub(super) struct Frame<'a> {
     /// Unique in the page, of letters, digits and hyphens.
     pub(super) id: String,
-    pub(super) title: &'static str,
+    pub(super) title: &'a str,
     /// What it shows, for who does not see it.
     pub(super) says: String,
     pub(super) size: Size,
@@ -57,9 +57,9 @@ pub(super) struct Frame<'a> {
     /// Labels of the horizontal axis: 0 (left) to 1.
     pub(super) x: Vec<(f64, String)>,
     /// Class and name of each series.
-    pub(super) legend: Vec<(&'static str, &'static str)>,
+    pub(super) legend: Vec<(&'static str, &'a str)>,
     pub(super) marks: &'a [Mark],
-    pub(super) table: Table,
+    pub(super) table: Table<'a>,
     /// Whether each row of the table is one slice of the drawing, so that a pointer can name it.
     pub(super) rows: Rows,
 }
@@ -143,7 +143,7 @@ impl Frame<'_> {
     }
 }
 
-impl Table {
+impl Table<'_> {
     /// The table; its first column is the heading of each row.
     pub(super) fn show(&self) -> Markup {
         html! {

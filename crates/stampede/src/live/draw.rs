@@ -184,7 +184,7 @@ mod tests {
         let second = |at_s: u32| Second {
             at_s,
             succeeded: 990 + u64::from(at_s % 7) * 5,
-            failed: u64::from(at_s % 5 == 0),
+            failed: u64::from(at_s.is_multiple_of(5)),
             latency: quantiles(1 + u64::from(at_s % 4)),
         };
         View {

@@ -113,10 +113,10 @@ mod tests {
             .env("TERM", "xterm")
             .output()
             .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        let place = |what: &str| text.find(what).unwrap_or_else(|| panic!("no {what:?} in {text:?}"));
-        assert!(place("\x1b[?1049h") < place("\x1b[?1049l"), "{text:?}");
-        assert!(place("\x1b[?1049l") < place("on purpose"), "{text:?}");
-        assert!(text.contains(" icanon") && text.contains(" echo "), "{text:?}");
+        let shown = String::from_utf8_lossy(&output.stdout);
+        let place = |what: &str| shown.find(what).unwrap_or_else(|| panic!("no {what:?} in {shown:?}"));
+        assert!(place("\x1b[?1049h") < place("\x1b[?1049l"), "{shown:?}");
+        assert!(place("\x1b[?1049l") < place("on purpose"), "{shown:?}");
+        assert!(shown.contains(" icanon") && shown.contains(" echo "), "{shown:?}");
     }
 }

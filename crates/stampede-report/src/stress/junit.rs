@@ -36,7 +36,9 @@ pub(crate) fn cases(suite: &mut Suite, class: &str, run: &StressRun) {
         (true, true) => End::Pass,
     };
     let commands: Vec<&str> = run.tools.iter().map(|tool| tool.command.as_str()).collect();
-    let out = [commands.join("\n"), told(&[Grade::Note])].join("\n");
-    let took = format!("{}, {}\n{out}", words::stressed(run), show_ns(run.elapsed_ns));
-    suite.case([&class, "nothing was found against it"], run.elapsed_ns as f64 / 1e9, end, took.trim_end());
+    let what = format!("{}, {}", words::stressed(run), show_ns(run.elapsed_ns));
+    let notes = told(&[Grade::Note]);
+    let lines: Vec<&str> = [what.as_str()].into_iter().chain(commands).chain([notes.as_str()]).collect();
+    let seconds = run.elapsed_ns as f64 / 1e9;
+    suite.case([&class, "nothing was found against it"], seconds, end, lines.join("\n").trim_end());
 }

@@ -8,4 +8,5 @@ mod files;
 mod page;
 mod prometheus;
 mod sample;
+mod stress;
 mod summary;

@@ -20,7 +20,7 @@ fn page(run: &RunFile) -> (TempDir, PathBuf) {
 }
 
 /// Keeps a picture for who wants to look.
-fn keep(name: &str, picture: &[u8]) {
+pub(crate) fn keep(name: &str, picture: &[u8]) {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(path, picture).unwrap();
 }
@@ -30,11 +30,11 @@ const DRAWN: &str = "[...document.querySelectorAll('figure.chart')].map(chart =>
     [...chart.querySelectorAll('.area svg path:not(.grid):not(.event), .area svg rect')] \
     .filter(mark => mark.getBBox().width > 0).length])";
 
-fn drawn(browser: &mut Browser) -> Vec<(String, u64)> {
+pub(crate) fn drawn(browser: &mut Browser) -> Vec<(String, u64)> {
     serde_json::from_value(browser.value(DRAWN)).unwrap()
 }
 
-fn assert_quiet(browser: &Browser, path: &std::path::Path) {
+pub(crate) fn assert_quiet(browser: &Browser, path: &std::path::Path) {
     assert_eq!(browser.complaints(), Vec::<String>::new());
     let requests: Vec<String> =
         browser.requests().into_iter().filter(|address| !address.starts_with("data:")).collect();

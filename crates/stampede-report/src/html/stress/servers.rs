@@ -125,7 +125,12 @@ fn postgres(axis: Axis, ground: &Ground<'_>, looks: &[PostgresSample]) -> Vec<Ma
             "Sessions that waited, the most in each slice",
             waits,
         ),
-        chart("commits", "Transactions per second, by the server", "Transactions that ended, per second", ends),
+        chart(
+            "commits",
+            "Transactions per second, as the server reports them",
+            "Transactions that ended, per second",
+            ends,
+        ),
         oldest,
         chart("blocks", "Blocks per second", "Blocks found in shared buffers and read, per second", blocks),
     ];
@@ -145,10 +150,11 @@ fn redis(axis: Axis, ground: &Ground<'_>, looks: &[RedisSample]) -> Vec<Markup> 
         scale: Reach::FromZero,
     };
     let bytes = |bytes: f64| Unit::Bytes.show(bytes.round());
-    let memory = vec![
-        ("used", gauge(&|look| look.used_memory_bytes as f64)),
-        ("allowed", gauge(&|look| look.max_memory_bytes as f64)),
-    ];
+    let mut memory = vec![("used", gauge(&|look| look.used_memory_bytes as f64))];
+    // 0 is no limit.
+    if looks.iter().any(|look| look.max_memory_bytes > 0) {
+        memory.push(("allowed", gauge(&|look| look.max_memory_bytes as f64)));
+    }
     let memory = Chart { short: bytes, long: bytes, ..chart("memory", "Memory", "Memory of the data", memory) };
     let clients = vec![
         ("connected", gauge(&|look| look.connected_clients as f64)),
@@ -165,6 +171,11 @@ fn redis(axis: Axis, ground: &Ground<'_>, looks: &[RedisSample]) -> Vec<Markup> 
         let known = looks.iter().filter_map(|look| Some((look.at_ns, look.lists.get(key).copied().flatten()? as f64)));
         largest(axis, known)
     };
+    // One series alone has no legend to name it.
+    let title = match named.as_slice() {
+        [(shown, _)] => format!("Length of the list {shown}"),
+        _ => "Length of the watched lists".to_owned(),
+    };
     let queues = named.iter().map(|(shown, key)| (shown.as_str(), length(key))).collect();
     let charts = [
         chart(
@@ -177,7 +188,7 @@ fn redis(axis: Axis, ground: &Ground<'_>, looks: &[RedisSample]) -> Vec<Markup> 
         chart("clients", "Clients", "Clients connected and those in a blocking command", clients),
         chart("keyspace", "Look-ups per second", "Look-ups that found their key and that did not, per second", looked),
         chart("lost", "Lost per second", "Keys evicted and connections refused, per second", lost),
-        chart("lists", "Length of the watched lists", "The first lists that were watched, their length", queues),
+        chart("lists", &title, "The first lists that were watched, their length", queues),
     ];
     charts.iter().filter_map(|chart| draw(ground, chart)).collect()
 }

@@ -103,7 +103,7 @@ fn command(tool: &ToolRecord) -> Markup {
     html! {
         div.tool {
             code.curl { (plain(&tool.command)) }
-            p.sub { (plain(&tool.tool)) " " (plain(&tool.version)) " · " (plain(&tool.exit)) }
+            p.sub { (version(tool)) " · " (plain(&tool.exit)) }
             @if !tool.statements.is_empty() {
                 div.scroll {
                     table.said {
@@ -129,6 +129,12 @@ fn command(tool: &ToolRecord) -> Markup {
             }
         }
     }
+}
+
+/// The version as the tool says it; most begin with their name.
+fn version(tool: &ToolRecord) -> String {
+    let (name, version) = (plain(&tool.tool), plain(&tool.version));
+    if version.starts_with(&*name) { version.into_owned() } else { format!("{name} {version}") }
 }
 
 /// Everything that was measured: tests of redis-benchmark as a table, the others one by one.

@@ -4,6 +4,7 @@
 
 mod build;
 pub(crate) mod random;
+pub(crate) mod stress;
 
 use serde_json::json;
 use stampede_model::run::{Environment, PlanRecord, RunFile, ScenarioRecord};

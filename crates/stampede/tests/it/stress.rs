@@ -4,6 +4,7 @@
 mod pool;
 mod postgres;
 mod redis;
+mod reports;
 mod service;
 mod steps;
 

@@ -172,7 +172,7 @@ fn mistakes_are_two_and_named_before_anything_is_sent() {
     let cases: [(&Path, &[&str], &str); 5] = [
         (&absent, &[], "--target: cannot read"),
         (&file, &["--only", "lod"], "--only: there is no row `lod`"),
-        (&file, &["--url", "https://x"], "--url"),
+        (&file, &["--url", "ftp://x"], "--url"),
         (&file, &["--url", "http://x/path"], "has a path"),
         (&file, &["--json", unwritable.to_str().unwrap()], "cannot write"),
     ];

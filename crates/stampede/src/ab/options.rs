@@ -47,15 +47,15 @@ const FLAGS: [(char, Flag, &str); 34] = [
     ('P', Flag::Refused("proxies are not supported"), ""),
     ('b', Flag::Refused("the socket's window is left to the system"), ""),
     ('B', Flag::Refused("the local address is left to the system"), ""),
-    ('I', Flag::Refused("https is not supported"), ""),
-    ('Z', Flag::Refused("https is not supported"), ""),
-    ('f', Flag::Refused("https is not supported"), ""),
+    ('I', Flag::Refused("the choices of TLS are left to this program"), ""),
+    ('Z', Flag::Refused("the choices of TLS are left to this program"), ""),
+    ('f', Flag::Refused("the choices of TLS are left to this program"), ""),
 ];
 
 /// What `flag` means; `None` when ab has no such flag.
 pub(super) fn meaning(flag: char) -> Option<Flag> {
     if flag == 'E' {
-        return Some(Flag::Refused("https is not supported"));
+        return Some(Flag::Refused("the choices of TLS are left to this program"));
     }
     FLAGS.iter().find(|(name, ..)| *name == flag).map(|(_, meaning, _)| *meaning)
 }

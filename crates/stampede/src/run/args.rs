@@ -39,6 +39,14 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "STAMPEDE_JSON", value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
 
+    /// Hold the run against this baseline (or run file) when it has ended, and end with 4 when it is worse.
+    #[arg(long, env = "STAMPEDE_BASELINE", value_name = "NAME")]
+    pub(crate) baseline: Option<String>,
+
+    /// Folder of the baselines [default: .stampede/baselines].
+    #[arg(long, env = "STAMPEDE_BASELINES", value_name = "DIR")]
+    pub(crate) baseline_dir: Option<PathBuf>,
+
     /// Write the run to a file; its kind follows from the ending. May be repeated.
     #[arg(short = 'o', long = "output", env = "STAMPEDE_OUTPUT", value_name = "FILE", value_delimiter = ';')]
     pub(crate) outputs: Vec<PathBuf>,
@@ -77,6 +85,10 @@ pub(crate) struct ScenarioArgs {
     /// Instead of a scenario, a list of URLs as siege reads it, sent one after the other by 10 users.
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     pub(crate) urls: Option<PathBuf>,
+
+    /// Header of every request of a list of URLs, 'Name: value'; may be repeated. The value is shown nowhere.
+    #[arg(short = 'H', long = "header", value_name = "HEADER", requires = "urls")]
+    pub(crate) headers: Vec<String>,
 
     /// Scheme, host and port instead of the file's target.
     #[arg(long, env = "STAMPEDE_HOST", value_name = "URL")]

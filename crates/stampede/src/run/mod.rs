@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use stampede_engine::load::{self, LoadPlan};
 use stampede_engine::script::{load_plan, once_plan};
 use stampede_model::run::{PlanRecord, RunFile, ScenarioRecord};
@@ -18,7 +19,9 @@ use stampede_model::threshold::Limit;
 
 pub(crate) use args::{RunArgs, ScenarioArgs};
 pub(crate) use outside::Disk;
+use outside::{WithHeaders, header_variable};
 
+use crate::compare::{Against, against};
 use crate::exit::Exit;
 use crate::load::{Files, environment, exit_of, report};
 use crate::watch::{Heading, Show, watched};
@@ -47,9 +50,14 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Failure> {
     if let Some(threads) = args.threads.and_then(std::num::NonZeroU32::new) {
         load.threads = threads;
     }
+    let baseline =
+        args.baseline.as_deref().map(|word| Against::find(word, args.baseline_dir.as_deref())).transpose()?;
+    if let Some(baseline) = &baseline {
+        baseline.check(&record(&plan, &load))?;
+    }
     let run = carry_out(args, &plan, load)?;
     report(&run, args.summary, &files).map_err(Failure::tool)?;
-    Ok(exit_of(&run))
+    Ok(baseline.map_or(Exit::Pass, |baseline| against(&run, &baseline)).and(exit_of(&run)))
 }
 
 /// Reads the scenario that the arguments name.
@@ -65,19 +73,38 @@ pub(crate) fn read(args: &ScenarioArgs) -> anyhow::Result<Plan> {
     };
     match (&args.file, &args.urls) {
         (Some(file), _) => Ok(compile(file, &Disk, &overrides)?),
-        (None, Some(list)) => Ok(compile_text(Path::new("urls.toml"), list_scenario(list), &Disk, &overrides)?),
+        (None, Some(list)) => {
+            let (names, values) = headers(&args.headers)?;
+            let text = list_scenario(list, &names);
+            Ok(compile_text(Path::new("urls.toml"), text, &WithHeaders { values }, &overrides)?)
+        }
         (None, None) => {
             anyhow::bail!("nothing to do: give a scenario file, such as scenarios/guide.toml, or --urls FILE")
         }
     }
 }
 
+/// Names and values of headers written as `Name: value`.
+fn headers(lines: &[String]) -> anyhow::Result<(Vec<&str>, Vec<String>)> {
+    let mut all = (Vec::new(), Vec::new());
+    for line in lines {
+        let (name, value) = line.split_once(':').context("-H: a header is written as 'Name: value'")?;
+        all.0.push(name.trim());
+        all.1.push(value.trim().to_owned());
+    }
+    Ok(all)
+}
+
 /// A scenario that sends a list of URLs, one after the other.
-fn list_scenario(list: &Path) -> String {
-    let name = list.display().to_string().replace('{', "{{").replace('}', "}}");
-    let quoted = serde_json::Value::String(name);
+fn list_scenario(list: &Path, headers: &[&str]) -> String {
+    let quoted = |text: &str| serde_json::Value::String(text.to_owned()).to_string();
+    let name = quoted(&list.display().to_string().replace('{', "{{").replace('}', "}}"));
+    let value = |place| quoted(&format!("${{env:{}}}", header_variable(place)));
+    let lines = headers.iter().enumerate().map(|(place, name)| format!("{} = {}", quoted(name), value(place)));
+    let headers = lines.collect::<Vec<_>>().join(", ");
     format!(
-        "[feed.urls]\nurls = {quoted}\n[[scenario]]\nname = \"urls\"\nsteps_from = \"urls\"\nusers = {LIST_USERS}\n"
+        "[feed.urls]\nurls = {name}\n[user.visitor]\nheaders = {{ {headers} }}\n[[scenario]]\nname = \"urls\"\n\
+         as = \"visitor\"\nsteps_from = \"urls\"\nusers = {LIST_USERS}\n"
     )
 }
 

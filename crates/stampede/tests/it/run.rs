@@ -182,3 +182,52 @@ fn a_feed_that_is_used_up_is_an_error_of_the_tool() {
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert!(remarked(&output).contains("feed `f` is used up"), "{}", remarked(&output));
 }
+
+#[test]
+fn a_baseline_of_another_plan_is_refused_before_anything_is_sent() {
+    let server = Server::answering(200);
+    let file = File::new(TWO_STEPS);
+    let json = file.path("before.json");
+    file.run("run", &["--host", &host(&server), "--json", json.to_str().unwrap(), "--quiet"]);
+    let sent = server.requests();
+    let against = |more: &[&str]| {
+        let words = ["--host", &host(&server), "--quiet", "--baseline", json.to_str().unwrap()];
+        file.run("run", &[&words[..], more].concat())
+    };
+    let other = against(&["-u", "3"]);
+    assert_eq!(other.status.code(), Some(2), "{}", remarked(&other));
+    assert_eq!(server.requests(), sent);
+    let same = against(&[]);
+    assert_eq!(same.status.code(), Some(0), "too short to tell, which is no failure: {}", remarked(&same));
+    assert_eq!(server.requests(), 2 * sent);
+}
+
+#[test]
+fn a_list_of_urls_is_sent_with_headers_that_are_not_shown() {
+    let server = Server::answering(200);
+    let file = File::new("");
+    let list = file.path("urls.txt");
+    std::fs::write(&list, format!("{0}/a\n{0}/b\n", host(&server))).unwrap();
+    let json = file.path("run.json");
+    let output = stampede(&[
+        "run",
+        "--urls",
+        list.to_str().unwrap(),
+        "-H",
+        "Authorization: Bearer hush{1}",
+        "-u",
+        "2",
+        "-d",
+        "200ms",
+        "--quiet",
+        "--json",
+        json.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{} {}", said(&output), remarked(&output));
+    let text = std::fs::read_to_string(&json).unwrap() + &said(&output);
+    assert!(!text.contains("hush"), "{text}");
+    let run: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert_eq!(run["result"]["counts"]["succeeded"], server.requests());
+    let wrong = stampede(&["run", "--urls", list.to_str().unwrap(), "-H", "nothing"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}

@@ -36,6 +36,9 @@ pub(crate) struct Args {
     /// Connections of the load, and clients of pgbench.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     connections: u32,
+    /// Measure the programs that stand in the target folder, whatever has changed since.
+    #[arg(long)]
+    no_build: bool,
     #[command(flatten)]
     generator: generator::Options,
 }
@@ -77,7 +80,9 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         seconds: args.seconds,
         connections: args.connections,
     };
-    build(metadata.workspace_root.as_std_path(), args.name)?;
+    if !args.no_build {
+        build(metadata.workspace_root.as_std_path(), args.name)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     match args.name {
         Name::Reserve => runtime.block_on(reserve::run(&bench))?,

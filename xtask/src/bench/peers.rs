@@ -111,7 +111,7 @@ impl Peer {
                 std::fs::write(&file, LOCUSTFILE).context("write Locust's file")?;
                 let file = file.to_string_lossy();
                 let users = ["--users", &connections_text, "--spawn-rate", &connections_text];
-                let rest = ["--headless", "--only-summary", "--run-time", &time, "--host", url];
+                let rest = ["--headless", "--only-summary", "--run-time", &time, "--host", url.trim_end_matches('/')];
                 return Ok(owned(&[&["-f", &file][..], &users, &rest].concat()));
             }
         }

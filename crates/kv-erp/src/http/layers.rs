@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_LENGTH;
@@ -19,6 +19,7 @@ use tracing::Instrument as _;
 
 use super::faults;
 use super::locks::LOCK_ROUTE;
+use super::metrics::UnderWay;
 use super::problem::{self, Problem};
 use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
@@ -31,19 +32,18 @@ const UNMATCHED: &str = "unmatched";
 
 /// Gives a request its id, its bounds and its place in the metrics.
 pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
     let id = RequestId::of(request.headers());
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
     let method = request.method().clone();
+    let under_way = UnderWay::new(app.metrics(), route, &method);
     request.extensions_mut().insert(id.clone());
     let span = tracing::debug_span!("request", id = id.as_str(), %method, route);
     let bounds = Bounds::of(&app, &method, route);
     let response = bounded(bounds, &method, request, next).instrument(span).await;
     let mut response = problem::render(response, id.as_str());
     response.headers_mut().insert(X_REQUEST_ID, id.header());
-    let took = started.elapsed();
-    app.metrics().count(route, &method, response.status(), took);
+    let took = under_way.answered(response.status());
     tracing::debug!(id = id.as_str(), %method, route, status = response.status().as_u16(), took_us = took.as_micros(), "answered");
     response
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
 
@@ -28,7 +28,9 @@ const BUCKETS: [(u64, &str); 9] = [
 /// Methods with a series of their own; any other counts as the last.
 const METHODS: [&str; 6] = ["GET", "POST", "PATCH", "DELETE", "HEAD", "other"];
 /// Statuses with a series of their own; any other counts as the last.
-const STATUSES: [u16; 16] = [200, 201, 204, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503, 0];
+const STATUSES: [u16; 17] = [200, 201, 204, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, HUNG_UP, 500, 503, 0];
+/// Stands for an answer that nobody waited for: the caller hung up before it was made. nginx counts it so, too.
+const HUNG_UP: u16 = 499;
 
 /// Routes with series of their own. There are fewer; this bounds the table whatever happens.
 const MAX_ROUTES: usize = 256;
@@ -53,12 +55,40 @@ struct Series {
     sum_us: AtomicU64,
 }
 
+/// A request under way: counted when it is dropped, so also when its caller hung up and nobody works on it any more.
+pub(super) struct UnderWay<'a> {
+    metrics: &'a Metrics,
+    route: &'a str,
+    method: &'a Method,
+    started: Instant,
+    status: Option<StatusCode>,
+}
+
+impl<'a> UnderWay<'a> {
+    pub(super) fn new(metrics: &'a Metrics, route: &'a str, method: &'a Method) -> Self {
+        Self { metrics, route, method, started: Instant::now(), status: None }
+    }
+
+    /// Counts the request as answered with `status`, and says how long that took.
+    pub(super) fn answered(mut self, status: StatusCode) -> Duration {
+        self.status = Some(status);
+        self.started.elapsed()
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let status = self.status.map_or(HUNG_UP, |status| status.as_u16());
+        self.metrics.count(self.route, self.method, status, self.started.elapsed());
+    }
+}
+
 impl Metrics {
     /// Counts an answer. `route` is the matched pattern, never the path.
-    pub fn count(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {
+    fn count(&self, route: &str, method: &Method, status: u16, took: Duration) {
         let Some(route) = self.route(route) else { return };
         let series = &route.methods[place(&METHODS, &method.as_str())];
-        series.by_status[place(&STATUSES, &status.as_u16())].fetch_add(1, Ordering::Relaxed);
+        series.by_status[place(&STATUSES, &status)].fetch_add(1, Ordering::Relaxed);
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let bucket = BUCKETS.partition_point(|(bound_us, _)| *bound_us < took_us);
         series.buckets[bucket].fetch_add(1, Ordering::Relaxed);
@@ -165,9 +195,9 @@ mod tests {
     fn answers_and_latencies_are_counted_by_route_method_and_status() {
         let metrics = Metrics::default();
         for took_us in [900, 1_000, 1_001, 99_000_000] {
-            metrics.count("/a/{id}", &Method::GET, StatusCode::OK, Duration::from_micros(took_us));
+            metrics.count("/a/{id}", &Method::GET, 200, Duration::from_micros(took_us));
         }
-        metrics.count("/a/{id}", &Method::GET, StatusCode::IM_A_TEAPOT, Duration::ZERO);
+        metrics.count("/a/{id}", &Method::GET, 418, Duration::ZERO);
         let mut text = String::new();
         metrics.render(&mut text);
         for expected in [
@@ -186,10 +216,25 @@ mod tests {
     }
 
     #[test]
+    fn a_caller_who_hangs_up_is_counted() {
+        let metrics = Metrics::default();
+        drop(UnderWay::new(&metrics, "/a", &Method::GET));
+        UnderWay::new(&metrics, "/a", &Method::GET).answered(StatusCode::OK);
+        let mut text = String::new();
+        metrics.render(&mut text);
+        for expected in [
+            r#"kv_http_requests_total{route="/a",method="GET",status="200"} 1"#,
+            r#"kv_http_requests_total{route="/a",method="GET",status="499"} 1"#,
+        ] {
+            assert!(text.lines().any(|line| line == expected), "{expected} in\n{text}");
+        }
+    }
+
+    #[test]
     fn the_table_is_bounded() {
         let metrics = Metrics::default();
         for n in 0..MAX_ROUTES * 2 {
-            metrics.count(&n.to_string(), &Method::GET, StatusCode::OK, Duration::ZERO);
+            metrics.count(&n.to_string(), &Method::GET, 200, Duration::ZERO);
         }
         assert_eq!(metrics.routes.read().unwrap().len(), MAX_ROUTES);
     }

@@ -4,9 +4,11 @@
 //! verdict on any machine. All times are nanoseconds in integers, measured from the start of the run.
 //! Absent on purpose: HTTP. How a request is sent and when it came back is the engine's business.
 
+pub mod check;
 pub mod compare;
 pub mod failure;
 pub mod histogram;
+pub mod history;
 pub mod interval;
 pub mod row;
 pub mod run;

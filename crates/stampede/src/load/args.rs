@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use clap::Args;
 use stampede_model::schedule::Spacing;
-use stampede_model::threshold::Limit;
 use stampede_model::units::{parse_count, parse_duration, parse_rate};
-use stampede_report::summary::Detail;
 
+use super::outcome::OutcomeArgs;
 use super::stage::{LoadStage, Way};
 use crate::exit;
 
@@ -140,41 +139,8 @@ pub(crate) struct LoadArgs {
     #[arg(long, env = "STAMPEDE_EXPECT_STATUS", value_name = "STATUS", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(100..=999))]
     pub(crate) expect_status: Vec<u16>,
 
-    /// Limit to keep, such as 'p95<500ms', 'service.p99<1s', 'errors<0.1%', 'rps>900'; with 'abort' or 'abort 30s' behind it
-    /// the run ends when it breaks, not before that time; with 'for STEP' it is about that step. May be repeated.
-    #[arg(
-        long = "threshold",
-        env = "STAMPEDE_THRESHOLDS",
-        value_name = "LIMIT",
-        value_delimiter = ';',
-        conflicts_with = "no_thresholds"
-    )]
-    pub(crate) thresholds: Vec<Limit>,
-
-    /// Judge nothing, not even errors<1%.
-    #[arg(long, env = "STAMPEDE_NO_THRESHOLDS")]
-    pub(crate) no_thresholds: bool,
-
-    /// Hold the run against this baseline (or run file) when it has ended, and end with 4 when it is worse.
-    #[arg(long, env = "STAMPEDE_BASELINE", value_name = "NAME")]
-    pub(crate) baseline: Option<String>,
-
-    /// Folder of the baselines [default: .stampede/baselines].
-    #[arg(long, env = "STAMPEDE_BASELINES", value_name = "DIR")]
-    pub(crate) baseline_dir: Option<PathBuf>,
-
-    /// Write the run to a file that can be read again, whatever its ending.
-    #[arg(long, env = "STAMPEDE_JSON", value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-
-    /// Write the run to a file; its kind follows from the ending, such as .html, .json, .csv, .md or .xml (JUnit). May be
-    /// repeated.
-    #[arg(short = 'o', long = "output", env = "STAMPEDE_OUTPUT", value_name = "FILE", value_delimiter = ';')]
-    pub(crate) outputs: Vec<PathBuf>,
-
-    /// What is printed at the end: short, full, json or none.
-    #[arg(long, env = "STAMPEDE_SUMMARY", value_name = "KIND", default_value = "full")]
-    pub(crate) summary: Detail,
+    #[command(flatten)]
+    pub(crate) outcome: OutcomeArgs,
 
     /// Send one request and print it with its answer.
     #[arg(long, conflicts_with_all = ["requests", "duration", "rate", "dry_run", "json", "outputs", "thresholds", "stages"])]

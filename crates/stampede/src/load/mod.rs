@@ -7,6 +7,7 @@ mod args;
 mod finish;
 mod look;
 mod order;
+mod outcome;
 mod stage;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,8 +19,9 @@ pub(crate) use args::LoadArgs;
 pub(crate) use finish::{Files, environment, exit_of, report};
 pub(crate) use look::exchange;
 pub(crate) use order::read_body;
+pub(crate) use outcome::OutcomeArgs;
 
-use crate::compare::{Against, against};
+use crate::compare::against;
 use crate::exit::Exit;
 use crate::watch::{Heading, Show, watched};
 use crate::{Failure, print};
@@ -35,8 +37,7 @@ pub(crate) fn command(args: &LoadArgs) -> Result<Exit, Failure> {
     if args.once {
         return look::once(&order);
     }
-    let baseline =
-        args.baseline.as_deref().map(|word| Against::find(word, args.baseline_dir.as_deref())).transpose()?;
+    let baseline = args.outcome.against()?;
     if let Some(baseline) = &baseline {
         baseline.check(&order.plan.record())?;
     }

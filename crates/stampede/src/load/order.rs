@@ -64,9 +64,9 @@ impl Order {
         }
         plan.limits = thresholds(args);
         plan.check()?;
-        let files = Files { json: args.json.clone(), others: args.outputs.clone() };
+        let files = Files { json: args.outcome.json.clone(), others: args.outcome.outputs.clone() };
         files.check()?;
-        Ok(Self { thresholds: plan.limits.clone(), plan, files, summary: args.summary, noise: noise(args) })
+        Ok(Self { thresholds: plan.limits.clone(), plan, files, summary: args.outcome.summary, noise: noise(args) })
     }
 }
 
@@ -155,10 +155,10 @@ fn connections(count: u32) -> anyhow::Result<NonZeroU32> {
 }
 
 fn thresholds(args: &LoadArgs) -> Vec<Limit> {
-    if args.thresholds.is_empty() && !args.no_thresholds {
+    if args.outcome.thresholds.is_empty() && !args.outcome.no_thresholds {
         return vec![Limit::IMPLICIT];
     }
-    args.thresholds.clone()
+    args.outcome.thresholds.clone()
 }
 
 fn request(args: &LoadArgs) -> anyhow::Result<RequestPlan> {

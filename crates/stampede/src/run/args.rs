@@ -4,11 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use stampede_model::threshold::Limit;
 use stampede_model::units::{parse_count, parse_duration, parse_rate};
-use stampede_report::summary::Detail;
 
 use crate::exit;
+use crate::load::OutcomeArgs;
 
 /// Carry out a scenario file: who does what, how often, and what must hold.
 ///
@@ -20,40 +19,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) scenario: ScenarioArgs,
 
-    /// One more limit to keep, such as 'p95<500ms' or 'p95<500ms for GET /x'; with 'abort' or 'abort 30s' behind it the run
-    /// ends when it breaks. May be repeated.
-    #[arg(
-        long = "threshold",
-        env = "STAMPEDE_THRESHOLDS",
-        value_name = "LIMIT",
-        value_delimiter = ';',
-        conflicts_with = "no_thresholds"
-    )]
-    pub(crate) thresholds: Vec<Limit>,
-
-    /// Judge nothing, neither the file's limits nor errors<1%.
-    #[arg(long, env = "STAMPEDE_NO_THRESHOLDS")]
-    pub(crate) no_thresholds: bool,
-
-    /// Write the run to a file that can be read again, whatever its ending.
-    #[arg(long, env = "STAMPEDE_JSON", value_name = "FILE")]
-    pub(crate) json: Option<PathBuf>,
-
-    /// Hold the run against this baseline (or run file) when it has ended, and end with 4 when it is worse.
-    #[arg(long, env = "STAMPEDE_BASELINE", value_name = "NAME")]
-    pub(crate) baseline: Option<String>,
-
-    /// Folder of the baselines [default: .stampede/baselines].
-    #[arg(long, env = "STAMPEDE_BASELINES", value_name = "DIR")]
-    pub(crate) baseline_dir: Option<PathBuf>,
-
-    /// Write the run to a file; its kind follows from the ending. May be repeated.
-    #[arg(short = 'o', long = "output", env = "STAMPEDE_OUTPUT", value_name = "FILE", value_delimiter = ';')]
-    pub(crate) outputs: Vec<PathBuf>,
-
-    /// What is printed at the end: short, full, json or none.
-    #[arg(long, env = "STAMPEDE_SUMMARY", value_name = "KIND", default_value = "full")]
-    pub(crate) summary: Detail,
+    #[command(flatten)]
+    pub(crate) outcome: OutcomeArgs,
 
     /// Generator threads [default: cores less one].
     #[arg(long, env = "STAMPEDE_THREADS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]

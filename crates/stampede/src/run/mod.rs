@@ -21,7 +21,7 @@ pub(crate) use args::{RunArgs, ScenarioArgs};
 pub(crate) use outside::Disk;
 use outside::{WithHeaders, header_variable};
 
-use crate::compare::{Against, against};
+use crate::compare::against;
 use crate::exit::Exit;
 use crate::load::{Files, environment, exit_of, report};
 use crate::watch::{Heading, Show, watched};
@@ -44,19 +44,18 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Failure> {
     if args.once {
         return once(&plan);
     }
-    let files = Files { json: args.json.clone(), others: args.outputs.clone() };
+    let files = Files { json: args.outcome.json.clone(), others: args.outcome.outputs.clone() };
     files.check().map_err(Failure::usage)?;
     let mut load = load_plan(&plan).map_err(Failure::usage)?;
     if let Some(threads) = args.threads.and_then(std::num::NonZeroU32::new) {
         load.threads = threads;
     }
-    let baseline =
-        args.baseline.as_deref().map(|word| Against::find(word, args.baseline_dir.as_deref())).transpose()?;
+    let baseline = args.outcome.against()?;
     if let Some(baseline) = &baseline {
         baseline.check(&record(&plan, &load))?;
     }
     let run = carry_out(args, &plan, load)?;
-    report(&run, args.summary, &files).map_err(Failure::tool)?;
+    report(&run, args.outcome.summary, &files).map_err(Failure::tool)?;
     Ok(baseline.map_or(Exit::Pass, |baseline| against(&run, &baseline)).and(exit_of(&run)))
 }
 
@@ -110,17 +109,17 @@ fn list_scenario(list: &Path, headers: &[&str]) -> String {
 
 /// The file's limits and those of the command line.
 fn limits(args: &RunArgs, plan: &Plan) -> anyhow::Result<Vec<Limit>> {
-    if args.no_thresholds {
+    if args.outcome.no_thresholds {
         return Ok(Vec::new());
     }
-    for step in args.thresholds.iter().filter_map(|limit| limit.step.as_ref()) {
+    for step in args.outcome.thresholds.iter().filter_map(|limit| limit.step.as_ref()) {
         let names: Vec<&str> = plan.series.iter().map(|series| series.name.as_str()).collect();
         if !names.contains(&step.as_str()) {
             anyhow::bail!("--threshold: no step is called `{step}`; the steps are {}", names.join(", "));
         }
     }
     let mut limits = plan.limits.clone();
-    limits.extend(args.thresholds.iter().cloned());
+    limits.extend(args.outcome.thresholds.iter().cloned());
     if limits.is_empty() {
         limits.push(Limit::IMPLICIT);
     }

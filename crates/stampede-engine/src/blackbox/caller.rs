@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -22,8 +22,11 @@ pub struct Bench<'t> {
     url: String,
     dialer: Dialer,
     clock: Clock,
+    started_unix_ns: u64,
     /// Distinguishes this run's objects from those of any other.
     run: String,
+    /// Distinguishes benches of one run that stand at different addresses.
+    mark: String,
     made: Cell<u64>,
     sessions: RefCell<BTreeMap<String, Scope>>,
     environment: Scope,
@@ -52,7 +55,7 @@ impl<'t> Bench<'t> {
     pub fn new(target: &'t Target, url: &str, run: &str, environment: Scope) -> Result<Self, BenchError> {
         let endpoint = Endpoint::parse(url)?;
         let address = endpoint.reach(target.start.timeout)?;
-        let clock = Clock::start();
+        let (clock, started_unix_ns) = (Clock::start(), unix_ns());
         // A row may hold a thousand connections; the usual soft limit is about as many files.
         raise_open_files();
         Ok(Self {
@@ -60,11 +63,38 @@ impl<'t> Bench<'t> {
             url: url.trim_end_matches('/').to_owned(),
             dialer: Dialer::new(Origin::singly(&endpoint, address), clock),
             clock,
+            started_unix_ns,
             run: run.to_owned(),
+            mark: String::new(),
             made: Cell::new(0),
             sessions: RefCell::default(),
             environment,
         })
+    }
+
+    /// The same target at another of its addresses, on the same clock; users log in there anew. `number` tells it from
+    /// the others.
+    ///
+    /// # Errors
+    /// When the URL cannot be called or nobody listens there.
+    pub fn also_at(&self, url: &str, number: usize) -> Result<Self, BenchError> {
+        let mut other = Self::new(self.target, url, &self.run, self.environment.clone())?;
+        let endpoint = Endpoint::parse(url)?;
+        let address = endpoint.reach(self.timeout())?;
+        other.dialer = Dialer::new(Origin::singly(&endpoint, address), self.clock);
+        (other.clock, other.started_unix_ns) = (self.clock, self.started_unix_ns);
+        other.mark = format!("r{number}");
+        Ok(other)
+    }
+
+    /// Nanoseconds on the clock of all records.
+    pub(super) fn now_ns(&self) -> u64 {
+        self.clock.now_ns()
+    }
+
+    /// When that clock began, nanoseconds since 1970.
+    pub(super) fn started_unix_ns(&self) -> u64 {
+        self.started_unix_ns
     }
 
     /// The target.
@@ -75,7 +105,7 @@ impl<'t> Bench<'t> {
     /// A text no other request of this or another run has.
     pub(super) fn unique(&self) -> String {
         self.made.set(self.made.get() + 1);
-        format!("{}-{}", self.run, self.made.get())
+        format!("{}{}-{}", self.run, self.mark, self.made.get())
     }
 
     pub(super) fn timeout(&self) -> Duration {
@@ -172,6 +202,11 @@ impl<'t> Bench<'t> {
         }
         Ok(caller)
     }
+}
+
+fn unix_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// A target that cannot be asked at all.

@@ -7,7 +7,7 @@ use http::HeaderMap;
 use serde_json::Value;
 use stampede_model::interval::Interval;
 use stampede_model::row::Outcome;
-use stampede_model::target::{Request, Scope};
+use stampede_model::target::{Request, Scope, Status, TakePlace};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -88,7 +88,7 @@ impl Line {
         let body = body.freeze();
         match answer {
             Ok(answer) => {
-                let (outcome, taken) = read(prepared.request, answer.status, &body);
+                let (outcome, taken) = read(prepared.request, (answer.status, &answer.head), &body);
                 Answered { interval, outcome, taken, headers: answer.head, body }
             }
             Err(failure) => Answered {
@@ -102,31 +102,47 @@ impl Line {
     }
 }
 
-/// Judges an answer by its request.
-fn read(request: &Request, status: u16, body: &[u8]) -> (Outcome, Scope) {
-    let mut taken = Scope::default();
-    if request.refuse.iter().any(|refusal| refusal.code() == status) {
+/// Judges an answer by its request, and takes what is to be taken out of an expected answer or a refusal.
+fn read(request: &Request, (status, headers): (u16, &HeaderMap), body: &[u8]) -> (Outcome, Scope) {
+    let is_named = |list: &[Status]| list.iter().any(|known| known.code() == status);
+    let (is_expected, may_refuse) = (is_named(request.expect.as_ref()), is_named(&request.refuse));
+    // An answer that nothing is taken from need not be JSON.
+    let needs_json = may_refuse && request.refusal.is_some() || !request.take.is_empty();
+    let json = if needs_json { serde_json::from_slice::<Value>(body).ok() } else { None };
+    let is_refusal = may_refuse
+        && request.refusal.as_ref().is_none_or(|refusal| json.as_ref().is_some_and(|body| refusal.is_meant_by(body)));
+    if !is_expected && !is_refusal {
+        let text = String::from_utf8_lossy(body);
+        return (Outcome::Unexpected { status, body: text.chars().take(EXCERPT).collect() }, Scope::default());
+    }
+    let (taken, lacks) = take(request, headers, json.as_ref());
+    if is_refusal {
         return (Outcome::Refused { status }, taken);
     }
-    if !request.expect.as_ref().iter().any(|expected| expected.code() == status) {
-        let text = String::from_utf8_lossy(body);
-        return (Outcome::Unexpected { status, body: text.chars().take(EXCERPT).collect() }, taken);
+    match lacks {
+        Some(lacks) => (Outcome::Malformed { status, lacks }, taken),
+        None => (Outcome::Accepted { status }, taken),
     }
-    if request.take.is_empty() {
-        return (Outcome::Accepted { status }, taken);
-    }
-    let Ok(json) = serde_json::from_slice::<Value>(body) else {
-        return (Outcome::Malformed { status, lacks: "a JSON body".to_owned() }, taken);
-    };
-    for (name, pointer) in &request.take {
-        if let Some(value) = pointer.find(&json) {
-            taken.set(name.as_str(), value.clone())
-        } else {
-            let lacks = format!("`{name}` at {}", pointer.as_str());
-            return (Outcome::Malformed { status, lacks }, taken);
+}
+
+/// What is there, and the first thing that should be and is not.
+fn take(request: &Request, headers: &HeaderMap, json: Option<&Value>) -> (Scope, Option<String>) {
+    let (mut taken, mut lacks) = (Scope::default(), None);
+    for (name, from) in &request.take {
+        let found = match &from.place {
+            TakePlace::Body(pointer) => json.and_then(|json| pointer.find(json)).cloned(),
+            TakePlace::Header(header) => {
+                headers.get(header.as_str()).map(|value| Value::from(value.to_str().unwrap_or("(not text)")))
+            }
         };
+        match (found, &from.place) {
+            (Some(value), _) => drop(taken.set(name.as_str(), value)),
+            (None, _) if from.is_optional => {}
+            (None, TakePlace::Body(_)) if json.is_none() => lacks = lacks.or_else(|| Some("a JSON body".to_owned())),
+            (None, _) => lacks = lacks.or_else(|| Some(format!("`{name}` at {from}"))),
+        }
     }
-    (Outcome::Accepted { status }, taken)
+    (taken, lacks)
 }
 
 #[cfg(test)]
@@ -142,13 +158,35 @@ mod tests {
         .unwrap()
     }
 
+    fn read_body(request: &Request, status: u16, body: &[u8]) -> (Outcome, Scope) {
+        read(request, (status, &HeaderMap::new()), body)
+    }
+
+    #[test]
+    fn headers_are_taken_and_a_field_tells_a_refusal_from_other_conflicts() {
+        let request: Request = toml::from_str(
+            "method = 'POST'\npath = '/x'\nexpect = [201]\nrefuse = [409]\nrefusal = { at = '/code', is = ['short'] }\n\
+             take = { left = '/left?', again = 'header:x-again?' }",
+        )
+        .unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-again", "true".parse().unwrap());
+        let (outcome, taken) = read(&request, (409, &headers), br#"{"code":"short","left":3}"#);
+        assert_eq!(outcome, Outcome::Refused { status: 409 });
+        assert_eq!((taken.get("left"), taken.get("again")), (Some(&3.into()), Some(&"true".into())));
+        let (outcome, _) = read_body(&request, 409, br#"{"code":"busy"}"#);
+        assert_eq!(outcome.effect(), Effect::None);
+        assert!(matches!(outcome, Outcome::Unexpected { status: 409, .. }), "{outcome}");
+        assert_eq!(read_body(&request, 201, b"{}").0, Outcome::Accepted { status: 201 });
+    }
+
     #[test]
     fn an_answer_is_judged_by_its_requests_lists() {
-        let (outcome, taken) = read(&request(), 201, br#"{"items":[{"version":7}]}"#);
+        let (outcome, taken) = read_body(&request(), 201, br#"{"items":[{"version":7}]}"#);
         assert_eq!(outcome, Outcome::Accepted { status: 201 });
         assert_eq!(taken.get("version"), Some(&7.into()));
-        assert_eq!(read(&request(), 409, b"").0, Outcome::Refused { status: 409 });
-        let (outcome, _) = read(&request(), 503, b"try later");
+        assert_eq!(read_body(&request(), 409, b"").0, Outcome::Refused { status: 409 });
+        let (outcome, _) = read_body(&request(), 503, b"try later");
         assert_eq!(outcome, Outcome::Unexpected { status: 503, body: "try later".into() });
         assert_eq!(outcome.effect(), Effect::Unclear);
     }
@@ -156,9 +194,12 @@ mod tests {
     #[test]
     fn an_accepted_answer_without_its_fields_is_malformed() {
         assert_eq!(
-            read(&request(), 201, b"{}").0,
+            read_body(&request(), 201, b"{}").0,
             Outcome::Malformed { status: 201, lacks: "`version` at /items/0/version".into() }
         );
-        assert_eq!(read(&request(), 201, b"<html>").0, Outcome::Malformed { status: 201, lacks: "a JSON body".into() });
+        assert_eq!(
+            read_body(&request(), 201, b"<html>").0,
+            Outcome::Malformed { status: 201, lacks: "a JSON body".into() }
+        );
     }
 }

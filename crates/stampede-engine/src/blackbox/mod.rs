@@ -14,6 +14,7 @@ mod load;
 mod lock;
 mod stock;
 mod together;
+mod workload;
 
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,9 @@ use stampede_model::target::{Effort, Row, Target};
 use stampede_model::verdict::{RowReport, Ruling, Verdict};
 
 use crate::load::Control;
-pub use caller::Bench;
+pub use caller::{Bench, BenchError};
 pub use error::RowError;
+pub use workload::{WorkloadError, WorkloadSummary, run_workload};
 
 /// Runs one row and reports it. A row that cannot be run is reported as such, never as a pass.
 ///

@@ -107,7 +107,7 @@ async fn read_level(bench: &Bench<'_>, line: &mut Line, request: &Ref, level: &C
 }
 
 /// Reads the ledger page by page until a page is empty.
-async fn read_ledger(
+pub(super) async fn read_ledger(
     bench: &Bench<'_>,
     line: &mut Line,
     ledger: &Ledger,

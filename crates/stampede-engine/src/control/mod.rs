@@ -35,6 +35,7 @@ pub enum Afterwards {
 #[derive(Debug)]
 pub struct Running {
     url: String,
+    replicas: Vec<String>,
     // Fields are dropped from first to last: programs go before the servers they use, and all of them before their folder.
     processes: Vec<Launched>,
     servers: Servers,
@@ -75,7 +76,13 @@ impl Running {
         if afterwards == Afterwards::Leave && (start.postgres.is_some() || start.redis.is_some()) {
             return Err(ControlError::PrivateServersCannotStay);
         }
-        let mut running = Self { url: String::new(), processes: Vec::new(), servers: Servers::default(), folder: None };
+        let mut running = Self {
+            url: String::new(),
+            replicas: Vec::new(),
+            processes: Vec::new(),
+            servers: Servers::default(),
+            folder: None,
+        };
         let folder = if start.process.is_empty() { None } else { Some(place::folder()?) };
         running.servers = Servers::start(start).await?;
         let mut place = Place::new(bin, folder.as_ref().map(TempDir::path), environment);
@@ -83,18 +90,28 @@ impl Running {
             .urls(running.servers.postgres.as_ref().map(Postgres::url), running.servers.redis.as_ref().map(Redis::url));
         place.choose_ports(start).map_err(|source| ControlError::Port { source })?;
         running.url = place.fill(start.url.as_ref())?;
+        for url in &start.replicas {
+            running.replicas.push(place.fill(url.as_ref())?);
+        }
         for process in &start.process {
             let log_folder = folder.as_ref().map(|folder| folder.path().join("log"));
             running.processes.push(launch::launch(process, &place, log_folder.as_deref(), afterwards)?);
         }
         running.folder = folder;
-        ready::wait(&start.ready, &running.url, &mut running.processes).await?;
+        for url in std::iter::once(running.url.clone()).chain(running.replicas.clone()) {
+            ready::wait(&start.ready, &url, &mut running.processes).await?;
+        }
         Ok(running)
     }
 
     /// Where it answers.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where else it answers.
+    pub fn replicas(&self) -> &[String] {
+        &self.replicas
     }
 
     /// The first of its programs that has ended by itself, with the last lines of its log.

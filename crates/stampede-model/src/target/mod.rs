@@ -13,6 +13,7 @@ mod request;
 mod rows;
 mod start;
 mod template;
+mod workload;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,13 +23,16 @@ use toml::Spanned;
 
 pub use demand::Effort;
 pub use error::TargetError;
-pub use request::{HeaderName, Method, Pointer, Ref, Request, Session, SessionUse, Status, User};
+pub use request::{
+    HeaderName, Method, Pointer, Ref, Refusal, Request, Session, SessionUse, Status, TakeFrom, TakePlace, User,
+};
 pub use rows::{
     ConcurrencyRow, ExclusiveRow, Ledger, LedgerAmounts, LimitHeaders, LimiterKind, LoadRow, LockRow, QuickLoad,
     RateLimitRow, ResetForm, Row, StockRow,
 };
 pub use start::{Origin, PrivateServer, Process, Ready, Start};
 pub use template::{BadTemplate, JsonTemplate, MissingSlot, Scope, Template};
+pub use workload::{Resolve, Role, Roles, Workload};
 
 use error::Source;
 pub(crate) use error::nearest;
@@ -61,6 +65,11 @@ pub struct Target {
     lock: Vec<LockRow>,
     #[serde(default)]
     exclusive: Vec<ExclusiveRow>,
+    /// How an unknown outcome is learned after a workload.
+    pub resolve: Option<Resolve>,
+    /// What `stampede check` does.
+    #[serde(default)]
+    pub workload: Vec<Workload>,
 }
 
 impl Target {
@@ -97,6 +106,7 @@ impl Target {
     #[must_use]
     pub fn found_at(mut self, url: &str) -> Self {
         self.start.process.clear();
+        self.start.replicas.clear();
         self.start.postgres = None;
         self.start.redis = None;
         self.start.ready.within = self.start.ready.within.min(FOUND_WITHIN);

@@ -1,6 +1,7 @@
 //! Requests, users and the session between them, as a target file writes them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
@@ -31,9 +32,11 @@ pub struct Request {
     /// Statuses that mean "declined, and surely without effect": sold out, limited, busy.
     #[serde(default)]
     pub refuse: Vec<Status>,
-    /// What to read out of an expected answer: name -> JSON pointer.
+    /// What tells a refusal apart from other answers with the same status; without it the status alone does.
+    pub refusal: Option<Refusal>,
+    /// What to read out of an expected answer: name -> JSON pointer, or `header:NAME`. What is found is read out of a refusal too.
     #[serde(default)]
-    pub take: BTreeMap<String, Pointer>,
+    pub take: BTreeMap<String, TakeFrom>,
     /// Whether the user's session headers go along.
     #[serde(default)]
     pub session: SessionUse,
@@ -153,6 +156,64 @@ impl TryFrom<String> for Pointer {
     }
 }
 
+/// Where in an answer a value stands: `/pointer` or `header:NAME`, with a `?` behind it when it need not be there.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct TakeFrom {
+    /// The place.
+    pub place: TakePlace,
+    /// Whether an answer without it is a good one all the same.
+    pub is_optional: bool,
+}
+
+/// A place in an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TakePlace {
+    /// In the JSON body.
+    Body(Pointer),
+    /// In a header.
+    Header(HeaderName),
+}
+
+impl TryFrom<String> for TakeFrom {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (place, is_optional) = text.strip_suffix('?').map_or((text.as_str(), false), |place| (place, true));
+        let place = match place.strip_prefix("header:") {
+            Some(name) => TakePlace::Header(HeaderName::try_from(name.trim().to_owned())?),
+            None => TakePlace::Body(Pointer::try_from(place.to_owned())?),
+        };
+        Ok(Self { place, is_optional })
+    }
+}
+
+impl fmt::Display for TakeFrom {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            TakePlace::Body(pointer) => formatter.write_str(pointer.as_str()),
+            TakePlace::Header(name) => write!(formatter, "header {}", name.as_str()),
+        }
+    }
+}
+
+/// The field that makes a declining status a refusal: "sold out" and "being worked on elsewhere" may both be 409.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refusal {
+    /// Where it stands.
+    pub at: Pointer,
+    /// What it says when it is one.
+    pub is: Vec<String>,
+}
+
+impl Refusal {
+    /// Whether a body is that of a refusal.
+    pub fn is_meant_by(&self, body: &Value) -> bool {
+        self.at.find(body).and_then(Value::as_str).is_some_and(|word| self.is.iter().any(|known| known == word))
+    }
+}
+
 /// Whether a request is sent as a user or as nobody.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -196,6 +257,9 @@ mod tests {
         assert!(HeaderName::try_from("x token".to_owned()).is_err());
         assert_eq!(HeaderName::try_from("X-Token".to_owned()).unwrap().as_str(), "x-token");
         assert!(Pointer::try_from("id".to_owned()).is_err());
+        let header = TakeFrom::try_from("header:Idempotency-Replayed?".to_owned()).unwrap();
+        assert_eq!((header.to_string().as_str(), header.is_optional), ("header idempotency-replayed", true));
+        assert!(TakeFrom::try_from("header:a b".to_owned()).is_err() && TakeFrom::try_from("id?".to_owned()).is_err());
         let value = serde_json::json!({"items": [{"version": 7}]});
         assert_eq!(Pointer::try_from("/items/0/version".to_owned()).unwrap().find(&value), Some(&7.into()));
     }

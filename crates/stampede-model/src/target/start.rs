@@ -17,6 +17,9 @@ pub struct Start {
     pub name: String,
     /// `http://host:port`, with slots.
     pub url: Spanned<Template>,
+    /// Where else it is: further replicas of the same service, with slots.
+    #[serde(default)]
+    pub replicas: Vec<Spanned<Template>>,
     /// How it says that it is ready.
     pub ready: Ready,
     /// How long one answer may take.

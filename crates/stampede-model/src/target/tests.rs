@@ -82,7 +82,7 @@ fn values_are_checked_where_they_stand() {
         ("x-lock-token = \"{token}\"", "x-lock-token = \"{token\"", "never closed"),
         ("calls = 70", "calls = 60", "calls must be above limit"),
         ("simultaneous = 10", "simultaneous = 0", "released together"),
-        ("id = \"stock-no-oversell\"", "id = \"stock-all-succeed\"", "two rows are called"),
+        ("id = \"stock-no-oversell\"", "id = \"stock-all-succeed\"", "two rows or workloads are called"),
         ("session = \"none\"", "session = \"user\"", "would have to log in first"),
         ("\"{bin}/kv-erp\", \"up\"", "\"{bin}/kv-erp\", \"{postgres_url}\"", "slot `{postgres_url}`"),
         ("simultaneous_user = \"clerk2\"", "simultaneous_user = \"clerk1\"", "must differ"),

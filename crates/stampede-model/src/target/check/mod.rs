@@ -1,6 +1,7 @@
 //! The whole-file check: every name exists, every slot has a value where it is used, every field a row judges is taken.
 
 mod rows;
+mod workloads;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -31,7 +32,7 @@ pub(super) fn check(target: &Target, source: &Source<'_>) -> Check {
             Row::Exclusive(row) => checker.exclusive(row)?,
         }
     }
-    Ok(())
+    target.workload.iter().try_for_each(|workload| checker.workload(workload))
 }
 
 struct Checker<'a> {
@@ -61,7 +62,9 @@ impl Checker<'_> {
                 "write ready = { path = \"/readyz\", .. }",
             ));
         }
-        self.place_slots(start.url.as_ref(), start.url.span())?;
+        for url in std::iter::once(&start.url).chain(&start.replicas) {
+            self.place_slots(url.as_ref(), url.span())?;
+        }
         for process in &start.process {
             if process.command.as_ref().is_empty() {
                 let hint = "give the program and its arguments, as [\"{bin}/server\", \"--port\", \"{port}\"]";
@@ -156,10 +159,11 @@ impl Checker<'_> {
 
     fn ids(&self) -> Check {
         let mut seen = BTreeSet::new();
-        for row in self.target.rows() {
-            let id = row_id(&row);
+        let rows = self.target.rows();
+        let ids = rows.iter().map(row_id).chain(self.target.workload.iter().map(|workload| &workload.id));
+        for id in ids {
             if !seen.insert(id.as_ref().clone()) {
-                let message = format!("two rows are called `{}`", id.as_ref());
+                let message = format!("two rows or workloads are called `{}`", id.as_ref());
                 return Err(self.source.error(id.span(), message, "give each row an id of its own"));
             }
         }

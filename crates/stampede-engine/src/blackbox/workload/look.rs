@@ -1,0 +1,91 @@
+//! What a history keeps of an answer: what the request takes, and for some models a little more.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use serde_json::{Value, json};
+use stampede_model::history::{Fields, Operation, Outcome};
+
+use super::super::exchange::Answered;
+
+/// What every planted text begins with.
+pub(super) const CANARY: &str = "cnry-";
+
+/// What is read out of an answer beyond what its request takes.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Look {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// The planted texts in its head and body.
+    Canaries,
+    /// Versions and amounts of several objects: the object's name in the history, and the ending of what was taken for it.
+    Lines(Vec<(String, &'static str)>),
+    /// A digest of the body, so that two answers can be compared.
+    Digest,
+    /// The ids in the list that was taken as `found`.
+    Ids,
+}
+
+impl Look {
+    /// Fills an operation's output from its answer.
+    pub(super) fn at(&self, operation: &mut Operation, answered: &Answered) {
+        let taken = &answered.taken;
+        operation.output = taken.names().filter_map(|name| Some((name, taken.get(name)?.clone()))).collect();
+        if operation.outcome == Outcome::Info {
+            return;
+        }
+        match self {
+            Self::Plain => {}
+            Self::Canaries => drop(operation.output.set("canaries", canaries(answered))),
+            Self::Lines(keys) => operation.output = lines(keys, answered),
+            Self::Digest => {
+                let mut hasher = DefaultHasher::new();
+                answered.body.hash(&mut hasher);
+                operation.output.set("body", format!("{:016x}", hasher.finish()));
+            }
+            Self::Ids => drop(operation.output.set("ids", ids(taken.get("found")))),
+        }
+    }
+}
+
+/// The planted texts, each once.
+fn canaries(answered: &Answered) -> Vec<Value> {
+    let head = answered.headers.values().filter_map(|value| value.to_str().ok());
+    let body = String::from_utf8_lossy(&answered.body);
+    let mut found: Vec<Value> = Vec::new();
+    for text in head.chain([&*body]) {
+        for (at, _) in text.match_indices(CANARY) {
+            let rest = &text[at..];
+            let is_part = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
+            let end = rest.find(|letter| !is_part(letter)).unwrap_or(rest.len());
+            let canary = Value::from(&rest[..end]);
+            if !found.contains(&canary) {
+                found.push(canary);
+            }
+        }
+    }
+    found
+}
+
+fn lines(keys: &[(String, &str)], answered: &Answered) -> Fields {
+    let line = |(key, ending): &(String, &str)| {
+        let field = |name: &str| answered.taken.get(&format!("{name}{ending}")).cloned();
+        let mut line = json!({"key": key, "version": field("version")?});
+        if let (Some(available), Some(object)) = (field("available"), line.as_object_mut()) {
+            object.insert("available".to_owned(), available);
+        }
+        Some(line)
+    };
+    let lines: Vec<Value> = keys.iter().filter_map(line).collect();
+    if lines.is_empty() { Fields::new() } else { Fields::new().with("lines", lines) }
+}
+
+/// Ids of a list whose rows are ids or objects with an `id`; one object that is no list is a list of one.
+fn ids(found: Option<&Value>) -> Vec<Value> {
+    let id = |row: &Value| row.get("id").cloned().unwrap_or_else(|| row.clone());
+    match found {
+        Some(Value::Array(rows)) => rows.iter().map(id).collect(),
+        Some(Value::Null) | None => Vec::new(),
+        Some(one) => vec![id(one)],
+    }
+}

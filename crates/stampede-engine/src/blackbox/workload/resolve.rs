@@ -1,0 +1,115 @@
+//! Unknown outcomes made known: the same request is sent again with the same key of idempotency, when nobody else acts.
+//!
+//! An answer that says it repeats an earlier one proves that the first attempt took effect, and shows what it saw. One that is new
+//! proves that the first had not, and, the key being used up, never will; the resent request is then an operation of its own.
+//! A refusal proves nothing: the first may still be on its way. It stays unknown.
+
+use std::io::Write;
+use std::time::Duration;
+
+use stampede_model::history::{Operation, Outcome};
+use stampede_model::row::Outcome as Seen;
+use stampede_model::target::TakePlace;
+use tokio::time::sleep;
+
+use super::super::caller::Bench;
+use super::super::exchange::{Answered, Line};
+use super::WorkloadError;
+use super::client::Shared;
+use super::recorder::Pending;
+
+/// How often a request is sent again before its outcome stays unknown.
+const TRIES: u32 = 20;
+/// Pause between two tries: the first attempt may still be at work.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Resolves all pending operations that can be, and writes each.
+pub(super) async fn resolve<W: Write>(shared: &Shared<'_, '_, W>, bench: &Bench<'_>) -> Result<(), WorkloadError> {
+    let pending = std::mem::take(&mut shared.recorder.borrow_mut().pending);
+    if pending.is_empty() {
+        return Ok(());
+    }
+    let mut line = None;
+    for pending in pending {
+        let outcome = ask(bench, &mut line, &pending).await;
+        settle(shared, pending, outcome).map_err(WorkloadError::History)?;
+    }
+    Ok(())
+}
+
+/// What a resent request said.
+enum Said {
+    /// It repeats the first one's answer.
+    Repeats(Box<Answered>),
+    /// It took effect itself.
+    Anew(Box<Answered>),
+    /// Nothing that helps.
+    Nothing,
+}
+
+async fn ask(bench: &Bench<'_>, line: &mut Option<Line>, pending: &Pending<'_>) -> Said {
+    let Some(resolve) = &bench.target().resolve else { return Said::Nothing };
+    if pending.operation.idempotency_key.is_none() {
+        return Said::Nothing;
+    }
+    for _ in 0..TRIES {
+        if line.is_none() {
+            *line = bench.open_line().await.ok();
+        }
+        let Some(mut open) = line.take() else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        if !open.is_ready().await {
+            continue;
+        }
+        let answered = open.call(&pending.prepared).await;
+        if !matches!(answered.outcome, Seen::NoAnswer { .. }) {
+            *line = Some(open);
+        }
+        let is_repeated = match &resolve.replayed.place {
+            TakePlace::Header(header) => answered.header(header.as_str()).is_some_and(|value| value != "false"),
+            TakePlace::Body(pointer) => serde_json::from_slice(&answered.body)
+                .is_ok_and(|body| pointer.find(&body).and_then(serde_json::Value::as_bool) == Some(true)),
+        };
+        match answered.outcome {
+            Seen::Accepted { .. } | Seen::Malformed { .. } if is_repeated => return Said::Repeats(Box::new(answered)),
+            Seen::Accepted { .. } | Seen::Malformed { .. } => return Said::Anew(Box::new(answered)),
+            _ => sleep(PAUSE).await,
+        }
+    }
+    Said::Nothing
+}
+
+fn settle<W: Write>(shared: &Shared<'_, '_, W>, pending: Pending<'_>, said: Said) -> std::io::Result<()> {
+    let mut recorder = shared.recorder.borrow_mut();
+    let mut first = pending.operation;
+    match said {
+        Said::Nothing => return recorder.write(&first),
+        Said::Repeats(answered) => {
+            first.outcome = Outcome::Ok;
+            first.return_ns = Some(answered.interval.return_ns);
+            pending.look.at(&mut first, &answered);
+            first.note = format!("{}; a resent request repeats its answer", first.note);
+        }
+        Said::Anew(answered) => {
+            let (id, process) = (recorder.operation(), recorder.process());
+            let mut second = Operation {
+                id,
+                process,
+                call_ns: answered.interval.call_ns,
+                return_ns: Some(answered.interval.return_ns),
+                outcome: Outcome::Ok,
+                note: format!("the request of operation {} sent again: {}", first.id, answered.outcome),
+                ..first.clone()
+            };
+            pending.look.at(&mut second, &answered);
+            recorder.write(&second)?;
+            first.outcome = Outcome::Fail;
+            first.return_ns = Some(answered.interval.return_ns);
+            first.note = format!("{}; a resent request found that it had no effect", first.note);
+        }
+    }
+    recorder.resolved += 1;
+    recorder.write(&first)
+}

@@ -9,12 +9,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, ProvisionError, Provisioner};
-use kv_store::admin;
+use kv_store::{Store, StoreConfig, admin};
 
 use crate::cli::{AdminCommand, AdminConnection, MigrateArgs};
 use crate::config;
 use crate::credentials::password;
 use crate::credentials::token::{Token, TokenKind};
+use crate::demo;
 use crate::failure::Failure;
 
 const FLAG: &str = "--database-url";
@@ -28,6 +29,19 @@ pub async fn migrate(args: &MigrateArgs) -> Result<(), Failure> {
     let password = args.app_password_file.as_deref().map(first_line).transpose()?;
     admin::migrate(&config, password.as_deref()).await.map_err(|error| reached(&error, "migrating the schema"))?;
     tracing::info!(version = %admin::migrations_fingerprint(), "the schema is up to date");
+    match password {
+        Some(password) if args.demo => fill(&config, &password).await,
+        _ => Ok(()),
+    }
+}
+
+/// Fills an empty database with the demonstration's data; says nothing of it, because its passwords are no secret.
+async fn fill(superuser: &tokio_postgres::Config, app_password: &str) -> Result<(), Failure> {
+    let mut provisioner = Provisioner::connect(superuser).await.map_err(|error| refused(&error))?;
+    let mut service = superuser.clone();
+    service.user(crate::up::APP_ROLE).password(app_password);
+    let store = Store::open(&StoreConfig::new(service)).map_err(|error| Failure::of(&error))?;
+    demo::seed(&mut provisioner, &store).await.map_err(|error| Failure::of(&error))?;
     Ok(())
 }
 

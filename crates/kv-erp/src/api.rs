@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::ApiArgs;
 use crate::config::{self, ServiceConfig};
 use crate::failure::Failure;
-use crate::{http, serve, service, signals};
+use crate::{serve, service, signals};
 
 /// Runs until a signal comes.
 ///
@@ -25,7 +25,7 @@ pub async fn run(args: &ApiArgs) -> Result<(), Failure> {
     // Nobody need read it; a closed stdout is no reason not to serve.
     writeln!(std::io::stdout(), "kv-erp listens on http://{address}").ok();
     tracing::info!(%address, redis = config.redis.is_some(), "serving");
-    serve::serve(listener, http::router(app), closing).await;
+    serve::serve(listener, app, closing).await;
     tracing::info!("stopped");
     Ok(())
 }

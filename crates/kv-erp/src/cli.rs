@@ -127,6 +127,9 @@ pub struct MigrateArgs {
     /// A file with the password to give to the service's role kv_app; its first line counts.
     #[arg(long, env = "KV_APP_PASSWORD_FILE", value_name = "FILE")]
     pub app_password_file: Option<PathBuf>,
+    /// Then fill an empty database with the demonstration's tenants, accounts, catalogue and stock, as `kv-erp up --demo` does.
+    #[arg(long, env = "KV_DEMO", action = ArgAction::SetTrue, value_parser = BoolishValueParser::new(), requires = "app_password_file")]
+    pub demo: bool,
 }
 
 /// `kv-erp admin ..`.

@@ -25,7 +25,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
+use crate::app::App;
 use crate::failure::Failure;
+use crate::http;
+use crate::http::metrics::Arrival;
 
 /// Connections at a time; the next one waits in the system's queue.
 const MAX_CONNECTIONS: usize = 16_384;
@@ -60,15 +63,23 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves until `stop`, then drains.
-pub async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
+/// The service, and where what it never sees is counted.
+#[derive(Clone)]
+struct Face {
+    router: Router,
+    app: App,
+}
+
+/// Serves `app` until `stop`, then drains.
+pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
+    let face = Face { router: http::router(app.clone()), app };
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     while let Some((stream, peer)) = accept(&listener, &stop).await {
         let Ok(place) = Arc::clone(&places).acquire_owned().await else { break };
-        let (router, stop) = (router.clone(), stop.clone());
+        let (face, stop) = (face.clone(), stop.clone());
         connections.spawn(async move {
-            connection(stream, peer, router, stop).await;
+            connection(stream, peer, face, stop).await;
             drop(place);
         });
     }
@@ -98,12 +109,16 @@ async fn accept(listener: &TcpListener, stop: &CancellationToken) -> Option<(Tcp
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken) {
+async fn connection(stream: TcpStream, peer: SocketAddr, face: Face, stop: CancellationToken) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "a client left at once");
         return;
     }
-    let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), peer, request));
+    // A caller may be gone before the future of its answer is looked at for the first time: it is then dropped unseen.
+    let service = service_fn(move |request: Request<Incoming>| {
+        let arrival = Arrival::new(face.app.clone(), request.method().clone());
+        answer((face.router.clone(), arrival), peer, request)
+    });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     builder
@@ -124,7 +139,12 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, stop: C
     }
 }
 
-async fn answer(mut router: Router, peer: SocketAddr, request: Request<Incoming>) -> Result<Response, Infallible> {
+async fn answer(
+    (mut router, arrival): (Router, Arrival),
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    arrival.begun();
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
     router.call(request).await

@@ -3,6 +3,7 @@
 //! The rounds alternate, so that whatever else the machine does meets both; the ratio of the medians is what counts.
 //! Absent on purpose: a verdict. The figures go into `docs/benchmarks.md` by hand, with the command.
 
+mod compare;
 mod generator;
 mod generator_server;
 mod list;
@@ -53,6 +54,8 @@ enum Name {
     Generator,
     /// A server that stands still for a while, as this load generator and others report it.
     Stall,
+    /// What `stampede compare` says of twenty pairs of runs against one server, and of twenty against one 10 % slower.
+    Compare,
 }
 
 /// Where the programs are, and how to measure.
@@ -89,6 +92,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Name::List => runtime.block_on(list::run(&bench))?,
         Name::Generator => generator::run(&bench, &args.generator)?,
         Name::Stall => stall::run(&bench)?,
+        Name::Compare => compare::run(&bench)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -19,16 +19,13 @@ use tracing::Instrument as _;
 
 use super::faults;
 use super::locks::LOCK_ROUTE;
-use super::metrics::UnderWay;
+use super::metrics::{UNMATCHED, UnderWay};
 use super::problem::{self, Problem};
 use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::app::App;
 
 /// The largest body that is read.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
-
-/// The label of requests that no route matched.
-const UNMATCHED: &str = "unmatched";
 
 /// Gives a request its id, its bounds and its place in the metrics.
 pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Next) -> Response {

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
 
+use crate::app::App;
+
 /// Upper bounds of the latency buckets in microseconds, and as Prometheus prints them.
 const BUCKETS: [(u64, &str); 9] = [
     (1_000, "0.001"),
@@ -24,6 +26,9 @@ const BUCKETS: [(u64, &str); 9] = [
     (1_000_000, "1"),
     (10_000_000, "10"),
 ];
+
+/// The label of requests that no route matched.
+pub(super) const UNMATCHED: &str = "unmatched";
 
 /// Methods with a series of their own; any other counts as the last.
 const METHODS: [&str; 6] = ["GET", "POST", "PATCH", "DELETE", "HEAD", "other"];
@@ -80,6 +85,32 @@ impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         let status = self.status.map_or(HUNG_UP, |status| status.as_u16());
         self.metrics.count(self.route, self.method, status, self.started.elapsed());
+    }
+}
+
+/// A request whose head was read and which nobody has looked at yet: counted when it is dropped so.
+pub(crate) struct Arrival {
+    app: App,
+    method: Method,
+    is_begun: bool,
+}
+
+impl Arrival {
+    pub(crate) fn new(app: App, method: Method) -> Self {
+        Self { app, method, is_begun: false }
+    }
+
+    /// From here on the request is counted by the route that answers it.
+    pub(crate) fn begun(mut self) {
+        self.is_begun = true;
+    }
+}
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        if !self.is_begun {
+            self.app.metrics().count(UNMATCHED, &self.method, HUNG_UP, Duration::ZERO);
+        }
     }
 }
 

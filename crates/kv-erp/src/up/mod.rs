@@ -20,12 +20,13 @@ use crate::cli::UpArgs;
 use crate::config::ServiceConfig;
 use crate::demo::{self, Demo};
 use crate::failure::Failure;
-use crate::{http, serve, service, signals};
+use crate::{serve, service, signals};
 use folder::DataFolder;
 
 /// The database's name, as the guide has it.
 const DATABASE: &str = "kv_saas_erp";
-const APP_ROLE: &str = "kv_app";
+/// The role that the service logs in as.
+pub(crate) const APP_ROLE: &str = "kv_app";
 /// Connections for PostgreSQL's own superuser and for people who look in.
 const SPARE_CONNECTIONS: usize = 24;
 
@@ -62,7 +63,7 @@ pub async fn run(args: &UpArgs) -> Result<(), Failure> {
     tracing::info!(%address, folder = %folder.path().display(), redis = config.redis.is_some(), "serving");
     let guardian_stop = CancellationToken::new();
     let guardian = tokio::spawn(guardian::keep_running(postgres, guardian_stop.clone()));
-    serve::serve(listener, http::router(app), closing).await;
+    serve::serve(listener, app, closing).await;
     guardian_stop.cancel();
     if guardian.await.is_err() {
         tracing::error!("the private PostgreSQL's guardian panicked; the server stops with this process");

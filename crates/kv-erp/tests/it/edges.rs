@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use kv_erp::app::HttpSettings;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use crate::service::{header, serve};
+use crate::service::{Backend, app, header, serve};
 use crate::wire;
 use crate::world::World;
 
@@ -94,7 +95,7 @@ async fn probes_and_metrics_need_nobody() {
 #[tokio::test]
 async fn over_a_socket_requests_follow_each_other_and_a_drain_lets_the_last_one_finish() {
     let world = World::new().await;
-    let (address, stop, serving) = serve(world.router.clone());
+    let (address, stop, serving) = serve(app(&world.store, Backend::InProcess, HttpSettings::default()).await);
     let mut connection = wire::Connection::open(address).await;
     for _ in 0..3 {
         assert_eq!(connection.exchange("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.status, 200);
@@ -109,4 +110,27 @@ async fn over_a_socket_requests_follow_each_other_and_a_drain_lets_the_last_one_
     assert_eq!(slow.finish("{}").await.status, 422);
     tokio::time::timeout(Duration::from_secs(5), serving).await.expect("drained").unwrap();
     assert!(tokio::net::TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+/// Some of these callers are gone before their request is looked at, some while it is worked on, some when it is answered.
+#[tokio::test]
+async fn callers_who_hang_up_at_once_are_all_counted() {
+    const CALLERS: u64 = 200;
+    let world = World::new().await;
+    let (address, stop, serving) = serve(app(&world.store, Backend::InProcess, HttpSettings::default()).await);
+    for _ in 0..CALLERS {
+        let mut connection = wire::Connection::open(address).await;
+        connection.send("GET /api/v1/customers HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    }
+    let mut counted = 0;
+    while counted < CALLERS {
+        let metrics = wire::ask(address, "GET /metrics", None, None).await.unwrap().body;
+        let lines =
+            metrics.lines().filter(|line| line.starts_with("kv_http_requests_total") && !line.contains("/metrics"));
+        counted = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).sum();
+        assert!(counted <= CALLERS, "{metrics}");
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(5), serving).await.expect("drained").unwrap();
 }

@@ -120,11 +120,11 @@ pub(crate) fn header<'a>(answer: &'a Answer, name: &str) -> &'a str {
     value.to_str().unwrap()
 }
 
-/// Serves a router on a free port until the returned token is cancelled.
-pub(crate) fn serve(router: Router) -> (SocketAddr, tokio_util::sync::CancellationToken, tokio::task::JoinHandle<()>) {
+/// Serves an app on a free port until the returned token is cancelled.
+pub(crate) fn serve(app: App) -> (SocketAddr, tokio_util::sync::CancellationToken, tokio::task::JoinHandle<()>) {
     let listener = kv_erp::serve::bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = listener.local_addr().unwrap();
     let stop = tokio_util::sync::CancellationToken::new();
-    let serving = tokio::spawn(kv_erp::serve::serve(listener, router, stop.clone()));
+    let serving = tokio::spawn(kv_erp::serve::serve(listener, app, stop.clone()));
     (address, stop, serving)
 }

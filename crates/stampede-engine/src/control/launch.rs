@@ -18,6 +18,8 @@ use super::place::Place;
 
 /// Lines of a log that are shown.
 const LOG_LINES: usize = 20;
+/// How long a program that does one thing may take.
+const ONCE: Duration = Duration::from_mins(2);
 /// How often a detached program's end is looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -108,6 +110,25 @@ impl Launched {
     pub(super) fn death(&mut self) -> Option<ControlError> {
         let status = self.exit_status()?;
         Some(ControlError::Died { name: self.name.clone(), how: status.to_string(), log: self.log_tail() })
+    }
+
+    /// Waits for the good end of a program that does one thing.
+    pub(super) async fn finish(&mut self) -> Result<(), ControlError> {
+        let deadline = Instant::now() + ONCE;
+        loop {
+            match self.exit_status() {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => {
+                    let (name, how) = (self.name.clone(), status.to_string());
+                    return Err(ControlError::Died { name, how, log: self.log_tail() });
+                }
+                None if Instant::now() >= deadline => {
+                    let how = format!("not within {} s", ONCE.as_secs());
+                    return Err(ControlError::Died { name: self.name.clone(), how, log: self.log_tail() });
+                }
+                None => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
     }
 
     fn exit_status(&mut self) -> Option<ExitStatus> {

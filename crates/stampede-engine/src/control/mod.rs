@@ -95,7 +95,12 @@ impl Running {
         }
         for process in &start.process {
             let log_folder = folder.as_ref().map(|folder| folder.path().join("log"));
-            running.processes.push(launch::launch(process, &place, log_folder.as_deref(), afterwards)?);
+            let mut launched = launch::launch(process, &place, log_folder.as_deref(), afterwards)?;
+            if process.once {
+                launched.finish().await?;
+            } else {
+                running.processes.push(launched);
+            }
         }
         running.folder = folder;
         for url in std::iter::once(running.url.clone()).chain(running.replicas.clone()) {

@@ -47,6 +47,11 @@ impl Place {
     }
 
     pub(super) fn urls(&mut self, postgres: Option<String>, redis: Option<String>) {
+        // For programs that come as another role than the superuser in the URL.
+        let address = postgres.as_ref().and_then(|url| url.rsplit_once('@')?.1.split('/').next().map(str::to_owned));
+        if let Some(address) = address {
+            self.scope.set("postgres_address", address);
+        }
         for (slot, url) in [("postgres_url", postgres), ("redis_url", redis)] {
             if let Some(url) = url {
                 self.scope.set(slot, url);

@@ -14,11 +14,13 @@ mod connection;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use rand::rngs::SmallRng;
+use rand::{RngExt as _, SeedableRng as _};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, oneshot};
@@ -29,16 +31,29 @@ use crate::process::raise_open_files;
 
 /// The body of every answer.
 pub const BODY: &str = r#"{"id":1234567,"name":"a customer of some length","status":"active","n":1234}"#;
+/// The longest drawn time, in medians.
+const LONGEST_TIMES: f64 = 50.0;
 /// How long to wait when no connection can be taken, so that running out of files is not a busy loop.
 const NO_FILE_LEFT: Duration = Duration::from_millis(10);
 
 /// What the server does with a request besides answering it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Habits {
     /// Time before each answer; whole milliseconds, by tokio's timer.
     pub delay: Duration,
+    /// How the time before an answer varies; always the same without.
+    pub spread: Option<Spread>,
     /// When the whole server stands still.
     pub freeze: Option<Freeze>,
+}
+
+/// Times before answers that are drawn log-normally, with [`Habits::delay`] as their median.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// Standard deviation of the time's logarithm; 0.3 makes the 99th percentile twice the median.
+    pub sigma: f64,
+    /// Where the dice start.
+    pub seed: u64,
 }
 
 /// A time in which the whole server stands still.
@@ -63,6 +78,7 @@ pub struct NullServer {
 #[derive(Debug)]
 struct Shared {
     delay: Duration,
+    spread: Option<Mutex<(f64, SmallRng)>>,
     requests: AtomicU64,
     first: Notify,
 }
@@ -77,7 +93,13 @@ impl NullServer {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?;
         let address = listener.local_addr()?;
-        let shared = Arc::new(Shared { delay: habits.delay, requests: AtomicU64::new(0), first: Notify::new() });
+        let dice = |spread: Spread| Mutex::new((spread.sigma, SmallRng::seed_from_u64(spread.seed)));
+        let shared = Arc::new(Shared {
+            delay: habits.delay,
+            spread: habits.spread.map(dice),
+            requests: AtomicU64::new(0),
+            first: Notify::new(),
+        });
         let (stop, stopped) = oneshot::channel();
         let for_thread = Arc::clone(&shared);
         let thread = thread::Builder::new()
@@ -154,8 +176,18 @@ impl Shared {
             self.first.notify_one();
         }
         if !self.delay.is_zero() {
-            tokio::time::sleep(self.delay).await;
+            tokio::time::sleep(self.drawn()).await;
         }
+    }
+
+    /// The time before the next answer.
+    fn drawn(&self) -> Duration {
+        let Some(spread) = &self.spread else { return self.delay };
+        let (sigma, dice) = &mut *spread.lock().unwrap_or_else(PoisonError::into_inner);
+        // Box and Muller: a standard normal from two uniform draws; the first must not be 0.
+        let (radius, angle) = (1.0 - dice.random::<f64>(), dice.random::<f64>());
+        let normal = (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos();
+        self.delay.mul_f64((*sigma * normal).exp().min(LONGEST_TIMES))
     }
 }
 
@@ -226,7 +258,7 @@ mod tests {
     fn a_delay_delays_and_a_frozen_server_answers_nothing() {
         let (delay, lasting) = (Duration::from_millis(20), Duration::from_millis(300));
         let request = "GET / HTTP/1.1\r\nconnection: close\r\n\r\n";
-        let slow = NullServer::start(Habits { delay, freeze: None }).unwrap();
+        let slow = NullServer::start(Habits { delay, ..Habits::default() }).unwrap();
         let before = Instant::now();
         exchange(&slow, request);
         assert!(before.elapsed() >= delay);
@@ -242,6 +274,24 @@ mod tests {
             longest = longest.max(before.elapsed());
         }
         assert!(longest >= lasting / 2, "nothing waited longer than {longest:?}");
+    }
+
+    #[test]
+    fn drawn_delays_are_log_normal_and_repeat_with_their_seed() {
+        let delay = Duration::from_millis(20);
+        let drawn = |seed| {
+            let spread = Some(Mutex::new((0.3, SmallRng::seed_from_u64(seed))));
+            let shared = Shared { delay, spread, requests: AtomicU64::new(0), first: Notify::new() };
+            let mut all: Vec<Duration> = (0..20_001).map(|_| shared.drawn()).collect();
+            let in_order = all.clone();
+            all.sort_unstable();
+            (in_order, all[10_000].as_secs_f64() * 1e3, all[19_801].as_secs_f64() * 1e3)
+        };
+        let (first, median, p99) = drawn(1);
+        // exp(0.3 x 2.326) is 2.009.
+        assert!((19.5..20.5).contains(&median) && (38.5..42.0).contains(&p99), "{median} {p99}");
+        assert_eq!(first, drawn(1).0);
+        assert_ne!(first, drawn(2).0);
     }
 
     #[test]

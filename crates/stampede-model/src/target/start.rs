@@ -62,6 +62,9 @@ pub struct Process {
     /// Environment variables beside the inherited ones.
     #[serde(default)]
     pub env: BTreeMap<String, Spanned<Template>>,
+    /// Whether it does one thing and ends, such as a migration: what follows waits for its good end.
+    #[serde(default)]
+    pub once: bool,
 }
 
 /// A private server the target needs.

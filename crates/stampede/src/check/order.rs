@@ -29,10 +29,10 @@ pub(crate) struct Order {
 impl Order {
     pub(super) fn from_args(args: &CheckArgs, file: &Path) -> anyhow::Result<Self> {
         let name = file.display().to_string();
-        let text = std::fs::read_to_string(file).map_err(|error| {
-            anyhow!("cannot read {name}: {error}\nhint: name a target file such as targets/kv-erp.toml")
-        })?;
-        let mut target = Target::parse(&name, &text)?;
+        let mut target = read(file)?;
+        if let Some(start) = &args.start {
+            target.start = read(start).context("--start")?.start;
+        }
         for url in &args.url {
             let endpoint = Endpoint::parse(url).context("--url")?;
             if endpoint.path().as_str() != "/" {
@@ -57,6 +57,14 @@ impl Order {
             search_steps: args.search_steps,
         })
     }
+}
+
+fn read(file: &Path) -> anyhow::Result<Target> {
+    let name = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        anyhow!("cannot read {name}: {error}\nhint: name a target file such as targets/kv-erp.toml")
+    })?;
+    Ok(Target::parse(&name, &text)?)
 }
 
 /// The chosen workloads with the numbers of the command line.

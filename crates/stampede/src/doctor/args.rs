@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use stampede_engine::null_server::{Freeze, Habits};
+use stampede_engine::null_server::{Freeze, Habits, Spread};
 use stampede_model::units::parse_duration;
 
 use crate::exit;
@@ -42,6 +42,20 @@ pub(crate) struct DoctorArgs {
     #[arg(long, value_name = "TIME", requires = "serve_null", value_parser = parse_duration, help_heading = "A server to measure against")]
     pub(crate) delay: Option<Duration>,
 
+    /// How that time varies: standard deviation of its logarithm; 0.3 makes the 99th percentile twice the median.
+    #[arg(long, value_name = "SIGMA", requires = "delay", value_parser = parse_sigma, help_heading = "A server to measure against")]
+    pub(crate) spread: Option<f64>,
+
+    /// Where the dice of --spread start.
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "spread",
+        default_value_t = 1,
+        help_heading = "A server to measure against"
+    )]
+    pub(crate) seed: u64,
+
     /// When it stands still, counted from its first request.
     #[arg(long, value_name = "TIME", requires = "freeze_for", value_parser = parse_duration, help_heading = "A server to measure against")]
     pub(crate) freeze_after: Option<Duration>,
@@ -55,7 +69,8 @@ impl DoctorArgs {
     /// How the server that does nothing behaves.
     pub(super) fn habits(&self) -> Habits {
         let freeze = self.freeze_for.map(|lasting| Freeze { after: self.freeze_after.unwrap_or_default(), lasting });
-        Habits { delay: self.delay.unwrap_or_default(), freeze }
+        let spread = self.spread.map(|sigma| Spread { sigma, seed: self.seed });
+        Habits { delay: self.delay.unwrap_or_default(), spread, freeze }
     }
 }
 
@@ -70,7 +85,15 @@ pub(super) fn serving(habits: Habits) -> Vec<String> {
         add("--freeze-after", after);
         add("--freeze-for", lasting);
     }
+    if let Some(Spread { sigma, seed }) = habits.spread {
+        words.extend(["--spread".to_owned(), sigma.to_string(), "--seed".to_owned(), seed.to_string()]);
+    }
     words
+}
+
+fn parse_sigma(text: &str) -> Result<f64, String> {
+    let sigma: f64 = text.parse().map_err(|_| format!("`{text}` is no number"))?;
+    if (0.0..=2.0).contains(&sigma) { Ok(sigma) } else { Err(format!("{text} is not within 0 and 2")) }
 }
 
 /// Below a fifth of a second a probe at 1,000/s has too few requests for a 99th percentile.
@@ -95,7 +118,8 @@ mod tests {
     #[test]
     fn the_words_for_a_server_give_its_habits_again() {
         let freeze = Some(Freeze { after: Duration::from_millis(1_500), lasting: Duration::from_secs(2) });
-        for habits in [Habits::default(), Habits { delay: Duration::from_micros(2_500), freeze }] {
+        let spread = Some(Spread { sigma: 0.25, seed: 7 });
+        for habits in [Habits::default(), Habits { delay: Duration::from_micros(2_500), spread, freeze }] {
             let words = serving(habits);
             assert_eq!(words[0], "doctor");
             let line = Line::try_parse_from(&words).unwrap();

@@ -69,7 +69,7 @@ pub(super) struct Second {
 
 impl Stall {
     pub(super) fn show(bench: &Bench) -> Result<Self, Failure> {
-        let habits = Habits { delay: DELAY, freeze: Some(FREEZE) };
+        let habits = Habits { delay: DELAY, spread: None, freeze: Some(FREEZE) };
         let stop = Stop { requests: None, duration: Some(LASTING) };
         let schedule = Schedule::new(RATE_PER_S, Spacing::Uniform, 1).map_err(Failure::tool)?;
         bench.say("a server that stands still for 2 s, at 1,000/s on a schedule");

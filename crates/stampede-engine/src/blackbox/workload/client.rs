@@ -8,6 +8,7 @@ use http::Method;
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use stampede_model::history::{Fields, Operation, Outcome};
+use stampede_model::interval::Interval;
 use stampede_model::row::Outcome as Seen;
 use stampede_model::target::{Ref, Role, Roles, Scope, Workload};
 use tokio::time::{sleep, timeout};
@@ -158,6 +159,22 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
         let keep = keep.map(|prepared| (prepared, intent.look));
         self.shared.recorder.borrow_mut().ended(done.operation.clone(), keep).map_err(WorkloadError::History)?;
         Ok(done)
+    }
+
+    /// Records what happened without a call.
+    pub(super) fn note(
+        &self,
+        role: &'static str,
+        (object, input): (usize, Fields),
+        when: Interval,
+    ) -> Result<(), WorkloadError> {
+        let mut recorder = self.shared.recorder.borrow_mut();
+        let (id, process) = (recorder.operation(), recorder.process());
+        let intent = Intent { role, object, input, ..Intent::default() };
+        let mut operation = self.blank(&intent, (id, process, when.call_ns));
+        (operation.return_ns, operation.outcome) = (Some(when.return_ns), Outcome::Ok);
+        "its time was over".clone_into(&mut operation.note);
+        recorder.write(&operation).map_err(WorkloadError::History)
     }
 
     fn role(&self, intent: &Intent) -> &'static Role {

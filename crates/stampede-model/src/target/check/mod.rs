@@ -88,14 +88,15 @@ impl Checker<'_> {
             let known = matches!(slot, "dir" | "bin" | "port")
                 || slot.starts_with("port.")
                 || slot.starts_with("env.")
-                || (slot == "postgres_url" && start.postgres.is_some())
+                || (matches!(slot, "postgres_url" | "postgres_address") && start.postgres.is_some())
                 || (slot == "redis_url" && start.redis.is_some());
             if !known {
                 let hint = match slot {
-                    "postgres_url" | "redis_url" => {
-                        format!("add a table [target.{}] so that one is started", slot.trim_end_matches("_url"))
+                    "postgres_url" | "postgres_address" | "redis_url" => {
+                        let server = slot.split_once('_').map_or(slot, |(server, _)| server);
+                        format!("add a table [target.{server}] so that one is started")
                     }
-                    _ => "known here: {port}, {port.NAME}, {dir}, {bin}, {env.NAME}, {postgres_url}, {redis_url}"
+                    _ => "known here: {port}, {port.NAME}, {dir}, {bin}, {env.NAME}, {postgres_url}, {postgres_address}, {redis_url}"
                         .to_owned(),
                 };
                 return Err(self.source.error(span, format!("slot `{{{slot}}}` has no value here"), hint));

@@ -69,6 +69,7 @@ impl Habit {
     pub(super) async fn rest<W: Write>(&mut self, client: &mut Client<'_, '_, W>) -> Result<(), WorkloadError> {
         match self {
             Self::Lock(habit) => habit.give_back(client).await,
+            Self::Stock(habit) => habit.outlast(client).await,
             _ => Ok(()),
         }
     }

@@ -1,11 +1,14 @@
 //! Stock: take, give back, ship, add, look.
 
 use std::io::Write;
+use std::time::Duration;
 
 use rand::RngExt as _;
 use serde_json::Value;
 use stampede_model::history::Fields;
+use stampede_model::interval::Interval;
 use stampede_model::target::Scope;
+use tokio::time::sleep;
 
 use super::super::WorkloadError;
 use super::super::client::{Client, Intent};
@@ -19,6 +22,8 @@ struct Open {
     object: usize,
     reservation: Value,
     units: i64,
+    /// What it was ended by.
+    ended_by: &'static str,
 }
 
 /// What a client holds.
@@ -27,6 +32,8 @@ pub(in super::super) struct Stocking {
     open: Vec<Open>,
     /// Reservations that have ended: ending them again must be refused.
     ended: Vec<Open>,
+    /// Reservations that end by themselves, with the interval of the call that made them.
+    lapsing: Vec<(Open, Interval)>,
 }
 
 impl Stocking {
@@ -58,7 +65,15 @@ impl Stocking {
         if done.is_ok()
             && let Some(reservation) = done.taken.get("reservation")
         {
-            self.open.push(Open { object, reservation: reservation.clone(), units });
+            let open = Open { object, reservation: reservation.clone(), units, ended_by: "" };
+            let interval = Interval {
+                call_ns: done.operation.call_ns,
+                return_ns: done.operation.return_ns.unwrap_or(done.operation.call_ns),
+            };
+            if client.shared.workload.setting("reservation_ttl_ms").is_some() {
+                self.lapsing.push((open.clone(), interval));
+            }
+            self.open.push(open);
         }
         Ok(())
     }
@@ -66,7 +81,15 @@ impl Stocking {
     /// Ends the oldest open reservation; one time in eight one that has ended already.
     async fn end<W: Write>(&mut self, client: &mut Client<'_, '_, W>, role: &'static str) -> Result<(), WorkloadError> {
         let again = !self.ended.is_empty() && (self.open.is_empty() || client.rng.random_range(0..8) == 0);
-        let open = if again { self.ended.remove(0) } else { self.open.remove(0) };
+        let mut open = if again { self.ended.remove(0) } else { self.open.remove(0) };
+        // Some targets answer a repeated end as they answered the first; what ended one way must not end another.
+        let repeats = client.shared.workload.settings.contains_key("repeated_end") && open.ended_by == role;
+        let role = match role {
+            "release" if repeats && client.has("confirm") => "confirm",
+            "confirm" if repeats && client.has("release") => "release",
+            _ if repeats => return Ok(()),
+            role => role,
+        };
         let slots = Scope::default().with("reservation", open.reservation.clone()).with("units", open.units);
         let intent = Intent {
             role,
@@ -76,8 +99,38 @@ impl Stocking {
             ..Intent::default()
         };
         let done = client.perform(intent).await?;
+        if done.is_ok() {
+            self.lapsing.retain(|(lapsing, _)| lapsing.reservation != open.reservation);
+        }
         if done.is_ok() && self.ended.len() < MAX_OPEN {
+            open.ended_by = role;
             self.ended.push(open);
+        }
+        Ok(())
+    }
+}
+
+impl Stocking {
+    /// Waits until every reservation with an end of its own must be over, records those ends, and tries to ship one all the same.
+    pub(super) async fn outlast<W: Write>(&mut self, client: &mut Client<'_, '_, W>) -> Result<(), WorkloadError> {
+        let setting_ns = |name| client.shared.workload.setting(name).unwrap_or(0).unsigned_abs() * 1_000_000;
+        let (ttl_ns, slack_ns) = (setting_ns("reservation_ttl_ms"), setting_ns("expire_slack_ms"));
+        let lapsing = std::mem::take(&mut self.lapsing);
+        let Some(last_ns) = lapsing.iter().map(|(_, made)| made.return_ns + ttl_ns + slack_ns).max() else {
+            return Ok(());
+        };
+        self.open.clear();
+        sleep(Duration::from_nanos(last_ns.saturating_sub(client.now_ns()))).await;
+        for (open, made) in &lapsing {
+            let expired = Interval { call_ns: made.call_ns + ttl_ns, return_ns: made.return_ns + ttl_ns + slack_ns };
+            let input = Fields::new().with("units", open.units).with("reservation", open.reservation.clone());
+            client.note("expire", (open.object, input), expired)?;
+        }
+        if let Some((late, _)) = lapsing.into_iter().next()
+            && client.has("confirm")
+        {
+            self.open.push(late);
+            return self.end(client, "confirm").await;
         }
         Ok(())
     }
@@ -101,6 +154,9 @@ async fn change<W: Write>(client: &mut Client<'_, '_, W>, role: &'static str) ->
 
 /// Mostly one unit: an exact search sees through those.
 fn units<W: Write>(client: &mut Client<'_, '_, W>) -> i64 {
+    if let Some(units) = client.shared.workload.setting("units_fixed") {
+        return units;
+    }
     let most = client.shared.workload.setting("units_max").unwrap_or(1).max(1);
     client.rng.random_range(1..=most)
 }

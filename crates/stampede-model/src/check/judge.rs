@@ -1,0 +1,104 @@
+//! A whole history judged: each tier that fits its model, cheapest first, and one verdict from all of them.
+//!
+//! The cheap tiers always run. The search runs where they could not prove the answers by a witness: it is dear, and after a proof
+//! it has nothing to add.
+//! Invariants: a violation of any tier is a violation; a doubt that only says "this tier saw too little" is lifted by a tier that saw
+//! more, every other doubt stays; a run that never met the trouble it is about is unknown.
+
+use super::counterexample::{self, Counterexample};
+use super::search::Budget;
+use super::{Answer, CheckReport, Finding, Strength, WorkloadVerdict, counter, exact, idempotency, limit, lock, queue, register};
+use super::{sometimes, stock, tenants, transactions};
+use crate::history::{Heading, History, Model, Operation, Outcome};
+
+/// Doubts that say how far a tier can see, not that something is amiss.
+const LIFTED_BY_SEARCH: [&str; 2] = ["no-witness", "no-quiescent-read"];
+/// How often a history is judged anew to make a counterexample smaller.
+const SHRINKS: u32 = 200;
+
+/// Judges a history by every tier of its model.
+pub fn judge(history: &History, budget: Budget) -> WorkloadVerdict {
+    let (heading, operations) = (&history.heading, history.operations.as_slice());
+    let mut reports = tiers(heading, operations);
+    if !is_decided(&reports) && has_search(heading.model) {
+        reports.push(exact::check(heading, operations, budget));
+    }
+    reports.extend(sometimes::check(heading, operations));
+    let (answer, strength) = combined(&reports);
+    WorkloadVerdict {
+        id: if heading.workload.is_empty() { heading.model.to_string() } else { heading.workload.clone() },
+        model: heading.model,
+        answer,
+        strength,
+        operations: operations.len() as u64,
+        unresolved: operations.iter().filter(|operation| operation.outcome == Outcome::Info).count() as u64,
+        resolved: 0,
+        skew_us: 0,
+        counterexample: smallest(heading, operations, &reports, budget),
+        reports,
+        history: None,
+        elapsed_ms: 0,
+    }
+}
+
+/// What needs no search.
+fn tiers(heading: &Heading, operations: &[Operation]) -> Vec<CheckReport> {
+    vec![match heading.model {
+        Model::Stock => stock::check(heading, operations),
+        Model::Lock => lock::check(heading, operations),
+        Model::Register => register::check(heading, operations),
+        Model::Counter => counter::check(heading, operations),
+        Model::RateLimit => limit::check(heading, operations),
+        Model::Tenants => tenants::check(heading, operations),
+        Model::Idempotency => idempotency::check(heading, operations),
+        Model::Queue => queue::check(heading, operations),
+        Model::Transactions => transactions::check(heading, operations),
+    }]
+}
+
+/// Whether a search could say more. A lock with a lease is no mutex: its holder loses it by the clock.
+fn has_search(model: Model) -> bool {
+    matches!(model, Model::Stock | Model::Register | Model::Counter)
+}
+
+fn is_decided(reports: &[CheckReport]) -> bool {
+    reports.iter().any(|report| report.answer == Answer::Violated || report.strength == Strength::Witness)
+}
+
+/// One answer from all tiers.
+fn combined(reports: &[CheckReport]) -> (Answer, Strength) {
+    if let Some(violated) = reports.iter().find(|report| report.answer == Answer::Violated) {
+        return (Answer::Violated, violated.strength);
+    }
+    let best = reports.iter().filter(|report| report.answer == Answer::Holds).map(|report| report.strength).max();
+    let Some(best) = best else { return (Answer::Unknown, Strength::Nothing) };
+    let is_lifted = |finding: &Finding| best >= Strength::Exact && LIFTED_BY_SEARCH.contains(&finding.rule.as_str());
+    // What a search could not finish takes nothing from what the cheaper tiers proved.
+    let stays = |report: &CheckReport| report.check != exact::NAME || report.doubts.iter().any(|doubt| doubt.rule != "budget");
+    let is_open = reports
+        .iter()
+        .filter(|report| stays(report))
+        .any(|report| report.doubt_count > report.doubts.len() as u64 || !report.doubts.iter().all(is_lifted));
+    if is_open { (Answer::Unknown, Strength::Nothing) } else { (Answer::Holds, best) }
+}
+
+/// The first violation, made small enough to be read.
+fn smallest(
+    heading: &Heading,
+    operations: &[Operation],
+    reports: &[CheckReport],
+    budget: Budget,
+) -> Option<Counterexample> {
+    let report = reports.iter().find(|report| report.answer == Answer::Violated)?;
+    let finding = report.first_violation()?;
+    let again = |operations: &[Operation]| {
+        if report.check == exact::NAME {
+            return exact::check(heading, operations, budget);
+        }
+        tiers(heading, operations).swap_remove(0)
+    };
+    let mut is_still = |operations: &[Operation]| {
+        again(operations).violations.into_iter().find(|found| found.rule == finding.rule && found.key == finding.key)
+    };
+    Some(counterexample::shrink(operations, finding, &mut is_still, SHRINKS))
+}

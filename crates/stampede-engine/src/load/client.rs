@@ -4,6 +4,9 @@
 //! by a flag and a wake-up, not by a timer of its own; nothing is sent while the run is paused or over.
 //! Absent on purpose: sending a failed request again.
 
+mod judge;
+mod turns;
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -12,15 +15,16 @@ use std::time::Duration;
 use http::HeaderMap;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use stampede_model::failure::FailureKind;
 
 use super::barrier::Ticket;
-use super::link::{Call, Done, End, Link};
-use super::plan::{Expect, Reuse};
-use super::recorder::{Answered, Stamps, Unseen, Verdict};
-use super::scenario::{BarrierId, Halt, Mismatch, Received, Scenario, Seat, StepId, Want};
-use super::shard::{FlowShare, Model, Phase, Route, Shard, Slot, Turn};
+use super::link::{Call, End, Link};
+use super::plan::Expect;
+use super::scenario::{BarrierId, Halt, Mismatch, Received, Seat, StepId, Want};
+use super::shard::{Phase, Shard};
+use super::share::{FlowShare, Model};
+use super::slot::Slot;
 use crate::http::RequestPlan;
+pub use judge::Attempt;
 
 /// Pause of a closed-model user after it could not connect: a refused connection takes microseconds, and a user who tries
 /// again at once would take the CPU the server needs to come up.
@@ -59,20 +63,6 @@ enum Cool {
     No,
     /// It could not even connect.
     Down,
-}
-
-/// What came of a request that was counted, whatever came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Attempt<T> {
-    /// The answer was as expected.
-    Good(T),
-    /// It failed, and is counted so.
-    Failed {
-        /// As what.
-        kind: FailureKind,
-        /// The status, if an answer came.
-        status: Option<u16>,
-    },
 }
 
 impl<'a> Client<'a> {
@@ -224,90 +214,6 @@ impl<'a> Client<'a> {
         self.state != State::Leaving && (past_end || self.shard.phase.get() == Phase::Draining)
     }
 
-    /// Waits for the next iteration; `None` when the user is to leave.
-    pub(super) async fn next_turn(&mut self) -> Option<Turn> {
-        if self.flow.model == Model::Open {
-            return self.next_arrival().await;
-        }
-        if self.cool == Cool::Down {
-            self.pause(CONNECT_PAUSE).await;
-        }
-        if self.shard.phase.get() == Phase::Paused {
-            self.until_resumed().await;
-        }
-        self.shard.next_closed(self.flow, self.last_ns)
-    }
-
-    /// Waits for an arrival, meanwhile noticing that a server closes its connection.
-    async fn next_arrival(&mut self) -> Option<Turn> {
-        let (shard, flow, slot) = (self.shard, self.flow, self.slot);
-        let queued = if slot.offered.get().is_some() { None } else { shard.next_queued(flow, slot) };
-        let turn = match queued {
-            Some(turn) => Some(turn),
-            None => {
-                poll_fn(|cx| {
-                    if let Some(turn) = slot.offered.take() {
-                        return Poll::Ready(Some(turn));
-                    }
-                    if flow.issued.get() {
-                        return Poll::Ready(None);
-                    }
-                    slot.keep_waker(cx);
-                    self.links.iter_mut().for_each(|link| link.notice_close(cx));
-                    Poll::Pending
-                })
-                .await
-            }
-        };
-        let turn = turn?;
-        let start_ns = self.now();
-        if let Some(due) = turn.due.filter(|due| due.route == Route::Direct) {
-            shard.recorder.borrow_mut().departed(start_ns.saturating_sub(due.intent_ns));
-        }
-        slot.arrival.set(Some(turn));
-        Some(turn)
-    }
-
-    /// The user's `start` is carried out.
-    pub(super) async fn start_of<S: Scenario>(&mut self, scenario: &S, user: &mut S::User) -> Result<(), Halt> {
-        // What it sends is not what the arrival asked for.
-        let arrival = self.slot.arrival.take();
-        let started = scenario.start(user, self).await;
-        self.slot.arrival.set(arrival);
-        if started.is_ok() {
-            self.state = State::Working;
-        }
-        started
-    }
-
-    /// Whether `start` was carried out.
-    pub(super) fn has_started(&self) -> bool {
-        self.state != State::New
-    }
-
-    /// The turn is over.
-    pub(super) fn end_turn(&mut self, turn: Turn, end: &Result<(), Halt>) {
-        self.flow.busy.set(self.flow.busy.get() - 1);
-        // An arrival that was never begun, because its user could not start or was told to leave, was not sent.
-        if let Some(due) = self.slot.arrival.take().and(turn.due)
-            && end.is_err()
-        {
-            let waited_ns = self.now().saturating_sub(due.intent_ns);
-            let series = self.flow.first_series(turn.iteration);
-            self.shard.recorder.borrow_mut().not_sent(series, waited_ns);
-        }
-    }
-
-    /// From here on the user only takes its leave, which it may do although the run is over.
-    pub(super) fn say_goodbye(&mut self) {
-        self.state = State::Leaving;
-    }
-
-    /// The run cannot go on.
-    pub(super) fn give_up_run(&self, text: String) {
-        self.shard.given_up.borrow_mut().get_or_insert(text);
-    }
-
     /// Whether waiting has no purpose any more.
     fn is_cut_short(&self) -> bool {
         let over = self.flow.model == Model::Closed && self.flow.issued.get();
@@ -380,68 +286,4 @@ impl<'a> Client<'a> {
         })
         .await
     }
-
-    /// Records the end of a request.
-    fn judge<T>(
-        &mut self,
-        call: &Call<'_>,
-        end: End,
-        check: impl FnOnce(&Received<'_>) -> Result<T, Mismatch>,
-    ) -> Attempt<T> {
-        let sent_at_ns = self.slot.doing.get().sent_at_ns();
-        self.cool = if sent_at_ns.is_some() { Cool::No } else { Cool::Down };
-        if let (Some(ticket), Some(at_ns)) = (self.ticket.take(), sent_at_ns) {
-            self.shard.barriers.note_sent(ticket, at_ns);
-        }
-        let link = &mut self.links[call.origin];
-        let seen = link.seen();
-        let mut recorder = self.shard.recorder.borrow_mut();
-        recorder.travelled(link.travelled());
-        if !matches!(end, End::Ended(Ok(_))) || self.shard.plan.reuse == Reuse::PerRequest {
-            link.close();
-        }
-        let attempt = match end {
-            End::Ended(Ok(done)) => {
-                let Done { send_ns, first_byte_ns, end_ns, status, body_bytes, headers } = done;
-                let Call { intent_ns, start_ns, .. } = *call;
-                let stamps = Stamps { intent_ns, start_ns, send_ns, first_byte_ns, end_ns };
-                self.last_ns = end_ns;
-                let received = Received {
-                    status,
-                    headers: headers.as_ref().unwrap_or(&self.no_headers),
-                    body: &self.body,
-                    body_bytes,
-                    service_ns: end_ns.saturating_sub(send_ns),
-                };
-                let answered = Answered { status, body_bytes, headers: headers.as_ref() };
-                let (verdict, attempt) = sentence(status, check(&received));
-                recorder.answered(call, stamps, &answered, verdict);
-                attempt
-            }
-            End::Ended(Err(failure)) => {
-                self.last_ns = self.shard.clock.now_ns();
-                let kind = failure.kind;
-                recorder.failed((call.series, call.intent_ns), self.last_ns, failure);
-                Attempt::Failed { kind, status: None }
-            }
-            End::Expired => {
-                self.last_ns = self.shard.clock.now_ns();
-                let kind =
-                    recorder.unseen((call.series, call.intent_ns), self.last_ns, Unseen::TimedOut { sent_at_ns, seen });
-                Attempt::Failed { kind, status: None }
-            }
-        };
-        drop(recorder);
-        self.shard.settle(self.slot);
-        attempt
-    }
-}
-
-fn sentence<T>(status: u16, checked: Result<T, Mismatch>) -> (Verdict, Attempt<T>) {
-    let (kind, text) = match checked {
-        Ok(value) => return (Verdict::Good, Attempt::Good(value)),
-        Err(Mismatch::Status) => (FailureKind::of_status(status), None),
-        Err(Mismatch::Content(text)) => (FailureKind::ContentUnexpected, Some(text)),
-    };
-    (Verdict::Bad(kind, text), Attempt::Failed { kind, status: Some(status) })
 }

@@ -11,7 +11,8 @@ use std::time::Duration;
 use stampede_model::schedule::{Arrival, Share};
 
 use super::flow::{Flow, FlowLoad};
-use super::shard::{FlowShare, Phase, Shard};
+use super::shard::{Phase, Shard};
+use super::share::FlowShare;
 use super::steer::{LEAD_NS, Orders, Steer};
 use crate::pacing::Pacer;
 

@@ -56,14 +56,14 @@ struct Pace<'a> {
 impl<'a> Pace<'a> {
     fn new(shard: &'a Rc<Shard>, part: &'a Rc<FlowShare>, flow: &Flow, steer: &'a Steer) -> Self {
         let FlowLoad::Arrivals { schedule, .. } = &flow.load else { unreachable!("only an open flow is paced") };
-        let (index, of) = shard.place;
-        let often = schedule.rate_per_s() / of as f64 > BUNCH_ABOVE_PER_S;
+        let ours = part.arrivals.unwrap_or(Share::WHOLE);
+        let often = schedule.rate_per_s() / ours.of as f64 > BUNCH_ABOVE_PER_S;
         Self {
             shard,
             part,
             steer,
             orders: steer.orders(),
-            arrivals: schedule.arrivals(Share { index, of }),
+            arrivals: schedule.arrivals(ours),
             start_ns: u64::try_from(flow.start_after.as_nanos()).unwrap_or(u64::MAX),
             last_index: flow.iterations.unwrap_or(u64::MAX),
             shortest: if often { BUNCH } else { Duration::from_nanos(1) },

@@ -7,8 +7,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use stampede_model::schedule::Share;
+
 use super::deadlines::SlotId;
 use super::drive::Drive;
+use super::quota::Quota;
 use super::slot::Turn;
 
 /// This thread's part of a flow.
@@ -32,9 +35,13 @@ pub(super) struct FlowShare {
     pub(super) busy: Cell<usize>,
     /// Users it may have at most.
     pub(super) users_max: usize,
-    /// Iterations a closed flow may still start.
+    /// Iterations a closed flow may still start here.
     pub(super) quota: Cell<u64>,
+    /// Which arrivals of an open flow come here.
+    pub(super) arrivals: Option<Share>,
     begun: Cell<u64>,
+    /// How many of `begun` the flow's [`Quota`] knows of.
+    told: Cell<u64>,
     idle: RefCell<Vec<SlotId>>,
     queue: RefCell<VecDeque<Turn>>,
     queue_max: usize,
@@ -62,6 +69,7 @@ pub(super) struct Part {
     pub(super) quota: u64,
     pub(super) users_max: usize,
     pub(super) queue_max: usize,
+    pub(super) arrivals: Option<Share>,
 }
 
 impl FlowShare {
@@ -78,13 +86,16 @@ impl FlowShare {
             barriers,
             model,
             end_ns: Cell::new(u64::MAX),
-            issued: Cell::new(false),
+            // An open flow with fewer users than there are threads has no part in some of them.
+            issued: Cell::new(model == Model::Open && part.arrivals.is_none()),
             alive: Cell::new(0),
             target: Cell::new(0),
             busy: Cell::new(0),
             users_max: part.users_max,
             quota: Cell::new(part.quota),
+            arrivals: part.arrivals,
             begun: Cell::new(0),
+            told: Cell::new(0),
             idle: RefCell::new(Vec::new()),
             queue: RefCell::new(VecDeque::new()),
             queue_max: part.queue_max,
@@ -105,6 +116,16 @@ impl FlowShare {
     pub(super) fn first_series(&self, iteration: u64) -> u32 {
         let step = self.drive.first_step(iteration).0 as usize;
         self.series.get(step).copied().unwrap_or(0)
+    }
+
+    /// Tells `whole` what has begun here, and gives back or takes what has not; `wished` users should be here now.
+    pub(super) fn settle_quota(&self, whole: &Quota, (wished, threads): (u64, usize)) {
+        whole.note_begun(self.begun.get() - self.told.replace(self.begun.get()));
+        if wished > 0 {
+            self.quota.set(self.quota.get() + whole.take(threads));
+        } else if self.alive.get() == 0 {
+            whole.give_back(self.quota.take());
+        }
     }
 
     /// A turn of an iteration is handed to a user.

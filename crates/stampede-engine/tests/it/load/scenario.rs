@@ -1,6 +1,7 @@
 //! Scenarios of several steps: who the users are, what counts where, when users come and go, and who waits for whom.
 
 mod people;
+mod threads;
 mod together;
 
 use std::collections::BTreeSet;

@@ -151,7 +151,8 @@ impl<'a> Look<'a> {
     /// How many users of a closed flow there should be on this thread; `None` before it begins.
     fn wished(&self, flow: &FlowShare, now_ns: u64) -> Option<u64> {
         let start_ns = u64::try_from(self.common.flows[flow.index].start_after.as_nanos()).unwrap_or(u64::MAX);
-        let own_ns = now_ns.checked_sub(start_ns)?.saturating_sub(self.orders.paused_ns(now_ns));
+        // Time that was pause does not bring the start nearer either.
+        let own_ns = now_ns.saturating_sub(self.orders.paused_ns(now_ns)).checked_sub(start_ns)?;
         let curve = self.orders.users[flow.index].as_ref()?;
         Some(part_of(u64::from(curve.users_at(own_ns)), self.index, self.common.threads))
     }

@@ -34,9 +34,9 @@ impl Steer {
         let until_ns = self.effect(&wishes).max(from_ns);
         for wished in &mut wishes.flows {
             if let Load::Open { plan, now } = &mut wished.load {
-                let (from_ns, until_ns) =
-                    (from_ns.saturating_sub(wished.start_ns), until_ns.saturating_sub(wished.start_ns));
-                if let Ok(shifted) = plan.paused(from_ns, until_ns) {
+                // Of a flow that had not begun, the whole pause lies before its first arrival.
+                let (from_ns, length_ns) = (from_ns.saturating_sub(wished.start_ns), until_ns - from_ns);
+                if let Ok(shifted) = plan.paused(from_ns, from_ns.saturating_add(length_ns)) {
                     *plan = shifted;
                 }
                 *now = plan.clone();

@@ -4,8 +4,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use stampede_engine::load::control::Refused;
-use stampede_engine::load::{Control, LoadPlan, LoadResult, Rate, RunPhase, run};
+use stampede_engine::load::scenario::{Client, Halt, Outgoing, Scenario, Seat, StepId, StepSpec, Want};
+use stampede_engine::load::{Control, Flow, FlowLoad, LoadPlan, LoadResult, Rate, RunPhase, run};
 use stampede_model::run_result::{Ending, EventKind};
+use stampede_model::schedule::{Schedule, Spacing, UserCurve};
 
 use super::server::{Habit, Server};
 use super::{carried_out, closed, count, lasting, open};
@@ -27,6 +29,26 @@ fn steered(plan: &LoadPlan, steer: impl FnOnce(&Control) + Send) -> LoadResult {
 fn wait_for(condition: impl Fn() -> bool) {
     while !condition() {
         std::thread::yield_now();
+    }
+}
+
+/// One request an iteration, as a step of its own name.
+struct Once {
+    name: String,
+    url: String,
+}
+
+impl Scenario for Once {
+    type User = ();
+    fn steps(&self) -> Vec<StepSpec> {
+        vec![StepSpec::new("GET", &self.name)]
+    }
+    fn origins(&self) -> Vec<Outgoing> {
+        vec![Outgoing::get(&self.url).unwrap()]
+    }
+    fn new_user(&self, _seat: Seat) {}
+    async fn iterate(&self, _user: &mut (), client: &mut Client<'_>, _iteration: u64) -> Result<(), Halt> {
+        client.send(StepId(0), &Outgoing::get(&self.url).unwrap(), Want::STATUS, |_| Ok(())).await
     }
 }
 
@@ -68,6 +90,40 @@ fn a_closed_run_pauses_too() {
     });
     assert_eq!(result.counts.succeeded, server.requests());
     assert!(result.elapsed_ns > 1_000_000_000, "a pause is no part of the duration");
+}
+
+#[test]
+fn a_flow_that_has_yet_to_begin_stands_still_in_a_pause() {
+    let server = Server::start(Habit::Status(200));
+    let flow = |name: &str, load, ms| {
+        let mut flow = Flow::new(name, Once { name: name.to_owned(), url: server.url("/") }, load);
+        (flow.start_after, flow.duration) = (Duration::from_secs(2), Some(Duration::from_millis(ms)));
+        flow
+    };
+    let arrivals = FlowLoad::Arrivals {
+        schedule: Schedule::new(100.0, Spacing::Uniform, 1).unwrap(),
+        max_in_flight: NonZeroU32::new(10).unwrap(),
+        max_queue: 100,
+    };
+    let users = FlowLoad::Users { curve: UserCurve::constant(1).unwrap() };
+    let plan = LoadPlan::of_flows(vec![flow("open", arrivals, 300), flow("closed", users, 50)]);
+    let control = Control::new();
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            wait_for(|| control.progress().phase == RunPhase::Issuing);
+            control.pause().unwrap();
+            // Beyond the instant at which they would have begun.
+            wait_for(|| control.progress().elapsed_ns > 2_400_000_000);
+            control.resume().unwrap();
+            wait_for(|| control.progress().elapsed_ns > 2_700_000_000);
+            assert_eq!(server.requests(), 0, "most of two seconds is still to come");
+        });
+        run(&plan, &control).unwrap()
+    });
+    assert!(result.is_balanced(), "{:?}", result.counts);
+    assert_eq!(result.steps[0].counts.asked, 30, "0.3 s at 100/s");
+    assert!(result.steps[1].counts.succeeded > 0);
+    assert!(result.elapsed_ns > 4_000_000_000, "{}", result.elapsed_ns);
 }
 
 #[test]

@@ -93,6 +93,20 @@ fn a_closed_run_pauses_too() {
 }
 
 #[test]
+fn a_pause_does_not_cost_the_arrival_just_before_the_end() {
+    let server = Server::start(Habit::Status(200));
+    // Due at 0 and at 995 ms.
+    let result = steered(&open(&server, 1.0 / 0.995, lasting(1_000)), |control| {
+        control.pause().unwrap();
+        wait_for(|| control.progress().phase == RunPhase::Paused);
+        let from_ns = control.progress().elapsed_ns;
+        wait_for(|| control.progress().elapsed_ns > from_ns + 200_000_000);
+        control.resume().unwrap();
+    });
+    assert_eq!((result.counts.asked, result.counts.succeeded), (2, 2));
+}
+
+#[test]
 fn a_flow_that_has_yet_to_begin_stands_still_in_a_pause() {
     let server = Server::start(Habit::Status(200));
     let flow = |name: &str, load, ms| {

@@ -83,6 +83,11 @@ impl UserCurve {
         if stages.iter().all(|stage| stage.to_users == 0) {
             return Err(BadUsers::Nobody);
         }
+        Self::checked(stages, spawn_per_s)
+    }
+
+    /// The same, and nobody at all is allowed.
+    fn checked(stages: Vec<UserStage>, spawn_per_s: Option<f64>) -> Result<Self, BadUsers> {
         for (number, stage) in stages.iter().enumerate() {
             if stage.to_users > Self::MAX_USERS {
                 return Err(BadUsers::TooMany { stage: number + 1, users: stage.to_users });
@@ -175,7 +180,7 @@ impl UserCurve {
         }
         stages.push(UserStage { over: Duration::from_nanos(rest_ns), to_users: count });
         stages.push(UserStage { over: Duration::ZERO, to_users: users });
-        Self::new(stages, self.spawn_per_s)
+        Self::checked(stages, self.spawn_per_s)
     }
 }
 

@@ -104,12 +104,14 @@ impl Steer {
         }
         let before: u32 = counts.iter().flatten().sum();
         let parts = proportional(&counts, users);
-        for (wished, part) in wishes.flows.iter_mut().zip(parts) {
-            let at_ns = at_ns.saturating_sub(paused_ns).saturating_sub(wished.start_ns);
+        let mut changed = wishes.flows.clone();
+        for (wished, part) in changed.iter_mut().zip(parts) {
+            let at_ns = own_ns(wished);
             if let (Load::Closed { plan }, Some(part)) = (&mut wished.load, part) {
                 *plan = plan.held(at_ns, part).map_err(|error| Refused::Value(error.to_string()))?;
             }
         }
+        wishes.flows = changed;
         self.note(&mut wishes, at_ns, (EventKind::Users, format!("users {before} to {users}")));
         Ok(())
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use stampede_engine::load::control::Refused;
 use stampede_engine::load::scenario::{Client, Halt, Outgoing, Scenario, Seat, StepId, StepSpec, Want};
-use stampede_engine::load::{Control, Flow, FlowLoad, LoadPlan, LoadResult, Rate, RunPhase, run};
+use stampede_engine::load::{Arrivals, Control, Flow, FlowLoad, LoadPlan, LoadResult, Rate, RunPhase, run};
 use stampede_model::run_result::{Ending, EventKind};
-use stampede_model::schedule::{Schedule, Spacing, UserCurve};
+use stampede_model::schedule::{Schedule, Spacing, UserCurve, UserStage};
 
 use super::server::{Habit, Server};
 use super::{carried_out, closed, count, lasting, open};
@@ -188,6 +188,22 @@ fn users_can_be_more_and_fewer() {
         assert_eq!(result.ending, Ending::Interrupted);
         assert_eq!(result.counts.succeeded, server.requests());
     });
+}
+
+#[test]
+fn nobody_at_all_may_be_wished_for_before_anybody_has_come() {
+    let server = Server::start(Habit::Status(200));
+    let curve = UserCurve::new(vec![UserStage { over: Duration::from_mins(10), to_users: 10 }], None).unwrap();
+    let mut plan = closed(&server, 1, lasting(600_000));
+    plan.arrivals = Arrivals::Users { curve };
+    let result = steered(&plan, |control| {
+        control.set_users(0).unwrap();
+        wait_for(|| control.progress().users == 0);
+        control.set_users(2).unwrap();
+        wait_for(|| control.progress().users == 2);
+        control.stop();
+    });
+    assert_eq!(kinds(&result).iter().filter(|kind| **kind == EventKind::Users).count(), 2, "{:?}", result.events);
 }
 
 #[test]

@@ -58,6 +58,9 @@ fn a_live_change_keeps_the_past() {
     }
     assert_eq!((changed.users_at(5 * S), changed.users_at(60 * S)), (6, 8));
     assert_eq!(changed.held(70 * S, 0).unwrap().users_at(70 * S), 0);
+    let nobody_yet = ramp.held(0, 0).unwrap();
+    assert_eq!((nobody_yet.users_at(60 * S), nobody_yet.peak_users()), (0, 0));
+    assert_eq!(nobody_yet.held(70 * S, 3).unwrap().users_at(80 * S), 3);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod judge;
 mod turns;
+mod waits;
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -19,7 +20,7 @@ use rand::rngs::SmallRng;
 use super::barrier::Ticket;
 use super::link::{Call, End, Link};
 use super::plan::Expect;
-use super::scenario::{BarrierId, Halt, Mismatch, Received, Seat, StepId, Want};
+use super::scenario::{Halt, Mismatch, Received, Seat, StepId, Want};
 use super::shard::{Phase, Shard};
 use super::share::{FlowShare, Model};
 use super::slot::Slot;
@@ -87,7 +88,8 @@ impl<'a> Client<'a> {
     /// # Errors
     /// [`Halt::Iteration`] when the request failed, which is counted by its kind, or when `check` refused the answer;
     /// [`Halt::User`] when nothing may be sent any more, because the run or the user's flow is over;
-    /// [`Halt::Run`] when the request goes to a server that [`Scenario::origins`] did not name.
+    /// [`Halt::Run`] when the request goes to a server that [`Scenario::origins`](super::scenario::Scenario::origins) did
+    /// not name.
     /// # Cancel safety
     /// Dropping the future leaves the request counted as unfinished.
     pub async fn send<T>(
@@ -150,53 +152,6 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// Waits as a person would. Ends early when the run stops. Not part of any latency.
-    pub async fn pause(&mut self, time: Duration) {
-        if time.is_zero() || self.is_cut_short() {
-            return;
-        }
-        {
-            let mut sleep = pin!(tokio::time::sleep(time));
-            poll_fn(|cx| {
-                if self.is_cut_short() {
-                    return Poll::Ready(());
-                }
-                self.slot.keep_waker(cx);
-                sleep.as_mut().poll(cx)
-            })
-            .await;
-        }
-        self.now();
-    }
-
-    /// Waits until as many users are at the barrier as it asks for, over all threads; then all leave together. Ends early
-    /// when the run stops or when the plan's time-out is over. Not part of any latency.
-    pub async fn meet(&mut self, barrier: BarrierId) {
-        let Some(barrier) = self.flow.barriers.get(barrier.0 as usize).copied() else { return };
-        let barriers = &self.shard.barriers;
-        let now_ns = self.shard.clock.now_ns();
-        let mut ticket = None;
-        let released = {
-            let mut patience = pin!(tokio::time::sleep(self.shard.plan.timeout));
-            poll_fn(|cx| {
-                let ticket = *ticket.get_or_insert_with(|| barriers.arrive(barrier, now_ns, cx));
-                if barriers.poll_released(ticket, cx).is_ready() {
-                    return Poll::Ready(true);
-                }
-                self.slot.keep_waker(cx);
-                let over = self.is_cut_short() || patience.as_mut().poll(cx).is_ready();
-                if over { Poll::Ready(false) } else { Poll::Pending }
-            })
-            .await
-        };
-        match ticket {
-            Some(ticket) if released => self.ticket = Some(ticket),
-            Some(ticket) => barriers.leave(ticket),
-            None => {}
-        }
-        self.now();
-    }
-
     /// Random numbers of this user: the same in every run with the same seed, whatever the server does.
     pub fn rng(&mut self) -> &mut SmallRng {
         &mut self.rng
@@ -212,24 +167,6 @@ impl<'a> Client<'a> {
     pub fn is_stopping(&self) -> bool {
         let past_end = self.flow.model == Model::Closed && self.last_ns >= self.flow.end_ns.get();
         self.state != State::Leaving && (past_end || self.shard.phase.get() == Phase::Draining)
-    }
-
-    /// Whether waiting has no purpose any more.
-    fn is_cut_short(&self) -> bool {
-        let over = self.flow.model == Model::Closed && self.flow.issued.get();
-        over || self.shard.phase.get() == Phase::Draining
-    }
-
-    async fn until_resumed(&mut self) {
-        poll_fn(|cx| {
-            if self.shard.phase.get() != Phase::Paused {
-                return Poll::Ready(());
-            }
-            self.slot.keep_waker(cx);
-            Poll::Pending
-        })
-        .await;
-        self.now();
     }
 
     /// Lets a request through, now or after a pause, or not at all.

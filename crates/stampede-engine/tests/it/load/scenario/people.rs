@@ -174,3 +174,26 @@ impl Scenario for Weary {
         Err(Halt::User)
     }
 }
+
+/// Comes to a meeting, thinks better of it, and comes again.
+pub(super) struct Waverer(pub(super) String);
+
+impl Scenario for Waverer {
+    type User = ();
+    fn steps(&self) -> Vec<StepSpec> {
+        vec![StepSpec::new("GET", "only")]
+    }
+    fn origins(&self) -> Vec<Outgoing> {
+        vec![Outgoing::get(&self.0).unwrap()]
+    }
+    fn barriers(&self) -> Vec<BarrierSpec> {
+        vec![BarrierSpec { name: "two".to_owned(), users: 2 }]
+    }
+    fn new_user(&self, _seat: Seat) {}
+    async fn iterate(&self, _user: &mut (), client: &mut Client<'_>, _iteration: u64) -> Result<(), Halt> {
+        let waiting = client.meet(BarrierId(0));
+        assert!(tokio::time::timeout(Duration::from_millis(10), waiting).await.is_err(), "nobody else comes");
+        client.meet(BarrierId(0)).await;
+        client.send(StepId(0), &Outgoing::get(&self.0).unwrap(), Want::STATUS, any).await
+    }
+}

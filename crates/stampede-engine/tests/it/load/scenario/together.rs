@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::people::{Shop, Shopping};
+use stampede_engine::load::{Flow, LoadPlan};
+
+use super::people::{Shop, Shopping, Waverer};
 use super::{counts, plan, stopped_after, users};
 use crate::load::carried_out;
 use crate::load::server::{Habit, Server};
@@ -35,4 +37,15 @@ fn a_barrier_that_never_fills_holds_nobody_beyond_the_time_out_or_a_stop() {
     let (shop, _) = Shop::new(&server, Shopping::Together(6));
     let result = stopped_after(&plan(shop, users(2), 2), |control| control.progress().answered >= 4);
     assert_eq!(counts(&result)[2], (0, 0), "whoever waited sends nothing more");
+}
+
+#[test]
+fn a_user_who_stopped_waiting_does_not_meet_itself() {
+    let server = Server::start(Habit::Status(200));
+    let mut flow = Flow::new("waverer", Waverer(server.url("/")), users(1));
+    flow.iterations = Some(1);
+    let mut plan = LoadPlan::of_flows(vec![flow]);
+    plan.timeout = Duration::from_secs(1);
+    let result = carried_out(&plan);
+    assert_eq!((result.meetings.len(), result.counts.succeeded), (0, 1));
 }

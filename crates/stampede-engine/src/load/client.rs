@@ -23,7 +23,7 @@ use super::plan::Expect;
 use super::scenario::{Halt, Mismatch, Received, Seat, StepId, Want};
 use super::shard::{Phase, Shard};
 use super::share::{FlowShare, Model};
-use super::slot::Slot;
+use super::slot::{Slot, Turn};
 use crate::http::RequestPlan;
 pub use judge::Attempt;
 
@@ -178,7 +178,7 @@ impl<'a> Client<'a> {
             self.until_resumed().await;
         }
         // An arrival that was taken up is sent; what would follow it is not.
-        if self.is_stopping() && self.slot.arrival.get().is_none() { Err(Halt::User) } else { Ok(()) }
+        if self.is_stopping() && self.arrival().is_none() { Err(Halt::User) } else { Ok(()) }
     }
 
     fn now(&mut self) -> u64 {
@@ -186,10 +186,17 @@ impl<'a> Client<'a> {
         self.last_ns
     }
 
+    /// The arrival that the next request answers. What a user sends when it starts is not what the arrival asked for: that
+    /// waits meanwhile, where the end of the run finds it.
+    fn arrival(&self) -> Option<Turn> {
+        if self.state == State::New { None } else { self.slot.arrival.get() }
+    }
+
     /// When the request should have left: the first of an arrival at its intended start.
     fn intent(&self, start_ns: u64) -> u64 {
-        let due = self.slot.arrival.take().and_then(|turn| turn.due);
-        due.map_or(start_ns, |due| due.intent_ns)
+        let Some(turn) = self.arrival() else { return start_ns };
+        self.slot.arrival.set(None);
+        turn.due.map_or(start_ns, |due| due.intent_ns)
     }
 
     fn timeout_ns(&self, own: Option<Duration>) -> u64 {

@@ -62,10 +62,7 @@ impl Client<'_> {
         scenario: &S,
         user: &mut S::User,
     ) -> Result<(), Halt> {
-        // What it sends is not what the arrival asked for.
-        let arrival = self.slot.arrival.take();
         let started = scenario.start(user, self).await;
-        self.slot.arrival.set(arrival);
         if started.is_ok() {
             self.state = State::Working;
         }

@@ -16,7 +16,7 @@ use stampede_model::schedule::{Schedule, Spacing, UserCurve, UserStage};
 
 use super::carried_out;
 use super::server::{Habit, Server};
-use people::{Shop, Shopping, Two, Weary};
+use people::{Locked, Shop, Shopping, Two, Weary};
 
 fn users(count: u32) -> FlowLoad {
     FlowLoad::Users { curve: UserCurve::constant(count).unwrap() }
@@ -138,6 +138,24 @@ fn an_arrival_whose_user_gave_up_before_it_is_not_lost() {
     let result = carried_out(&LoadPlan::of_flows(vec![flow]));
     assert_eq!((result.counts.asked, result.counts.succeeded, result.counts.not_sent), (20, 19, 1));
     assert_eq!(server.connections(), 19, "each by a user of its own");
+}
+
+#[test]
+fn an_arrival_whose_user_was_still_starting_at_the_end_is_not_lost() {
+    let (door, shop) = (Server::start(Habit::Hang), Server::start(Habit::Status(200)));
+    let load = FlowLoad::Arrivals {
+        schedule: Schedule::new(1_000.0, Spacing::Uniform, 1).unwrap(),
+        max_in_flight: NonZeroU32::new(3).unwrap(),
+        max_queue: 100,
+    };
+    let mut flow = Flow::new("locked", Locked { door: door.url("/"), shop: shop.url("/") }, load);
+    flow.iterations = Some(5);
+    let mut plan = LoadPlan::of_flows(vec![flow]);
+    plan.drain = Duration::from_millis(50);
+    let result = carried_out(&plan);
+    let [login, work] = [result.steps[0].counts, result.steps[1].counts];
+    assert_eq!((login.sent, login.unfinished), (3, 3));
+    assert_eq!((work.asked, work.not_sent), (5, 5), "three whose users were starting, two that waited for a user");
 }
 
 #[test]

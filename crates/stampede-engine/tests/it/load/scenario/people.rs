@@ -175,6 +175,32 @@ impl Scenario for Weary {
     }
 }
 
+/// Logs in at a server of its own before it sends anything.
+pub(super) struct Locked {
+    pub(super) door: String,
+    pub(super) shop: String,
+}
+
+impl Scenario for Locked {
+    type User = ();
+    fn steps(&self) -> Vec<StepSpec> {
+        vec![StepSpec::new("GET", "login"), StepSpec::new("GET", "work")]
+    }
+    fn origins(&self) -> Vec<Outgoing> {
+        [&self.door, &self.shop].map(|url| Outgoing::get(url).unwrap()).into()
+    }
+    fn first_step(&self, _iteration: u64) -> StepId {
+        StepId(1)
+    }
+    fn new_user(&self, _seat: Seat) {}
+    async fn start(&self, _user: &mut (), client: &mut Client<'_>) -> Result<(), Halt> {
+        client.send(StepId(0), &Outgoing::get(&self.door).unwrap(), Want::STATUS, any).await
+    }
+    async fn iterate(&self, _user: &mut (), client: &mut Client<'_>, _iteration: u64) -> Result<(), Halt> {
+        client.send(StepId(1), &Outgoing::get(&self.shop).unwrap(), Want::STATUS, any).await
+    }
+}
+
 /// Comes to a meeting, thinks better of it, and comes again.
 pub(super) struct Waverer(pub(super) String);
 

@@ -27,9 +27,10 @@ use super::slot::{Slot, Turn};
 use crate::http::RequestPlan;
 pub use judge::Attempt;
 
-/// Pause of a closed-model user after it could not connect: a refused connection takes microseconds, and a user who tries
-/// again at once would take the CPU the server needs to come up.
-const CONNECT_PAUSE: Duration = Duration::from_millis(10);
+/// Pause of a closed-model user after it could not connect, or after an iteration in which it did nothing at all: a refused
+/// connection takes microseconds, and a user who tries again at once would take the CPU the server needs to come up. One
+/// who never waits would not even let its thread look whether the run is over.
+const COOL_PAUSE: Duration = Duration::from_millis(10);
 
 /// One user's way to the servers.
 pub struct Client<'a> {
@@ -46,6 +47,8 @@ pub struct Client<'a> {
     no_headers: HeaderMap,
     ticket: Option<Ticket>,
     cool: Cool,
+    /// What `last_ns` was when the last turn began.
+    turn_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +83,7 @@ impl<'a> Client<'a> {
             no_headers: HeaderMap::new(),
             ticket: None,
             cool: Cool::No,
+            turn_ns: u64::MAX,
         }
     }
 

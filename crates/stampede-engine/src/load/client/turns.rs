@@ -5,7 +5,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::{CONNECT_PAUSE, Client, Cool, State};
+use super::{COOL_PAUSE, Client, Cool, State};
 use crate::load::scenario::{Halt, Scenario};
 use crate::load::shard::Phase;
 use crate::load::share::Model;
@@ -17,12 +17,15 @@ impl Client<'_> {
         if self.flow.model == Model::Open {
             return self.next_arrival().await;
         }
-        if self.cool == Cool::Down {
-            self.pause(CONNECT_PAUSE).await;
+        if self.cool == Cool::Down || self.turn_ns == self.last_ns {
+            self.pause(COOL_PAUSE).await;
+            // Also when there was no pause because the end has come.
+            self.now();
         }
         if self.shard.phase.get() == Phase::Paused {
             self.until_resumed().await;
         }
+        self.turn_ns = self.last_ns;
         self.shard.next_closed(self.flow, self.last_ns)
     }
 

@@ -16,7 +16,7 @@ use stampede_model::schedule::{Schedule, Spacing, UserCurve, UserStage};
 
 use super::carried_out;
 use super::server::{Habit, Server};
-use people::{Locked, Shop, Shopping, Two, Weary};
+use people::{Idler, Locked, Shop, Shopping, Two, Weary};
 
 fn users(count: u32) -> FlowLoad {
     FlowLoad::Users { curve: UserCurve::constant(count).unwrap() }
@@ -156,6 +156,15 @@ fn an_arrival_whose_user_was_still_starting_at_the_end_is_not_lost() {
     let [login, work] = [result.steps[0].counts, result.steps[1].counts];
     assert_eq!((login.sent, login.unfinished), (3, 3));
     assert_eq!((work.asked, work.not_sent), (5, 5), "three whose users were starting, two that waited for a user");
+}
+
+#[test]
+fn users_with_nothing_to_do_do_not_hold_up_the_end() {
+    let server = Server::start(Habit::Status(200));
+    let mut flow = Flow::new("idle", Idler(server.url("/")), users(2));
+    flow.duration = Some(Duration::from_millis(200));
+    let result = carried_out(&LoadPlan::of_flows(vec![flow]));
+    assert_eq!((result.counts.asked, server.requests()), (0, 0));
 }
 
 #[test]

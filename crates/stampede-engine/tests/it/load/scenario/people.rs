@@ -175,6 +175,23 @@ impl Scenario for Weary {
     }
 }
 
+/// Finds nothing to do.
+pub(super) struct Idler(pub(super) String);
+
+impl Scenario for Idler {
+    type User = ();
+    fn steps(&self) -> Vec<StepSpec> {
+        vec![StepSpec::new("GET", "never")]
+    }
+    fn origins(&self) -> Vec<Outgoing> {
+        vec![Outgoing::get(&self.0).unwrap()]
+    }
+    fn new_user(&self, _seat: Seat) {}
+    async fn iterate(&self, _user: &mut (), _client: &mut Client<'_>, _iteration: u64) -> Result<(), Halt> {
+        Ok(())
+    }
+}
+
 /// Logs in at a server of its own before it sends anything.
 pub(super) struct Locked {
     pub(super) door: String,

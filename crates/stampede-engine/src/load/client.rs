@@ -23,7 +23,7 @@ use super::plan::Expect;
 use super::scenario::{Halt, Mismatch, Received, Seat, StepId, Want};
 use super::shard::{Phase, Shard};
 use super::share::{FlowShare, Model};
-use super::slot::{Slot, Turn};
+use super::slot::{Doing, Slot, Turn};
 use crate::http::RequestPlan;
 pub use judge::Attempt;
 
@@ -95,7 +95,7 @@ impl<'a> Client<'a> {
     /// [`Halt::Run`] when the request goes to a server that [`Scenario::origins`](super::scenario::Scenario::origins) did
     /// not name.
     /// # Cancel safety
-    /// Dropping the future leaves the request counted as unfinished.
+    /// Dropping the future leaves the request counted as unfinished, and its connection is closed.
     pub async fn send<T>(
         &mut self,
         step: StepId,
@@ -120,6 +120,7 @@ impl<'a> Client<'a> {
         want: Want,
         check: impl FnOnce(&Received<'_>) -> Result<T, Mismatch>,
     ) -> Result<Attempt<T>, Halt> {
+        self.leave_dropped();
         self.gate().await?;
         let start_ns = self.now();
         let Some(origin) = self.origin_of(request) else {
@@ -201,6 +202,14 @@ impl<'a> Client<'a> {
         let Some(turn) = self.arrival() else { return start_ns };
         self.slot.arrival.set(None);
         turn.due.map_or(start_ns, |due| due.intent_ns)
+    }
+
+    /// A request whose future was dropped has no end that anybody sees, and its connection is in the middle of an answer.
+    pub(super) fn leave_dropped(&mut self) {
+        if self.slot.doing.get() != Doing::Nothing {
+            self.links.iter_mut().for_each(Link::close);
+            self.shard.leave(self.slot);
+        }
     }
 
     fn timeout_ns(&self, own: Option<Duration>) -> u64 {

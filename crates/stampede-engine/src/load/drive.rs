@@ -75,6 +75,7 @@ async fn live<S: Scenario>(scenario: &S, place: &Place) {
         client.say_goodbye();
         scenario.stop(&mut user, &mut client).await;
     }
+    client.leave_dropped();
     drop(client);
     shard.release(flow, slot);
 }

@@ -219,6 +219,12 @@ impl Shard {
         self.in_flight.set(self.in_flight.get() - 1);
     }
 
+    /// Nobody waits for the request of `slot` any more.
+    pub(super) fn leave(&self, slot: &Slot) {
+        note_unfinished(&mut self.recorder.borrow_mut(), slot, self.clock.now_ns());
+        self.settle(slot);
+    }
+
     /// Wakes every slot whose time is over.
     pub(super) fn expire(&self, now_ns: u64) {
         let slots = self.slots.borrow();
@@ -250,12 +256,7 @@ impl Shard {
                     recorder.not_sent(flow.first_series(turn.iteration), now_ns.saturating_sub(due.intent_ns));
                 }
             }
-            let doing = slot.doing.replace(Doing::Nothing);
-            let (Doing::Connecting { series, intent_ns } | Doing::Waiting { series, intent_ns, .. }) = doing else {
-                continue;
-            };
-            let sent_at_ns = doing.sent_at_ns();
-            recorder.unseen((series, intent_ns), now_ns, Unseen::Unfinished { sent_at_ns });
+            note_unfinished(&mut recorder, slot, now_ns);
         }
         for flow in &self.flows {
             while let Some(turn) = flow.take_queued() {
@@ -264,4 +265,10 @@ impl Shard {
             }
         }
     }
+}
+
+fn note_unfinished(recorder: &mut Recorder, slot: &Slot, now_ns: u64) {
+    let doing = slot.doing.replace(Doing::Nothing);
+    let (Doing::Connecting { series, intent_ns } | Doing::Waiting { series, intent_ns, .. }) = doing else { return };
+    recorder.unseen((series, intent_ns), now_ns, Unseen::Unfinished { sent_at_ns: doing.sent_at_ns() });
 }

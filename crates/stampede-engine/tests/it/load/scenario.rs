@@ -16,7 +16,7 @@ use stampede_model::schedule::{Schedule, Spacing, UserCurve, UserStage};
 
 use super::carried_out;
 use super::server::{Habit, Server};
-use people::{Idler, Locked, Shop, Shopping, Two, Weary};
+use people::{Hasty, Idler, Locked, Shop, Shopping, Two, Weary};
 
 fn users(count: u32) -> FlowLoad {
     FlowLoad::Users { curve: UserCurve::constant(count).unwrap() }
@@ -165,6 +165,17 @@ fn users_with_nothing_to_do_do_not_hold_up_the_end() {
     flow.duration = Some(Duration::from_millis(200));
     let result = carried_out(&LoadPlan::of_flows(vec![flow]));
     assert_eq!((result.counts.asked, server.requests()), (0, 0));
+}
+
+#[test]
+fn a_request_that_its_scenario_dropped_is_unfinished_and_the_user_goes_on() {
+    let (slow, quick) = (Server::start(Habit::Hang), Server::start(Habit::Status(200)));
+    let mut flow = Flow::new("hasty", Hasty { slow: slow.url("/"), quick: quick.url("/") }, users(1));
+    flow.iterations = Some(3);
+    let result = carried_out(&LoadPlan::of_flows(vec![flow]));
+    let [slow, quick] = [result.steps[0].counts, result.steps[1].counts];
+    assert_eq!((slow.sent, slow.unfinished), (3, 3));
+    assert_eq!((quick.sent, quick.succeeded), (3, 3));
 }
 
 #[test]

@@ -218,6 +218,29 @@ impl Scenario for Locked {
     }
 }
 
+/// Loses patience with one server and goes to another.
+pub(super) struct Hasty {
+    pub(super) slow: String,
+    pub(super) quick: String,
+}
+
+impl Scenario for Hasty {
+    type User = ();
+    fn steps(&self) -> Vec<StepSpec> {
+        vec![StepSpec::new("GET", "slow"), StepSpec::new("GET", "quick")]
+    }
+    fn origins(&self) -> Vec<Outgoing> {
+        [&self.slow, &self.quick].map(|url| Outgoing::get(url).unwrap()).into()
+    }
+    fn new_user(&self, _seat: Seat) {}
+    async fn iterate(&self, _user: &mut (), client: &mut Client<'_>, _iteration: u64) -> Result<(), Halt> {
+        let slow = Outgoing::get(&self.slow).unwrap();
+        let sent = client.send(StepId(0), &slow, Want::STATUS, any);
+        assert!(tokio::time::timeout(Duration::from_millis(20), sent).await.is_err(), "nobody answers there");
+        client.send(StepId(1), &Outgoing::get(&self.quick).unwrap(), Want::STATUS, any).await
+    }
+}
+
 /// Comes to a meeting, thinks better of it, and comes again.
 pub(super) struct Waverer(pub(super) String);
 

@@ -155,7 +155,7 @@ async fn send(
     let (mut told, mut want) = (String::new(), ready.want);
     let is_told = matches!(shared.mode, Mode::Once(_));
     if is_told {
-        tell::request(&mut told, &shared.plan.series[step.series].name, request);
+        tell::request(&mut told, &shared.plan, &shared.plan.series[step.series].name, request);
         want = Want { head: true, body_max: BODY_MAX, timeout: want.timeout };
     }
     let said = &mut told;
@@ -163,7 +163,7 @@ async fn send(
         *last_status = Some(received.status);
         let judged = answer.judge(received, frame);
         if is_told {
-            tell::answer(said, received);
+            tell::answer(said, &shared.plan, received);
             if let Err(Mismatch::Content(why)) = &judged {
                 tell::mismatch(said, why);
             }

@@ -156,7 +156,8 @@ fn record(plan: &Plan, load: &LoadPlan) -> PlanRecord {
     if let Some(origin) = plan.origins.first() {
         record.url = plan.redact(&origin.shown);
     }
-    let longest = plan.flows.iter().filter_map(|flow| flow.duration.map(|lasts| flow.start_after + lasts)).max();
+    let ends = plan.flows.iter().filter_map(|flow| flow.duration.map(|lasts| flow.start_after.saturating_add(lasts)));
+    let longest = ends.max();
     record.duration_ns = longest.and_then(|lasts| u64::try_from(lasts.as_nanos()).ok());
     record
 }

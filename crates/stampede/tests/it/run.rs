@@ -125,6 +125,14 @@ fn once_shows_each_exchange() {
 }
 
 #[test]
+fn once_of_what_sends_nothing_is_no_pass() {
+    let server = Server::answering(200);
+    let file = File::new("[[scenario]]\nsteps = [{ get = \"/\", if_status = 200 }]\n");
+    let output = file.run("run", &["--host", &host(&server), "--once"]);
+    assert_eq!((output.status.code(), server.requests()), (Some(5), 0), "{}", remarked(&output));
+}
+
+#[test]
 fn a_secret_is_in_no_output() {
     let server = Server::answering(200);
     let text = "target = { url = \"${env:TEST_URL}\" }\n[[scenario]]\niterations = 2\nsteps = [{ get = \"/p\", headers = { x-key = \"${env:TEST_KEY}\" }, query = { k = \"${env:TEST_KEY}\" } }]\n";

@@ -133,6 +133,17 @@ fn once_of_what_sends_nothing_is_no_pass() {
 }
 
 #[test]
+fn a_server_whose_name_nobody_knows_is_named_before_anything_is_sent() {
+    let server = Server::answering(200);
+    let text = "[[scenario]]\nusers = 2\nduration = \"1s\"\nsteps = [{ get = \"/\" }, { get = \"http://no-such-host.invalid/\" }]\n";
+    let output = File::new(text).run("run", &["--host", &host(&server), "--quiet"]);
+    let text = remarked(&output);
+    assert_eq!((output.status.code(), server.requests()), (Some(1), 0), "{text}");
+    assert!(text.starts_with("error: cannot resolve `no-such-host.invalid`: ") && text.contains("\nhint: "), "{text}");
+    assert_eq!(said(&output), "");
+}
+
+#[test]
 fn a_secret_is_in_no_output() {
     let server = Server::answering(200);
     let text = "target = { url = \"${env:TEST_URL}\" }\n[[scenario]]\niterations = 2\nsteps = [{ get = \"/p\", headers = { x-key = \"${env:TEST_KEY}\" }, query = { k = \"${env:TEST_KEY}\" } }]\n";

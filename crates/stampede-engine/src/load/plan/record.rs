@@ -1,9 +1,9 @@
 //! The plan as it stands in a run file: what was asked, without what is nobody's business.
 
-use stampede_model::run::{ArrivalsRecord, PlanRecord};
+use stampede_model::run::{ArrivalsRecord, FlowRecord, PlanRecord};
 
 use super::{LoadPlan, Reuse, nanos};
-use crate::load::flow::FlowLoad;
+use crate::load::flow::{Flow, FlowLoad};
 
 impl LoadPlan {
     /// The plan as it stands in a run file.
@@ -25,8 +25,13 @@ impl LoadPlan {
             keep_alive: self.reuse == Reuse::KeepAlive,
             threads: self.threads.get(),
             scenario: None,
+            flows: self.flows.iter().map(flow_record).collect(),
         }
     }
+}
+
+fn flow_record(flow: &Flow) -> FlowRecord {
+    FlowRecord { name: flow.name.clone(), arrivals: record_of(Some(&flow.load)), users: flow.users_max() }
 }
 
 fn record_of(load: Option<&FlowLoad>) -> ArrivalsRecord {

@@ -71,6 +71,21 @@ pub struct PlanRecord {
     /// The scenario file, when the run had one; method, URL, headers and body above are then its first step's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<ScenarioRecord>,
+    /// What a scenario does side by side, in its order; `arrivals` above is the first one's. Missing in a run of one URL, and
+    /// in files that were written before it was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flows: Vec<FlowRecord>,
+}
+
+/// One sort of users of a scenario, as data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowRecord {
+    /// Its name in the scenario.
+    pub name: String,
+    /// When its iterations begin.
+    pub arrivals: ArrivalsRecord,
+    /// Most users it has at once.
+    pub users: u32,
 }
 
 /// A scenario, as data.
@@ -226,6 +241,7 @@ mod tests {
             keep_alive: true,
             threads: 1,
             scenario: None,
+            flows: Vec::new(),
         }
     }
 
@@ -248,6 +264,23 @@ mod tests {
         assert_eq!(again.plan, run.plan);
         assert_eq!(again.metrics, run.metrics);
         assert!(!again.any(Judgement::Fail));
+    }
+
+    #[test]
+    fn the_flows_of_a_scenario_are_kept_and_absent_without_one() {
+        let mut plan = plan();
+        let json = serde_json::to_value(&plan).unwrap();
+        assert!(json.get("flows").is_none(), "a file without one is as it always was");
+        assert_eq!(serde_json::from_value::<PlanRecord>(json).unwrap(), plan);
+        let closed = ArrivalsRecord::Closed { connections: 5 };
+        plan.flows = vec![
+            FlowRecord { name: "look".to_owned(), arrivals: plan.arrivals.clone(), users: 10 },
+            FlowRecord { name: "buy".to_owned(), arrivals: closed, users: 5 },
+        ];
+        let json = serde_json::to_value(&plan).unwrap();
+        assert_eq!(json["flows"][0]["arrivals"]["rate_per_s"], 1_000.0);
+        assert_eq!(json["flows"][1]["users"], 5);
+        assert_eq!(serde_json::from_value::<PlanRecord>(json).unwrap(), plan);
     }
 
     #[test]

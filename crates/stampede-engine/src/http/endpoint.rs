@@ -60,22 +60,23 @@ pub enum BadUrl {
 #[derive(Debug, Error)]
 pub enum Unreachable {
     /// The name has no address.
-    #[error("cannot resolve `{host}`: {source}")]
+    #[error(
+        "cannot resolve `{host}`: {why}\nhint: is the name spelt right, and does this machine know it? `getent hosts {host}` \
+         asks; an address needs no name, such as http://127.0.0.1:8080/"
+    )]
     Resolve {
         /// The name.
         host: String,
         /// Why.
-        #[source]
-        source: io::Error,
+        why: io::Error,
     },
     /// No address accepts a connection.
-    #[error("cannot connect to {authority}: {source}; is the server running?")]
+    #[error("cannot connect to {authority}: {why}\nhint: is the server running?")]
     Connect {
         /// Host and port.
         authority: String,
         /// Why the last address refused.
-        #[source]
-        source: io::Error,
+        why: io::Error,
     },
 }
 
@@ -99,10 +100,13 @@ impl Unreachable {
     /// The same as the failure of a request.
     pub fn failure(&self) -> RequestFailure {
         match self {
-            Self::Resolve { .. } => RequestFailure { kind: FailureKind::NameNotResolved, text: self.to_string() },
-            Self::Connect { source, .. } => {
-                RequestFailure { text: self.to_string(), ..RequestFailure::connecting(source) }
+            Self::Resolve { host, why } => {
+                RequestFailure { kind: FailureKind::NameNotResolved, text: format!("cannot resolve `{host}`: {why}") }
             }
+            Self::Connect { authority, why } => RequestFailure {
+                text: format!("cannot connect to {authority}: {why}"),
+                ..RequestFailure::connecting(why)
+            },
         }
     }
 }
@@ -177,7 +181,7 @@ impl Endpoint {
     /// `localhost` often has two addresses of which the server listens on one; trying once up front keeps that out of the
     /// measurement. Blocks for at most `wait` per address.
     pub fn reach(&self, wait: Duration) -> Result<SocketAddr, Unreachable> {
-        let resolve = |source| Unreachable::Resolve { host: self.host.clone(), source };
+        let resolve = |why| Unreachable::Resolve { host: self.host.clone(), why };
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in (self.host.as_str(), self.port).to_socket_addrs().map_err(resolve)? {
             match TcpStream::connect_timeout(&address, wait) {
@@ -185,7 +189,7 @@ impl Endpoint {
                 Err(error) => last = error,
             }
         }
-        Err(Unreachable::Connect { authority: self.authority.clone(), source: last })
+        Err(Unreachable::Connect { authority: self.authority.clone(), why: last })
     }
 }
 

@@ -11,6 +11,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use h2::Ping;
@@ -73,7 +74,7 @@ impl Drop for H2Slot {
 impl Pool {
     fn free_slot(&self, dialer: &Dialer) -> Option<H2Slot> {
         let mut connections = self.connections.borrow_mut();
-        connections.retain(|connection| connection.upgrade().is_some_and(|shared| !shared.is_over()));
+        connections.retain(|connection| connection.upgrade().is_some_and(|shared| shared.takes_requests()));
         let mut open = connections.iter().filter_map(Weak::upgrade);
         open.find(|shared| shared.slots.get() < shared.slots_max).map(|shared| H2Slot::new(shared, dialer))
     }
@@ -100,6 +101,13 @@ impl Shared {
 
     fn is_over(&self) -> bool {
         self.driver.0.is_finished()
+    }
+
+    /// Whether another request may go out. After a GOAWAY none may, although what is under way goes on, and as long as it
+    /// does the connection is not over.
+    fn takes_requests(&self) -> bool {
+        let asked = self.sender.clone().poll_ready(&mut Context::from_waker(Waker::noop()));
+        !self.is_over() && !matches!(asked, Poll::Ready(Err(_)))
     }
 }
 

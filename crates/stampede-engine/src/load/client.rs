@@ -4,6 +4,10 @@
 //! by a flag and a wake-up, not by a timer of its own; nothing is sent while the run is paused or over.
 //! Absent on purpose: sending a failed request again.
 
+mod judge;
+mod turns;
+mod waits;
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
@@ -12,19 +16,21 @@ use std::time::Duration;
 use http::HeaderMap;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
-use stampede_model::failure::FailureKind;
 
 use super::barrier::Ticket;
-use super::link::{Call, Done, End, Link};
-use super::plan::{Expect, Reuse};
-use super::recorder::{Answered, Stamps, Unseen, Verdict};
-use super::scenario::{BarrierId, Halt, Mismatch, Received, Scenario, Seat, StepId, Want};
-use super::shard::{FlowShare, Model, Phase, Route, Shard, Slot, Turn};
+use super::link::{Call, End, Link};
+use super::plan::Expect;
+use super::scenario::{Halt, Mismatch, Received, Seat, StepId, Want};
+use super::shard::{Phase, Shard};
+use super::share::{FlowShare, Model};
+use super::slot::{Doing, Slot, Turn};
 use crate::http::RequestPlan;
+pub use judge::Attempt;
 
-/// Pause of a closed-model user after it could not connect: a refused connection takes microseconds, and a user who tries
-/// again at once would take the CPU the server needs to come up.
-const CONNECT_PAUSE: Duration = Duration::from_millis(10);
+/// Pause of a closed-model user after it could not connect, or after an iteration in which it did nothing at all: a refused
+/// connection takes microseconds, and a user who tries again at once would take the CPU the server needs to come up. One
+/// who never waits would not even let its thread look whether the run is over.
+const COOL_PAUSE: Duration = Duration::from_millis(10);
 
 /// One user's way to the servers.
 pub struct Client<'a> {
@@ -41,6 +47,8 @@ pub struct Client<'a> {
     no_headers: HeaderMap,
     ticket: Option<Ticket>,
     cool: Cool,
+    /// What `last_ns` was when the last turn began.
+    turn_ns: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,20 +69,6 @@ enum Cool {
     Down,
 }
 
-/// What came of a request that was counted, whatever came of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Attempt<T> {
-    /// The answer was as expected.
-    Good(T),
-    /// It failed, and is counted so.
-    Failed {
-        /// As what.
-        kind: FailureKind,
-        /// The status, if an answer came.
-        status: Option<u16>,
-    },
-}
-
 impl<'a> Client<'a> {
     pub(super) fn new(shard: &'a Shard, flow: &'a FlowShare, slot: &'a Slot, seat: Seat) -> Self {
         Self {
@@ -89,6 +83,7 @@ impl<'a> Client<'a> {
             no_headers: HeaderMap::new(),
             ticket: None,
             cool: Cool::No,
+            turn_ns: u64::MAX,
         }
     }
 
@@ -97,9 +92,10 @@ impl<'a> Client<'a> {
     /// # Errors
     /// [`Halt::Iteration`] when the request failed, which is counted by its kind, or when `check` refused the answer;
     /// [`Halt::User`] when nothing may be sent any more, because the run or the user's flow is over;
-    /// [`Halt::Run`] when the request goes to a server that [`Scenario::origins`] did not name.
+    /// [`Halt::Run`] when the request goes to a server that [`Scenario::origins`](super::scenario::Scenario::origins) did
+    /// not name.
     /// # Cancel safety
-    /// Dropping the future leaves the request counted as unfinished.
+    /// Dropping the future leaves the request counted as unfinished, and its connection is closed.
     pub async fn send<T>(
         &mut self,
         step: StepId,
@@ -124,6 +120,7 @@ impl<'a> Client<'a> {
         want: Want,
         check: impl FnOnce(&Received<'_>) -> Result<T, Mismatch>,
     ) -> Result<Attempt<T>, Halt> {
+        self.leave_dropped();
         self.gate().await?;
         let start_ns = self.now();
         let Some(origin) = self.origin_of(request) else {
@@ -160,53 +157,6 @@ impl<'a> Client<'a> {
         Ok(())
     }
 
-    /// Waits as a person would. Ends early when the run stops. Not part of any latency.
-    pub async fn pause(&mut self, time: Duration) {
-        if time.is_zero() || self.is_cut_short() {
-            return;
-        }
-        {
-            let mut sleep = pin!(tokio::time::sleep(time));
-            poll_fn(|cx| {
-                if self.is_cut_short() {
-                    return Poll::Ready(());
-                }
-                self.slot.keep_waker(cx);
-                sleep.as_mut().poll(cx)
-            })
-            .await;
-        }
-        self.now();
-    }
-
-    /// Waits until as many users are at the barrier as it asks for, over all threads; then all leave together. Ends early
-    /// when the run stops or when the plan's time-out is over. Not part of any latency.
-    pub async fn meet(&mut self, barrier: BarrierId) {
-        let Some(barrier) = self.flow.barriers.get(barrier.0 as usize).copied() else { return };
-        let barriers = &self.shard.barriers;
-        let now_ns = self.shard.clock.now_ns();
-        let mut ticket = None;
-        let released = {
-            let mut patience = pin!(tokio::time::sleep(self.shard.plan.timeout));
-            poll_fn(|cx| {
-                let ticket = *ticket.get_or_insert_with(|| barriers.arrive(barrier, now_ns, cx));
-                if barriers.poll_released(ticket, cx).is_ready() {
-                    return Poll::Ready(true);
-                }
-                self.slot.keep_waker(cx);
-                let over = self.is_cut_short() || patience.as_mut().poll(cx).is_ready();
-                if over { Poll::Ready(false) } else { Poll::Pending }
-            })
-            .await
-        };
-        match ticket {
-            Some(ticket) if released => self.ticket = Some(ticket),
-            Some(ticket) => barriers.leave(ticket),
-            None => {}
-        }
-        self.now();
-    }
-
     /// Random numbers of this user: the same in every run with the same seed, whatever the server does.
     pub fn rng(&mut self) -> &mut SmallRng {
         &mut self.rng
@@ -224,108 +174,6 @@ impl<'a> Client<'a> {
         self.state != State::Leaving && (past_end || self.shard.phase.get() == Phase::Draining)
     }
 
-    /// Waits for the next iteration; `None` when the user is to leave.
-    pub(super) async fn next_turn(&mut self) -> Option<Turn> {
-        if self.flow.model == Model::Open {
-            return self.next_arrival().await;
-        }
-        if self.cool == Cool::Down {
-            self.pause(CONNECT_PAUSE).await;
-        }
-        if self.shard.phase.get() == Phase::Paused {
-            self.until_resumed().await;
-        }
-        self.shard.next_closed(self.flow, self.last_ns)
-    }
-
-    /// Waits for an arrival, meanwhile noticing that a server closes its connection.
-    async fn next_arrival(&mut self) -> Option<Turn> {
-        let (shard, flow, slot) = (self.shard, self.flow, self.slot);
-        let queued = if slot.offered.get().is_some() { None } else { shard.next_queued(flow, slot) };
-        let turn = match queued {
-            Some(turn) => Some(turn),
-            None => {
-                poll_fn(|cx| {
-                    if let Some(turn) = slot.offered.take() {
-                        return Poll::Ready(Some(turn));
-                    }
-                    if flow.issued.get() {
-                        return Poll::Ready(None);
-                    }
-                    slot.keep_waker(cx);
-                    self.links.iter_mut().for_each(|link| link.notice_close(cx));
-                    Poll::Pending
-                })
-                .await
-            }
-        };
-        let turn = turn?;
-        let start_ns = self.now();
-        if let Some(due) = turn.due.filter(|due| due.route == Route::Direct) {
-            shard.recorder.borrow_mut().departed(start_ns.saturating_sub(due.intent_ns));
-        }
-        slot.arrival.set(Some(turn));
-        Some(turn)
-    }
-
-    /// The user's `start` is carried out.
-    pub(super) async fn start_of<S: Scenario>(&mut self, scenario: &S, user: &mut S::User) -> Result<(), Halt> {
-        // What it sends is not what the arrival asked for.
-        let arrival = self.slot.arrival.take();
-        let started = scenario.start(user, self).await;
-        self.slot.arrival.set(arrival);
-        if started.is_ok() {
-            self.state = State::Working;
-        }
-        started
-    }
-
-    /// Whether `start` was carried out.
-    pub(super) fn has_started(&self) -> bool {
-        self.state != State::New
-    }
-
-    /// The turn is over.
-    pub(super) fn end_turn(&mut self, turn: Turn, end: &Result<(), Halt>) {
-        self.flow.busy.set(self.flow.busy.get() - 1);
-        // An arrival that was never begun, because its user could not start or was told to leave, was not sent.
-        if let Some(due) = self.slot.arrival.take().and(turn.due)
-            && end.is_err()
-        {
-            let waited_ns = self.now().saturating_sub(due.intent_ns);
-            let series = self.flow.first_series(turn.iteration);
-            self.shard.recorder.borrow_mut().not_sent(series, waited_ns);
-        }
-    }
-
-    /// From here on the user only takes its leave, which it may do although the run is over.
-    pub(super) fn say_goodbye(&mut self) {
-        self.state = State::Leaving;
-    }
-
-    /// The run cannot go on.
-    pub(super) fn give_up_run(&self, text: String) {
-        self.shard.given_up.borrow_mut().get_or_insert(text);
-    }
-
-    /// Whether waiting has no purpose any more.
-    fn is_cut_short(&self) -> bool {
-        let over = self.flow.model == Model::Closed && self.flow.issued.get();
-        over || self.shard.phase.get() == Phase::Draining
-    }
-
-    async fn until_resumed(&mut self) {
-        poll_fn(|cx| {
-            if self.shard.phase.get() != Phase::Paused {
-                return Poll::Ready(());
-            }
-            self.slot.keep_waker(cx);
-            Poll::Pending
-        })
-        .await;
-        self.now();
-    }
-
     /// Lets a request through, now or after a pause, or not at all.
     async fn gate(&mut self) -> Result<(), Halt> {
         if self.state == State::Leaving {
@@ -335,7 +183,7 @@ impl<'a> Client<'a> {
             self.until_resumed().await;
         }
         // An arrival that was taken up is sent; what would follow it is not.
-        if self.is_stopping() && self.slot.arrival.get().is_none() { Err(Halt::User) } else { Ok(()) }
+        if self.is_stopping() && self.arrival().is_none() { Err(Halt::User) } else { Ok(()) }
     }
 
     fn now(&mut self) -> u64 {
@@ -343,10 +191,25 @@ impl<'a> Client<'a> {
         self.last_ns
     }
 
+    /// The arrival that the next request answers. What a user sends when it starts is not what the arrival asked for: that
+    /// waits meanwhile, where the end of the run finds it.
+    fn arrival(&self) -> Option<Turn> {
+        if self.state == State::New { None } else { self.slot.arrival.get() }
+    }
+
     /// When the request should have left: the first of an arrival at its intended start.
     fn intent(&self, start_ns: u64) -> u64 {
-        let due = self.slot.arrival.take().and_then(|turn| turn.due);
-        due.map_or(start_ns, |due| due.intent_ns)
+        let Some(turn) = self.arrival() else { return start_ns };
+        self.slot.arrival.set(None);
+        turn.due.map_or(start_ns, |due| due.intent_ns)
+    }
+
+    /// A request whose future was dropped has no end that anybody sees, and its connection is in the middle of an answer.
+    pub(super) fn leave_dropped(&mut self) {
+        if self.slot.doing.get() != Doing::Nothing {
+            self.links.iter_mut().for_each(Link::close);
+            self.shard.leave(self.slot);
+        }
     }
 
     fn timeout_ns(&self, own: Option<Duration>) -> u64 {
@@ -380,68 +243,4 @@ impl<'a> Client<'a> {
         })
         .await
     }
-
-    /// Records the end of a request.
-    fn judge<T>(
-        &mut self,
-        call: &Call<'_>,
-        end: End,
-        check: impl FnOnce(&Received<'_>) -> Result<T, Mismatch>,
-    ) -> Attempt<T> {
-        let sent_at_ns = self.slot.doing.get().sent_at_ns();
-        self.cool = if sent_at_ns.is_some() { Cool::No } else { Cool::Down };
-        if let (Some(ticket), Some(at_ns)) = (self.ticket.take(), sent_at_ns) {
-            self.shard.barriers.note_sent(ticket, at_ns);
-        }
-        let link = &mut self.links[call.origin];
-        let seen = link.seen();
-        let mut recorder = self.shard.recorder.borrow_mut();
-        recorder.travelled(link.travelled());
-        if !matches!(end, End::Ended(Ok(_))) || self.shard.plan.reuse == Reuse::PerRequest {
-            link.close();
-        }
-        let attempt = match end {
-            End::Ended(Ok(done)) => {
-                let Done { send_ns, first_byte_ns, end_ns, status, body_bytes, headers } = done;
-                let Call { intent_ns, start_ns, .. } = *call;
-                let stamps = Stamps { intent_ns, start_ns, send_ns, first_byte_ns, end_ns };
-                self.last_ns = end_ns;
-                let received = Received {
-                    status,
-                    headers: headers.as_ref().unwrap_or(&self.no_headers),
-                    body: &self.body,
-                    body_bytes,
-                    service_ns: end_ns.saturating_sub(send_ns),
-                };
-                let answered = Answered { status, body_bytes, headers: headers.as_ref() };
-                let (verdict, attempt) = sentence(status, check(&received));
-                recorder.answered(call, stamps, &answered, verdict);
-                attempt
-            }
-            End::Ended(Err(failure)) => {
-                self.last_ns = self.shard.clock.now_ns();
-                let kind = failure.kind;
-                recorder.failed((call.series, call.intent_ns), self.last_ns, failure);
-                Attempt::Failed { kind, status: None }
-            }
-            End::Expired => {
-                self.last_ns = self.shard.clock.now_ns();
-                let kind =
-                    recorder.unseen((call.series, call.intent_ns), self.last_ns, Unseen::TimedOut { sent_at_ns, seen });
-                Attempt::Failed { kind, status: None }
-            }
-        };
-        drop(recorder);
-        self.shard.settle(self.slot);
-        attempt
-    }
-}
-
-fn sentence<T>(status: u16, checked: Result<T, Mismatch>) -> (Verdict, Attempt<T>) {
-    let (kind, text) = match checked {
-        Ok(value) => return (Verdict::Good, Attempt::Good(value)),
-        Err(Mismatch::Status) => (FailureKind::of_status(status), None),
-        Err(Mismatch::Content(text)) => (FailureKind::ContentUnexpected, Some(text)),
-    };
-    (Verdict::Bad(kind, text), Attempt::Failed { kind, status: Some(status) })
 }

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use super::client::Client;
 use super::scenario::{BarrierSpec, FlowId, Halt, Scenario, Seat, StepId, StepSpec};
-use super::shard::{FlowShare, Shard, Slot, Turn};
+use super::shard::Shard;
+use super::share::FlowShare;
+use super::slot::{Slot, Turn};
 use crate::http::RequestPlan;
 
 /// A scenario whose type is forgotten.
@@ -73,6 +75,7 @@ async fn live<S: Scenario>(scenario: &S, place: &Place) {
         client.say_goodbye();
         scenario.stop(&mut user, &mut client).await;
     }
+    client.leave_dropped();
     drop(client);
     shard.release(flow, slot);
 }

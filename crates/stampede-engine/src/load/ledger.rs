@@ -10,9 +10,9 @@ use stampede_model::histogram::{Histogram, Packed};
 use stampede_model::run_result::{LoadResult, MAX_POINTS, SecondPoint, StepResult, StepSecond, Traffic};
 
 use super::control::LiveSecond;
-use super::recorder::Sheet;
 use super::scenario::StepSpec;
 use super::series::Series;
+use super::sheet::Sheet;
 use super::tally::Tally;
 
 /// Everything closed so far.

@@ -7,9 +7,10 @@ use std::task::Context;
 
 use http::HeaderMap;
 
-use super::recorder::Seen;
+use super::outcome::Seen;
 use super::scenario::Want;
-use super::shard::{Doing, Shard, Slot};
+use super::shard::Shard;
+use super::slot::{Doing, Slot};
 use crate::http::connection::Connection;
 use crate::http::stream::Travelled;
 use crate::http::{RequestFailure, RequestPlan};

@@ -22,14 +22,19 @@ mod layout;
 mod ledger;
 mod link;
 mod machine;
+mod outcome;
 mod pace;
 pub mod plan;
+mod quota;
 mod recorder;
 mod samples;
 pub mod scenario;
 mod series;
 mod servers;
 mod shard;
+mod share;
+mod sheet;
+mod slot;
 mod slowest;
 mod steer;
 mod tally;
@@ -55,6 +60,7 @@ use generator::{Common, Harvest};
 use layout::Layout;
 use ledger::Ledger;
 use machine::Machine;
+use quota::Quota;
 use series::Series;
 use slowest::Slowest;
 use watch::Finish;
@@ -121,6 +127,7 @@ pub fn run_keeping(plan: &LoadPlan, control: &Control, keep: Keep) -> Result<Sam
         servers: servers.into(),
         series: Arc::new(Series::new(threads, layout.specs.len())),
         series_of: layout.series_of,
+        quotas: flows.iter().map(|flow| flow.load.is_closed().then_some(flow.iterations?).map(Quota::new)).collect(),
         barriers: Arc::new(Barriers::new(layout.barriers)),
         barriers_of: layout.barriers_of,
         keep,

@@ -11,7 +11,8 @@ use std::time::Duration;
 use stampede_model::schedule::{Arrival, Share};
 
 use super::flow::{Flow, FlowLoad};
-use super::shard::{FlowShare, Phase, Shard};
+use super::shard::{Phase, Shard};
+use super::share::FlowShare;
 use super::steer::{LEAD_NS, Orders, Steer};
 use crate::pacing::Pacer;
 
@@ -46,6 +47,8 @@ struct Pace<'a> {
     orders: Orders,
     arrivals: stampede_model::schedule::Arrivals,
     start_ns: u64,
+    /// When the flow ends, without pauses.
+    end_ns: u64,
     last_index: u64,
     shortest: Duration,
     /// Whether the arrival given last has yet to be offered.
@@ -55,15 +58,16 @@ struct Pace<'a> {
 impl<'a> Pace<'a> {
     fn new(shard: &'a Rc<Shard>, part: &'a Rc<FlowShare>, flow: &Flow, steer: &'a Steer) -> Self {
         let FlowLoad::Arrivals { schedule, .. } = &flow.load else { unreachable!("only an open flow is paced") };
-        let (index, of) = shard.place;
-        let often = schedule.rate_per_s() / of as f64 > BUNCH_ABOVE_PER_S;
+        let ours = part.arrivals.unwrap_or(Share::WHOLE);
+        let often = schedule.rate_per_s() / ours.of as f64 > BUNCH_ABOVE_PER_S;
         Self {
             shard,
             part,
             steer,
             orders: steer.orders(),
-            arrivals: schedule.arrivals(Share { index, of }),
+            arrivals: schedule.arrivals(ours),
             start_ns: u64::try_from(flow.start_after.as_nanos()).unwrap_or(u64::MAX),
+            end_ns: flow.end().map_or(u64::MAX, |end| u64::try_from(end.as_nanos()).unwrap_or(u64::MAX)),
             last_index: flow.iterations.unwrap_or(u64::MAX),
             shortest: if often { BUNCH } else { Duration::from_nanos(1) },
             pending: false,
@@ -131,6 +135,9 @@ impl<'a> Pace<'a> {
     fn is_last(&self, next: Option<Arrival>) -> bool {
         let Some(arrival) = next else { return self.orders.paused_at_ns.is_none() };
         let intent_ns = self.start_ns.saturating_add(arrival.at_ns);
-        arrival.index >= self.last_index || (intent_ns >= self.part.end_ns.get() && self.orders.paused_at_ns.is_none())
+        // With the pauses that moved this arrival: what the thread's last look saw of them may be less.
+        let is_past = || intent_ns >= self.end_ns.saturating_add(self.orders.paused_ns(intent_ns));
+        arrival.index >= self.last_index
+            || (intent_ns >= self.end_ns && self.orders.paused_at_ns.is_none() && is_past())
     }
 }

@@ -3,17 +3,19 @@
 //! Invariant: a [`LoadPlan`] holds no contradiction that [`LoadPlan::check`] does not name; every queue and pool it
 //! allows has a bound.
 
+mod check;
+mod record;
+
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use stampede_model::run::{ArrivalsRecord, PlanRecord};
 use stampede_model::schedule::{Schedule, UserCurve};
 use stampede_model::threshold::Limit;
-use thiserror::Error;
 
 use super::fixed::Fixed;
 use super::flow::{Flow, FlowLoad};
 use crate::http::RequestPlan;
+pub use check::BadPlan;
 
 /// What to load, how hard, for how long.
 #[derive(Clone, Debug)]
@@ -98,49 +100,6 @@ pub enum Expect {
     Only(Vec<u16>),
     /// Any complete answer.
     Any,
-}
-
-/// A plan that makes no sense.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum BadPlan {
-    /// No request.
-    #[error("the plan holds no request")]
-    NoRequest,
-    /// Requests to different servers.
-    #[error("all requests of a plan go to one server: {first} and {other} differ")]
-    Hosts {
-        /// Host and port of the first.
-        first: String,
-        /// Host and port of another.
-        other: String,
-    },
-    /// It would never end.
-    #[error("the plan never stops: set a number of requests or a duration")]
-    Endless,
-    /// One of its flows would never end.
-    #[error("scenario `{name}` never stops: set a duration or a number of iterations")]
-    EndlessFlow {
-        /// Which.
-        name: String,
-    },
-    /// One of its flows would do nothing.
-    #[error("scenario `{name}` would send nothing: its users, iterations or duration are zero")]
-    EmptyFlow {
-        /// Which.
-        name: String,
-    },
-    /// Nothing could finish.
-    #[error("a time-out of zero lets no request finish")]
-    ZeroTimeout,
-    /// Nothing would be sent.
-    #[error("no request would be sent: number of requests or duration is zero, or too short for the rate")]
-    Empty,
-    /// More connections than this process could ever hold.
-    #[error("{asked} connections are too many: use at most {max}", max = LoadPlan::MAX_CONNECTIONS)]
-    Connections {
-        /// What was asked.
-        asked: u32,
-    },
 }
 
 impl Expect {
@@ -230,32 +189,6 @@ impl LoadPlan {
         vec![flow]
     }
 
-    /// Finds the first contradiction.
-    pub fn check(&self) -> Result<(), BadPlan> {
-        if self.timeout.is_zero() {
-            return Err(BadPlan::ZeroTimeout);
-        }
-        if self.connections() > Self::MAX_CONNECTIONS {
-            return Err(BadPlan::Connections { asked: self.connections() });
-        }
-        if !self.flows.is_empty() {
-            return self.flows.iter().try_for_each(check_flow);
-        }
-        let [first, others @ ..] = self.requests.as_slice() else { return Err(BadPlan::NoRequest) };
-        let host = |request: &RequestPlan| (request.endpoint().host().to_owned(), request.endpoint().port());
-        if let Some(other) = others.iter().find(|other| host(other) != host(first)) {
-            let name = |request: &RequestPlan| request.endpoint().authority().to_owned();
-            return Err(BadPlan::Hosts { first: name(first), other: name(other) });
-        }
-        if self.stop == Stop::default() {
-            return Err(BadPlan::Endless);
-        }
-        if self.asked_at_most() == Some(0) {
-            return Err(BadPlan::Empty);
-        }
-        Ok(())
-    }
-
     /// Most connections at once.
     pub fn connections(&self) -> u32 {
         if !self.flows.is_empty() {
@@ -286,54 +219,6 @@ impl LoadPlan {
             (requests, by_time) => requests.or(by_time),
         }
     }
-
-    /// The plan as it stands in a run file.
-    ///
-    /// # Panics
-    /// When the plan holds no request; [`LoadPlan::check`] says so first.
-    pub fn record(&self) -> PlanRecord {
-        let sample = self.flows.first().and_then(|flow| flow.origins().into_iter().next());
-        let request = sample.as_ref().unwrap_or_else(|| &self.requests[0]);
-        PlanRecord {
-            method: request.method().to_string(),
-            url: request.endpoint().to_string(),
-            header_names: request.headers().keys().map(ToString::to_string).collect(),
-            body_bytes: request.body_len() as u64,
-            arrivals: record_of(self.resolved().first().map(|flow| &flow.load)),
-            requests: self.stop.requests,
-            duration_ns: self.stop.duration.map(nanos),
-            timeout_ns: nanos(self.timeout),
-            keep_alive: self.reuse == Reuse::KeepAlive,
-            threads: self.threads.get(),
-            scenario: None,
-        }
-    }
-}
-
-fn record_of(load: Option<&FlowLoad>) -> ArrivalsRecord {
-    match load {
-        None => ArrivalsRecord::Closed { connections: 0 },
-        Some(FlowLoad::Connections { connections }) => ArrivalsRecord::Closed { connections: connections.get() },
-        Some(FlowLoad::Users { curve }) => ArrivalsRecord::Closed { connections: curve.peak_users() },
-        Some(FlowLoad::Arrivals { schedule, max_in_flight, max_queue }) => ArrivalsRecord::Open {
-            schedule: schedule.clone(),
-            max_in_flight: max_in_flight.get(),
-            max_queue: *max_queue,
-        },
-    }
-}
-
-/// Finds the first contradiction within a flow.
-fn check_flow(flow: &Flow) -> Result<(), BadPlan> {
-    let name = || flow.name.clone();
-    if flow.steps().is_empty() || flow.origins().is_empty() {
-        return Err(BadPlan::NoRequest);
-    }
-    if flow.duration.is_none() && flow.iterations.is_none() {
-        return Err(BadPlan::EndlessFlow { name: name() });
-    }
-    let nothing = flow.users_max() == 0 || flow.iterations == Some(0) || flow.duration == Some(Duration::ZERO);
-    if nothing { Err(BadPlan::EmptyFlow { name: name() }) } else { Ok(()) }
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -347,48 +232,4 @@ fn default_threads() -> NonZeroU32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use stampede_model::schedule::Spacing;
-
-    use super::*;
-
-    fn request(url: &str) -> RequestPlan {
-        RequestPlan::get(url).unwrap()
-    }
-
-    fn open(rate: f64, stop: Stop) -> LoadPlan {
-        LoadPlan::open(request("http://x/"), Schedule::new(rate, Spacing::Uniform, 0).unwrap(), stop)
-    }
-
-    #[test]
-    fn contradictions_are_named() {
-        let for_1s = Stop { requests: None, duration: Some(Duration::from_secs(1)) };
-        assert_eq!(open(5.0, for_1s).check(), Ok(()));
-        assert_eq!(open(5.0, Stop::default()).check(), Err(BadPlan::Endless));
-        assert_eq!(open(5.0, Stop { requests: Some(0), duration: None }).check(), Err(BadPlan::Empty));
-        let mut plan = open(5.0, for_1s);
-        plan.requests.push(request("http://y/"));
-        assert!(matches!(plan.check(), Err(BadPlan::Hosts { .. })));
-        plan.requests.clear();
-        assert_eq!(plan.check(), Err(BadPlan::NoRequest));
-        let mut plan = open(5.0, for_1s);
-        plan.timeout = Duration::ZERO;
-        assert_eq!(plan.check(), Err(BadPlan::ZeroTimeout));
-    }
-
-    #[test]
-    fn what_is_asked_is_known_beforehand() {
-        let for_30s = Stop { requests: None, duration: Some(Duration::from_secs(30)) };
-        assert_eq!(open(1_000.0, for_30s).asked_at_most(), Some(30_000));
-        let either = Stop { requests: Some(10), duration: Some(Duration::from_secs(30)) };
-        assert_eq!(open(1_000.0, either).asked_at_most(), Some(10));
-    }
-
-    #[test]
-    fn successes_are_what_was_expected() {
-        assert!(Expect::Below400.admits(304) && !Expect::Below400.admits(400));
-        let only = Expect::Only(vec![409]);
-        assert!(only.admits(409) && !only.admits(200));
-        assert!(Expect::Any.admits(500));
-    }
-}
+mod tests;

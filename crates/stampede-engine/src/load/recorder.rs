@@ -7,104 +7,19 @@
 use std::sync::Arc;
 
 use stampede_model::failure::FailureKind;
-use stampede_model::histogram::Histogram;
-use stampede_model::run_result::{Counts, Exemplar, Traffic};
+use stampede_model::run_result::{Counts, Exemplar};
 
 use super::link::Call;
+use super::outcome::{Answered, Seen, Stamps, Unseen, Verdict};
 use super::samples::{FirstAnswer, Keep, Sample};
 use super::series::Series;
+use super::sheet::Sheet;
 use super::slowest::{Slowest, curl, telling};
-use super::tally::Tally;
 use crate::http::RequestFailure;
 use crate::http::origin::Opened;
 use crate::http::stream::Travelled;
 
 const NS_PER_S: u64 = 1_000_000_000;
-
-/// The instants of one finished request, nanoseconds since the start of the run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "units last in names")]
-pub(super) struct Stamps {
-    /// When it should have left.
-    pub(super) intent_ns: u64,
-    /// When a user took it up.
-    pub(super) start_ns: u64,
-    /// When it was handed to an established connection.
-    pub(super) send_ns: u64,
-    pub(super) first_byte_ns: u64,
-    pub(super) end_ns: u64,
-}
-
-/// What a complete answer was like.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Answered<'a> {
-    pub(super) status: u16,
-    pub(super) body_bytes: u64,
-    pub(super) headers: Option<&'a http::HeaderMap>,
-}
-
-/// Whether a complete answer was as expected.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    Good,
-    /// As what it failed, and why in words, unless the status says it all.
-    Bad(FailureKind, Option<String>),
-}
-
-/// Why no end of a request was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unseen {
-    /// It took longer than allowed; it was sent at this instant, or still connecting; of its answer this much was seen.
-    TimedOut { sent_at_ns: Option<u64>, seen: Seen },
-    /// The run was over; likewise.
-    Unfinished { sent_at_ns: Option<u64> },
-}
-
-/// How much of an answer was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
-    Nothing,
-    Part,
-}
-
-/// One second of one thread.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sheet {
-    pub(super) second: u32,
-    pub(super) steps: Vec<Tally>,
-    pub(super) lag: Histogram,
-    pub(super) traffic: Traffic,
-    /// Requests under way or waiting at its end.
-    pub(super) in_flight: u64,
-    /// Users at its end.
-    pub(super) users: u64,
-    /// When the last request in it ended.
-    pub(super) last_end_ns: u64,
-}
-
-impl Sheet {
-    pub(super) fn new(steps: usize) -> Self {
-        Self { steps: vec![Tally::default(); steps], ..Self::default() }
-    }
-
-    /// Forgets everything, keeping the memory.
-    pub(super) fn clear(&mut self) {
-        self.steps.iter_mut().for_each(Tally::clear);
-        self.lag.clear();
-        self.traffic = Traffic::default();
-        (self.second, self.in_flight, self.users, self.last_end_ns) = (0, 0, 0, 0);
-    }
-
-    /// Adds the same second of another thread.
-    pub(super) fn merge(&mut self, other: &Self) {
-        self.steps.iter_mut().zip(&other.steps).for_each(|(mine, theirs)| mine.merge(theirs));
-        self.lag.merge(&other.lag);
-        self.traffic.merge(&other.traffic);
-        self.in_flight += other.in_flight;
-        self.users += other.users;
-        self.last_end_ns = self.last_end_ns.max(other.last_end_ns);
-    }
-}
 
 /// One thread's counts.
 pub(super) struct Recorder {

@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::recorder::Sheet;
+use super::sheet::Sheet;
 
 /// Sheets that may lie unfetched: some ten seconds of a busy machine. Beyond it the newest ones are added together.
 const UNFETCHED_MAX: usize = 64;

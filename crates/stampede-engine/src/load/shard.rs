@@ -1,101 +1,23 @@
-//! The state of one generator thread: its users, who of them is free, who is waiting, what is under way.
+//! The state of one generator thread: its users, what is under way, and the way from an arrival to a user.
 //!
 //! Invariants: only its own thread touches it, so every cell is plain; slots, queues and deadlines are bounded by the
 //! plan. No borrow is held across an await.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Waker};
 
 use super::barrier::Barriers;
 use super::deadlines::{Deadlines, SlotId};
-use super::drive::{Drive, Place};
+use super::drive::Place;
+use super::outcome::Unseen;
 use super::plan::LoadPlan;
-use super::recorder::{Recorder, Unseen};
+use super::recorder::Recorder;
 use super::servers::Server;
+use super::share::{Admission, FlowShare};
+use super::slot::{Doing, Due, Route, Slot, Turn};
 use crate::clock::Clock;
 use crate::http::origin::Dialer;
-
-/// When an arrival of an open model should have begun.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Due {
-    pub(super) intent_ns: u64,
-    pub(super) route: Route,
-}
-
-/// How an arrival came to its user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Route {
-    /// A user was free: any delay is the generator's own.
-    Direct,
-    /// It waited for a user: the delay is the server's.
-    Queued,
-}
-
-/// One iteration to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Turn {
-    pub(super) iteration: u64,
-    /// In the open model.
-    pub(super) due: Option<Due>,
-}
-
-/// What a slot's request is at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doing {
-    Nothing,
-    Connecting { series: u32, intent_ns: u64 },
-    Waiting { series: u32, intent_ns: u64, sent_at_ns: u64 },
-}
-
-/// One user as the others see it.
-#[derive(Debug)]
-pub(super) struct Slot {
-    pub(super) id: SlotId,
-    /// The number of the user who has it.
-    pub(super) user: Cell<u64>,
-    pub(super) flow: Cell<usize>,
-    pub(super) doing: Cell<Doing>,
-    /// A turn handed over, not yet taken up.
-    pub(super) offered: Cell<Option<Turn>>,
-    /// An arrival taken up, its first request not yet begun.
-    pub(super) arrival: Cell<Option<Turn>>,
-    /// Set when the time of the current request is over.
-    pub(super) expired: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-}
-
-impl Slot {
-    fn new(id: SlotId) -> Self {
-        Self {
-            id,
-            user: Cell::new(0),
-            flow: Cell::new(0),
-            doing: Cell::new(Doing::Nothing),
-            offered: Cell::new(None),
-            arrival: Cell::new(None),
-            expired: Cell::new(false),
-            waker: RefCell::new(None),
-        }
-    }
-
-    /// Remembers whom to wake; cheap when it is the same task as before.
-    pub(super) fn keep_waker(&self, cx: &Context<'_>) {
-        let mut kept = self.waker.borrow_mut();
-        match kept.as_mut() {
-            Some(waker) => waker.clone_from(cx.waker()),
-            None => *kept = Some(cx.waker().clone()),
-        }
-    }
-
-    pub(super) fn wake(&self) {
-        if let Some(waker) = self.waker.borrow().as_ref() {
-            waker.wake_by_ref();
-        }
-    }
-}
 
 /// Whether requests are issued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,117 +27,6 @@ pub(super) enum Phase {
     Paused,
     /// Nothing new is asked for; what is queued or under way goes on.
     Draining,
-}
-
-impl Doing {
-    /// When the request was handed to a connection, if it was.
-    pub(super) fn sent_at_ns(self) -> Option<u64> {
-        match self {
-            Self::Waiting { sent_at_ns, .. } => Some(sent_at_ns),
-            Self::Nothing | Self::Connecting { .. } => None,
-        }
-    }
-}
-
-/// This thread's part of a flow.
-pub(super) struct FlowShare {
-    pub(super) index: usize,
-    pub(super) drive: Arc<dyn Drive>,
-    /// The series of each step.
-    pub(super) series: Box<[u32]>,
-    /// The barrier of each of the scenario's.
-    pub(super) barriers: Box<[u32]>,
-    pub(super) model: Model,
-    /// From here on no iteration begins.
-    pub(super) end_ns: Cell<u64>,
-    /// All that will ever be asked for has been.
-    pub(super) issued: Cell<bool>,
-    /// Users that exist.
-    pub(super) alive: Cell<usize>,
-    /// Users that there should be.
-    pub(super) target: Cell<usize>,
-    /// Users with a turn.
-    pub(super) busy: Cell<usize>,
-    /// Users it may have at most.
-    pub(super) users_max: usize,
-    /// Iterations a closed flow may still start.
-    pub(super) quota: Cell<u64>,
-    begun: Cell<u64>,
-    idle: RefCell<Vec<SlotId>>,
-    queue: RefCell<VecDeque<Turn>>,
-    pub(super) queue_max: usize,
-}
-
-/// Who decides when an iteration begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Model {
-    /// The users.
-    Closed,
-    /// The schedule.
-    Open,
-}
-
-/// The bounds of a thread's part.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
-    pub(super) quota: u64,
-    pub(super) users_max: usize,
-    pub(super) queue_max: usize,
-}
-
-/// What became of an offered arrival.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Offer {
-    /// A free user has it.
-    Taken,
-    /// It waits.
-    Queued,
-    /// It was counted as not sent.
-    TurnedAway,
-}
-
-impl FlowShare {
-    pub(super) fn new(
-        index: usize,
-        drive: Arc<dyn Drive>,
-        (model, part): (Model, Part),
-        (series, barriers): (Box<[u32]>, Box<[u32]>),
-    ) -> Self {
-        Self {
-            index,
-            drive,
-            series,
-            barriers,
-            model,
-            end_ns: Cell::new(u64::MAX),
-            issued: Cell::new(false),
-            alive: Cell::new(0),
-            target: Cell::new(0),
-            busy: Cell::new(0),
-            users_max: part.users_max,
-            quota: Cell::new(part.quota),
-            begun: Cell::new(0),
-            idle: RefCell::new(Vec::new()),
-            queue: RefCell::new(VecDeque::new()),
-            queue_max: part.queue_max,
-        }
-    }
-
-    /// Arrivals that wait for a user.
-    pub(super) fn queued(&self) -> usize {
-        self.queue.borrow().len()
-    }
-
-    /// Iterations begun.
-    pub(super) fn begun(&self) -> u64 {
-        self.begun.get()
-    }
-
-    /// The series of the request that an arrival would begin with.
-    pub(super) fn first_series(&self, iteration: u64) -> u32 {
-        let step = self.drive.first_step(iteration).0 as usize;
-        self.series.get(step).copied().unwrap_or(0)
-    }
 }
 
 /// The state of one generator thread.
@@ -337,9 +148,8 @@ impl Shard {
     pub(super) fn release(self: &Rc<Self>, flow: &Rc<FlowShare>, slot: &Slot) {
         flow.alive.set(flow.alive.get() - 1);
         self.free.borrow_mut().push(slot.id);
-        let waiting = flow.queue.borrow_mut().pop_front();
-        if let Some(turn) = waiting {
-            self.hand_out(flow);
+        if let Some(turn) = flow.take_queued() {
+            flow.hand_out();
             self.add_user(flow, Some(turn));
         }
     }
@@ -351,39 +161,26 @@ impl Shard {
     /// Finds a place for an arrival of an open flow.
     pub(super) fn offer(self: &Rc<Self>, flow: &Rc<FlowShare>, iteration: u64, intent_ns: u64) {
         let turn = |route| Turn { iteration, due: Some(Due { intent_ns, route }) };
-        let offer = self.place_of(flow, turn(Route::Direct), turn(Route::Queued));
-        if offer == Offer::TurnedAway {
+        if self.place_of(flow, turn(Route::Direct), turn(Route::Queued)) == Admission::Refused {
             // Nobody will ever answer it: it waits as long as any request may.
             self.recorder.borrow_mut().not_sent(flow.first_series(iteration), self.timeout_ns);
         }
     }
 
-    fn place_of(self: &Rc<Self>, flow: &Rc<FlowShare>, direct: Turn, queued: Turn) -> Offer {
-        let idle = flow.idle.borrow_mut().pop();
-        if let Some(id) = idle {
+    fn place_of(self: &Rc<Self>, flow: &Rc<FlowShare>, direct: Turn, queued: Turn) -> Admission {
+        if let Some(id) = flow.take_idle() {
             let slot = self.slot(id);
-            self.hand_out(flow);
+            flow.hand_out();
             slot.offered.set(Some(direct));
             slot.wake();
-            return Offer::Taken;
+            return Admission::Granted;
         }
         if flow.alive.get() < flow.users_max {
-            self.hand_out(flow);
+            flow.hand_out();
             self.add_user(flow, Some(direct));
-            return Offer::Taken;
+            return Admission::Granted;
         }
-        let mut queue = flow.queue.borrow_mut();
-        if queue.len() < flow.queue_max {
-            queue.push_back(queued);
-            return Offer::Queued;
-        }
-        Offer::TurnedAway
-    }
-
-    #[expect(clippy::unused_self, reason = "it stands beside the other ends of a turn")]
-    fn hand_out(&self, flow: &FlowShare) {
-        flow.begun.set(flow.begun.get() + 1);
-        flow.busy.set(flow.busy.get() + 1);
+        flow.enqueue(queued)
     }
 
     /// The next turn of a closed flow at `now_ns`; `None` when the user is to leave.
@@ -394,22 +191,11 @@ impl Shard {
             return None;
         }
         flow.quota.set(left - 1);
-        let local = flow.begun.get();
+        let local = flow.begun();
         let (thread, threads) = self.place;
         let iteration = (local / NUMBERS * threads + thread) * NUMBERS + local % NUMBERS;
-        self.hand_out(flow);
+        flow.hand_out();
         Some(Turn { iteration, due: None })
-    }
-
-    /// The arrival waiting longest; without one the slot is free from here on.
-    pub(super) fn next_queued(&self, flow: &FlowShare, slot: &Slot) -> Option<Turn> {
-        let waiting = flow.queue.borrow_mut().pop_front();
-        if waiting.is_some() {
-            self.hand_out(flow);
-        } else {
-            flow.idle.borrow_mut().push(slot.id);
-        }
-        waiting
     }
 
     /// A request of `series` begins; its time-out runs from `start_ns`.
@@ -431,6 +217,12 @@ impl Shard {
         self.deadlines.borrow_mut().clear(slot.id);
         slot.doing.set(Doing::Nothing);
         self.in_flight.set(self.in_flight.get() - 1);
+    }
+
+    /// Nobody waits for the request of `slot` any more.
+    pub(super) fn leave(&self, slot: &Slot) {
+        note_unfinished(&mut self.recorder.borrow_mut(), slot, self.clock.now_ns());
+        self.settle(slot);
     }
 
     /// Wakes every slot whose time is over.
@@ -464,18 +256,19 @@ impl Shard {
                     recorder.not_sent(flow.first_series(turn.iteration), now_ns.saturating_sub(due.intent_ns));
                 }
             }
-            let doing = slot.doing.replace(Doing::Nothing);
-            let (Doing::Connecting { series, intent_ns } | Doing::Waiting { series, intent_ns, .. }) = doing else {
-                continue;
-            };
-            let sent_at_ns = doing.sent_at_ns();
-            recorder.unseen((series, intent_ns), now_ns, Unseen::Unfinished { sent_at_ns });
+            note_unfinished(&mut recorder, slot, now_ns);
         }
         for flow in &self.flows {
-            for turn in flow.queue.borrow_mut().drain(..) {
+            while let Some(turn) = flow.take_queued() {
                 let waited_ns = turn.due.map_or(0, |due| now_ns.saturating_sub(due.intent_ns));
                 recorder.not_sent(flow.first_series(turn.iteration), waited_ns);
             }
         }
     }
+}
+
+fn note_unfinished(recorder: &mut Recorder, slot: &Slot, now_ns: u64) {
+    let doing = slot.doing.replace(Doing::Nothing);
+    let (Doing::Connecting { series, intent_ns } | Doing::Waiting { series, intent_ns, .. }) = doing else { return };
+    recorder.unseen((series, intent_ns), now_ns, Unseen::Unfinished { sent_at_ns: doing.sent_at_ns() });
 }

@@ -74,6 +74,8 @@ impl Slowest {
 
 /// `request` as a `curl` command line, with secrets and every one of `redacted` replaced.
 pub(super) fn curl(request: &RequestPlan, redacted: &[String]) -> String {
+    // Hidden before it is quoted or cut: an apostrophe in a secret is not one any more afterwards.
+    let quoted = |text: &str| quoted(&redact(text.to_owned(), redacted));
     let mut line = "curl".to_owned();
     if request.http_version() == Version::Http10 {
         line.push_str(" --http1.0");
@@ -85,7 +87,8 @@ pub(super) fn curl(request: &RequestPlan, redacted: &[String]) -> String {
         if name == http::header::HOST && value.as_bytes() == request.endpoint().authority().as_bytes() {
             continue;
         }
-        let value = if SECRET.contains(&name.as_str()) { REDACTED.into() } else { shown(value.as_bytes()) };
+        let secret = SECRET.contains(&name.as_str());
+        let value = if secret { REDACTED.to_owned() } else { shown(value.as_bytes(), redacted) };
         put(&mut line, format_args!(" -H {}", quoted(&format!("{name}: {value}"))));
     }
     let body = request.body_bytes();
@@ -95,14 +98,14 @@ pub(super) fn curl(request: &RequestPlan, redacted: &[String]) -> String {
         _ => line.push_str(" --data-binary @BODY"),
     }
     put(&mut line, format_args!(" {}", quoted(&request.endpoint().to_string())));
-    redact(line, redacted)
+    line
 }
 
 /// The headers of an answer that lead to its maker.
 pub(super) fn telling(headers: Option<&HeaderMap>, redacted: &[String]) -> BTreeMap<String, String> {
     let Some(headers) = headers else { return BTreeMap::new() };
     let found = TELLING.iter().filter_map(|name| headers.get(*name).map(|value| (*name, value)));
-    found.map(|(name, value)| (name.to_owned(), redact(shown(value.as_bytes()).into_owned(), redacted))).collect()
+    found.map(|(name, value)| (name.to_owned(), shown(value.as_bytes(), redacted))).collect()
 }
 
 fn redact(text: String, redacted: &[String]) -> String {
@@ -111,8 +114,10 @@ fn redact(text: String, redacted: &[String]) -> String {
     })
 }
 
-fn shown(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_MAX)])
+fn shown(bytes: &[u8], redacted: &[String]) -> String {
+    let mut text = redact(String::from_utf8_lossy(bytes).into_owned(), redacted);
+    text.truncate(text.floor_char_boundary(SHOWN_MAX));
+    text
 }
 
 fn quoted(text: &str) -> String {
@@ -182,6 +187,17 @@ mod tests {
              --data-raw '{\"password\":\"***\"}' 'http://x.test:81/p?token=***'"
         );
         assert_eq!(curl(&RequestPlan::get("http://x.test/").unwrap(), &[]), "curl 'http://x.test/'");
+    }
+
+    #[test]
+    fn a_secret_is_hidden_before_it_is_quoted_or_cut() {
+        let secret = "o'neill";
+        let long = format!("{}{secret}", "x".repeat(SHOWN_MAX - 3));
+        let request = RequestPlan::get("http://x.test/").unwrap().header("x-key", secret).unwrap();
+        let request = request.header("x-long", &long).unwrap();
+        let line = curl(&request, &[secret.to_owned()]);
+        assert!(!line.contains("neill") && line.contains("-H 'x-key: ***'") && line.contains("x***'"), "{line}");
+        assert!(!line.contains("o'"), "half a secret is one too: {line}");
     }
 
     #[test]

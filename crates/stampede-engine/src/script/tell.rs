@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use http::HeaderMap;
 use stampede_model::failure::FailureKind;
-use stampede_model::scenario::{Frame, Slot};
+use stampede_model::scenario::{Frame, Plan, Slot};
 
 use super::Shared;
 use crate::load::scenario::{Outgoing, Received};
@@ -17,18 +17,18 @@ const SECRET: [&str; 5] = ["authorization", "cookie", "set-cookie", "proxy-autho
 const SHOWN: usize = 2_000;
 
 /// The request.
-pub(super) fn request(out: &mut String, name: &str, request: &Outgoing) {
+pub(super) fn request(out: &mut String, plan: &Plan, name: &str, request: &Outgoing) {
     // Writing to a String cannot fail.
     let _infallible = writeln!(out, "--- {name}\n{} {}", request.method(), request.endpoint().path());
     headers(out, request.headers());
-    body(out, request.body_bytes());
+    body(out, plan, request.body_bytes());
 }
 
 /// The answer.
-pub(super) fn answer(out: &mut String, received: &Received<'_>) {
+pub(super) fn answer(out: &mut String, plan: &Plan, received: &Received<'_>) {
     let _infallible = writeln!(out, "{}", received.status);
     headers(out, received.headers);
-    body(out, received.body);
+    body(out, plan, received.body);
 }
 
 /// Why the answer is not as expected.
@@ -69,11 +69,12 @@ fn headers(out: &mut String, headers: &HeaderMap) {
     }
 }
 
-fn body(out: &mut String, body: &[u8]) {
+fn body(out: &mut String, plan: &Plan, body: &[u8]) {
     if body.is_empty() {
         return;
     }
-    let text = String::from_utf8_lossy(body);
+    // Hidden before it is cut: half a secret would not be found any more.
+    let text = plan.redact(&String::from_utf8_lossy(body));
     let mut shown: String = text.chars().take(SHOWN).collect();
     if shown.len() < text.len() {
         shown.push_str(" ...");

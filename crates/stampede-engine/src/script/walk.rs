@@ -155,7 +155,7 @@ async fn send(
     let (mut told, mut want) = (String::new(), ready.want);
     let is_told = matches!(shared.mode, Mode::Once(_));
     if is_told {
-        tell::request(&mut told, &shared.plan.series[step.series].name, request);
+        tell::request(&mut told, &shared.plan, &shared.plan.series[step.series].name, request);
         want = Want { head: true, body_max: BODY_MAX, timeout: want.timeout };
     }
     let said = &mut told;
@@ -163,7 +163,7 @@ async fn send(
         *last_status = Some(received.status);
         let judged = answer.judge(received, frame);
         if is_told {
-            tell::answer(said, received);
+            tell::answer(said, &shared.plan, received);
             if let Err(Mismatch::Content(why)) = &judged {
                 tell::mismatch(said, why);
             }
@@ -197,11 +197,9 @@ impl Filler<'_> {
         if step.request.path.fixed().is_none() {
             self.render(&step.request.path);
             let origin = &self.shared.plan.origins[step.request.origin].url;
-            let path = self.text.strip_prefix(origin.as_str()).unwrap_or(self.text);
-            if path.contains("://") && !path.starts_with('/') {
-                return Err(format!("step `{}` would go to `{path}`, which is another server", name()));
-            }
-            let with_slash = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+            let Some(with_slash) = path_at(origin, self.text) else {
+                return Err(format!("step `{}` would go to `{}`, which is another server", name(), self.text));
+            };
             request.set_path(&with_slash).map_err(|error| format!("step `{}`: {error}", name()))?;
         }
         for (header, value) in &ready.headers {
@@ -225,6 +223,19 @@ impl Filler<'_> {
     }
 }
 
+/// The path of `text`, which may begin with `origin` or without a slash; `None` when it leads to another server.
+fn path_at(origin: &str, text: &str) -> Option<String> {
+    // A port or a name that goes on is another server.
+    let own = text.strip_prefix(origin).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
+    let path = own.unwrap_or(text);
+    if path.starts_with('/') {
+        return Some(path.to_owned());
+    }
+    let is_scheme = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let leads_away = path.split_once("://").is_some_and(|(word, _)| is_scheme(word));
+    (!leads_away).then(|| format!("/{path}"))
+}
+
 /// Pauses; with pacing until the next iteration is due, counted from the start of the first one.
 async fn think(think: Think, person: &mut Person, client: &mut Client<'_>, began_ns: u64) {
     match think {
@@ -240,6 +251,23 @@ async fn think(think: Think, person: &mut Person, client: &mut Client<'_>, began
             // An iteration that took too long is not made up for: the next one starts at once, and counts anew.
             person.next_ns = Some(due_ns.max(now_ns));
             client.pause(Duration::from_nanos(due_ns.saturating_sub(now_ns))).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_at;
+
+    #[test]
+    fn a_url_of_the_same_server_is_its_path_and_a_longer_name_is_another_server() {
+        let here = |text| path_at("http://shop.test:80", text);
+        assert_eq!(here("http://shop.test:80/a?b=c").as_deref(), Some("/a?b=c"));
+        assert_eq!(here("http://shop.test:80?b=c").as_deref(), Some("/?b=c"));
+        assert_eq!(here("a?to=http://else.test/").as_deref(), Some("/a?to=http://else.test/"));
+        assert_eq!(here("/a").as_deref(), Some("/a"));
+        for elsewhere in ["http://shop.test:8080/a", "http://shop.test:80.evil/a", "https://shop.test/"] {
+            assert_eq!(here(elsewhere), None, "{elsewhere}");
         }
     }
 }

@@ -103,6 +103,7 @@ pub(super) fn file(steps: Vec<StepResult>, seconds: u32) -> RunFile {
         keep_alive: true,
         threads: 1,
         scenario: None,
+        flows: Vec::new(),
     };
     RunFile::conclude(5, plan, &[crate::threshold::Threshold::IMPLICIT], result)
 }

@@ -5,8 +5,10 @@ use proptest::prelude::*;
 use super::simulation::{Server, file};
 use super::*;
 use crate::histogram::{Histogram, Packed};
+use crate::run::{ArrivalsRecord, FlowRecord, PlanRecord};
 use crate::run_result::{StepResult, StepSecond};
 use crate::run_trust::Doubt;
+use crate::schedule::{Schedule, Spacing};
 
 fn verdict(a: &RunFile, b: &RunFile) -> Verdict {
     compare(a, b, &Options::default()).unwrap().verdict
@@ -87,7 +89,7 @@ fn runs_that_must_not_be_compared_are_refused_with_every_reason() {
     let a = Server::USUAL.run(20, 100.0, 1);
     let mut b = a.clone();
     b.plan.url = "http://127.0.0.1:2/".to_owned();
-    b.plan.arrivals = crate::run::ArrivalsRecord::Closed { connections: 20 };
+    b.plan.arrivals = ArrivalsRecord::Closed { connections: 20 };
     (b.plan.duration_ns, b.plan.threads) = (Some(90_000_000_000), 4);
     let refused = compare(&a, &b, &Options::default()).unwrap_err();
     let text = refused.to_string();
@@ -103,6 +105,30 @@ fn runs_that_must_not_be_compared_are_refused_with_every_reason() {
     assert!(matches!(&refused.obstacles[..], [Obstacle::NotTrustworthy { side: 'B', .. }]), "{refused}");
     let empty = file(Vec::new(), 20);
     assert!(compare(&empty, &a, &Options::default()).unwrap_err().to_string().contains("run A holds no seconds"));
+}
+
+#[test]
+fn every_flow_of_a_scenario_must_be_equal_but_for_its_seed() {
+    let flow = |rate: f64, seed| FlowRecord {
+        name: "look".to_owned(),
+        arrivals: ArrivalsRecord::Open {
+            schedule: Schedule::new(rate, Spacing::Poisson, seed).unwrap(),
+            max_in_flight: 10,
+            max_queue: 20,
+        },
+        users: 10,
+    };
+    let mut a = Server::USUAL.run(20, 100.0, 1).plan;
+    let old = a.clone();
+    a.flows = vec![flow(5.0, 1), flow(7.0, 2)];
+    let mut b = PlanRecord { flows: vec![flow(5.0, 3), flow(7.0, 4)], ..a.clone() };
+    assert_eq!(check_plans(&a, &b), Ok(()));
+    b.flows[1] = flow(8.0, 4);
+    let text = check_plans(&a, &b).unwrap_err().to_string();
+    assert!(text.contains("flows.2.arrivals.rate_per_s: 7.0 and 8.0") && !text.contains("flows.1"), "{text}");
+    b.flows.pop();
+    assert!(check_plans(&a, &b).unwrap_err().to_string().contains("the plans differ in flows"));
+    assert_eq!(check_plans(&old, &a), Ok(()), "a file of an older version names none");
 }
 
 #[test]

@@ -3,18 +3,18 @@
 //! Invariants: every index in it points to something; every template has a value for each of its slots at the moment it is
 //! rendered; nothing in it has to be parsed, looked up by name or read from a file while a run goes on.
 
+mod step;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use regex::Regex;
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
 use super::mistake::Mistake;
-use super::template::Template;
 use crate::schedule::{Schedule, UserStage};
 use crate::threshold::Limit;
+pub use step::{Body, Expect, ExpectJson, Request, Statuses, Step, Take, TakeFrom};
 
 /// A whole scenario file with everything it includes.
 #[derive(Clone, Debug)]
@@ -212,165 +212,10 @@ pub enum Think {
     Pacing(Duration),
 }
 
-/// One request and what is made of its answer.
-#[derive(Clone, Debug)]
-pub struct Step {
-    /// Its series.
-    pub series: usize,
-    /// The request.
-    pub request: Request,
-    /// What a good answer is.
-    pub expect: Expect,
-    /// What is taken from it.
-    pub take: Vec<Take>,
-    /// How often it is sent.
-    pub repeat: u32,
-    /// Only after an answer with one of these statuses.
-    pub if_status: Option<Statuses>,
-    /// Pause after it.
-    pub think: Think,
-    /// Where it waits for others.
-    pub barrier: Option<usize>,
-    /// Its own time-out.
-    pub timeout: Option<Duration>,
-}
-
-/// A request with slots.
-#[derive(Clone, Debug)]
-pub struct Request {
-    /// Its method, in capitals.
-    pub method: String,
-    /// Its server.
-    pub origin: usize,
-    /// Path and query. What is rendered may begin with the origin's URL, or without a slash.
-    pub path: Template,
-    /// Headers, names in lower case.
-    pub headers: Vec<(String, Template)>,
-    /// The body.
-    pub body: Body,
-}
-
-/// A body.
-#[derive(Clone, Debug)]
-pub enum Body {
-    /// None.
-    Empty,
-    /// A text with slots.
-    Text(Template),
-    /// Bytes of a file.
-    Bytes(Vec<u8>),
-}
-
-/// What a good answer is.
-#[derive(Clone, Debug, Default)]
-pub struct Expect {
-    /// Its status; `None`: below 400.
-    pub status: Option<Statuses>,
-    /// Values in its JSON body.
-    pub json: Vec<ExpectJson>,
-    /// Texts in its body.
-    pub body_contains: Vec<Template>,
-    /// Texts in its headers.
-    pub headers: Vec<(String, Template)>,
-    /// Longest time from the send to the last byte.
-    pub max_time: Option<Duration>,
-}
-
-/// A value that must stand somewhere in a JSON body.
-#[derive(Clone, Debug)]
-pub struct ExpectJson {
-    /// Where.
-    pub path: JsonPath,
-    /// The path as written.
-    pub shown: String,
-    /// The value as JSON.
-    pub value: Template,
-}
-
-/// A variable and where its value stands.
-#[derive(Clone, Debug)]
-pub struct Take {
-    /// The variable's number.
-    pub variable: usize,
-    /// Its name.
-    pub name: String,
-    /// Where.
-    pub from: TakeFrom,
-    /// The value when there is none; `None`: the answer is then no good one.
-    pub default: Option<Value>,
-}
-
-/// Where in an answer a value stands.
-#[derive(Clone, Debug)]
-pub enum TakeFrom {
-    /// In its JSON body: the first match.
-    Json(JsonPath),
-    /// In a header, name in lower case.
-    Header(String),
-    /// In its body: a group of the first match.
-    Regex {
-        /// The expression.
-        regex: Regex,
-        /// The group's number.
-        group: usize,
-    },
-}
-
-/// A set of statuses.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Statuses(pub(super) Vec<(u16, u16)>);
-
-impl Statuses {
-    /// Whether `status` is among them.
-    pub fn contains(&self, status: u16) -> bool {
-        self.0.iter().any(|(from, to)| (*from..=*to).contains(&status))
-    }
-
-    /// Whether some status is in both.
-    pub(super) fn meets(&self, other: &Self) -> bool {
-        self.0.iter().any(|(from, to)| other.0.iter().any(|(low, high)| from <= high && low <= to))
-    }
-}
-
 impl Feed {
     /// The value in a column of a row.
     pub(super) fn cell(&self, row: usize, column: usize) -> &Value {
         &self.rows[row][column]
-    }
-}
-
-impl Expect {
-    /// Whether an answer of `status` is a good one as far as its status goes.
-    pub fn admits(&self, status: u16) -> bool {
-        self.status.as_ref().map_or(status < 400, |statuses| statuses.contains(status))
-    }
-
-    /// Whether the body has to be looked at.
-    pub fn wants_body(&self) -> bool {
-        !self.json.is_empty() || !self.body_contains.is_empty()
-    }
-}
-
-impl Step {
-    /// Whether the body has to be looked at.
-    pub fn wants_body(&self) -> bool {
-        self.expect.wants_body() || self.take.iter().any(|take| !matches!(take.from, TakeFrom::Header(_)))
-    }
-
-    /// Whether the headers have to be looked at.
-    pub fn wants_head(&self) -> bool {
-        !self.expect.headers.is_empty() || self.take.iter().any(|take| matches!(take.from, TakeFrom::Header(_)))
-    }
-}
-
-impl Request {
-    /// Whether it is the same every time.
-    pub fn is_fixed(&self) -> bool {
-        let body = match &self.body {
-            Body::Empty | Body::Bytes(_) => true,
-            Body::Text(text) => text.fixed().is_some(),
-        };
-        body && self.path.fixed().is_some() && self.headers.iter().all(|(_, value)| value.fixed().is_some())
     }
 }
 

@@ -3,11 +3,13 @@
 //! Invariants: nothing is parsed or looked up by name while rendering; a value in a URL cannot change its shape, a value in
 //! a JSON text cannot end it; constants are part of the literals.
 
-use std::fmt::Write as _;
+mod write;
 
 use serde_json::Value;
 
 use super::plan::Feed;
+use write::fill;
+pub(super) use write::{json_escape, percent_encode, write_value};
 
 /// What a slot stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,163 +178,5 @@ impl Template {
     }
 }
 
-fn fill(out: &mut String, (slot, form): (Slot, Form), feeds: &[Feed], frame: &Frame, dice: &mut impl Dice) {
-    match slot {
-        Slot::Variable(number) => write_value(out, &frame.variables[number], form),
-        Slot::Column { feed, column } => write_value(out, feeds[feed].cell(frame.rows[feed], column), form),
-        Slot::User => append(out, format_args!("{}", frame.user)),
-        Slot::Iteration => append(out, format_args!("{}", frame.iteration)),
-        Slot::NowMs => append(out, format_args!("{}", dice.now_ms())),
-        Slot::Random { from, to } => append(out, format_args!("{}", dice.between(from, to))),
-        Slot::Uuid => {
-            let quote = if form == Form::JsonValue { "\"" } else { "" };
-            out.push_str(quote);
-            write_uuid(out, dice.bits());
-            out.push_str(quote);
-        }
-    }
-}
-
-/// Version 4, RFC 9562.
-fn write_uuid(out: &mut String, bits: u128) {
-    let bits = bits & !(0xf << 76) & !(0b11 << 62) | (0x4 << 76) | (0b10 << 62);
-    let (a, b, c, d) = (bits >> 96, bits >> 80 & 0xffff, bits >> 64 & 0xffff, bits >> 48 & 0xffff);
-    append(out, format_args!("{a:08x}-{b:04x}-{c:04x}-{d:04x}-{:012x}", bits & 0xffff_ffff_ffff));
-}
-
-/// Writes one value where a slot of this form stands.
-pub(super) fn write_value(out: &mut String, value: &Value, form: Form) {
-    match (value, form) {
-        (_, Form::JsonValue) => append(out, format_args!("{value}")),
-        (Value::String(text), Form::Bare) => out.push_str(text),
-        (Value::String(text), Form::Url) => percent_encode(out, text),
-        (Value::String(text), Form::JsonText) => json_escape(out, text),
-        (other, Form::Bare) => append(out, format_args!("{other}")),
-        (other, Form::Url) => percent_encode(out, &other.to_string()),
-        (other, Form::JsonText) => json_escape(out, &other.to_string()),
-    }
-}
-
-fn append(out: &mut String, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("writing to a String cannot fail");
-}
-
-/// A text as it stands between the quotes of a JSON text.
-pub(super) fn json_escape(out: &mut String, text: &str) {
-    let plain = |byte: u8| byte >= 0x20 && byte != b'"' && byte != b'\\';
-    if text.bytes().all(plain) {
-        out.push_str(text);
-        return;
-    }
-    let quoted = Value::String(text.to_owned()).to_string();
-    out.push_str(&quoted[1..quoted.len() - 1]);
-}
-
-pub(super) fn percent_encode(out: &mut String, text: &str) {
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            append(out, format_args!("%{byte:02X}"));
-        }
-    }
-}
-
 #[cfg(test)]
-pub(super) mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    /// Loaded dice.
-    pub(in crate::scenario) struct Loaded;
-
-    impl Dice for Loaded {
-        fn between(&mut self, from: i64, _to: i64) -> i64 {
-            from
-        }
-        fn bits(&mut self) -> u128 {
-            0
-        }
-        fn now_ms(&mut self) -> u64 {
-            1_700_000_000_000
-        }
-    }
-
-    fn frame(value: Value) -> Frame {
-        Frame { user: 7, iteration: 3, variables: vec![value], rows: Vec::new() }
-    }
-
-    fn render(slot: Slot, form: Form, value: Value) -> String {
-        let mut template = Template::default();
-        template.slot(slot, form);
-        let mut out = String::new();
-        template.render(&mut out, &[], &frame(value), &mut Loaded);
-        out
-    }
-
-    #[test]
-    fn each_form_writes_a_value_so_that_it_stays_one() {
-        let nasty = json!("a/b \"c\"\n?");
-        assert_eq!(render(Slot::Variable(0), Form::Bare, nasty.clone()), "a/b \"c\"\n?");
-        assert_eq!(render(Slot::Variable(0), Form::Url, nasty.clone()), "a%2Fb%20%22c%22%0A%3F");
-        assert_eq!(render(Slot::Variable(0), Form::JsonText, nasty.clone()), "a/b \\\"c\\\"\\n?");
-        assert_eq!(render(Slot::Variable(0), Form::JsonValue, nasty), "\"a/b \\\"c\\\"\\n?\"");
-        assert_eq!(render(Slot::Variable(0), Form::JsonValue, json!(5)), "5");
-        assert_eq!(render(Slot::Variable(0), Form::JsonText, json!({"a": 1})), "{\\\"a\\\":1}");
-    }
-
-    #[test]
-    fn built_in_slots() {
-        assert_eq!(render(Slot::User, Form::Bare, Value::Null), "7");
-        assert_eq!(render(Slot::Iteration, Form::JsonValue, Value::Null), "3");
-        assert_eq!(render(Slot::NowMs, Form::Url, Value::Null), "1700000000000");
-        assert_eq!(render(Slot::Random { from: -2, to: 5 }, Form::Bare, Value::Null), "-2");
-        assert_eq!(render(Slot::Uuid, Form::Bare, Value::Null), "00000000-0000-4000-8000-000000000000");
-        assert_eq!(render(Slot::Uuid, Form::JsonValue, Value::Null), "\"00000000-0000-4000-8000-000000000000\"");
-    }
-
-    #[test]
-    fn neighbouring_literals_are_one() {
-        let mut template = Template::default();
-        template.literal("a");
-        template.literal("");
-        template.literal("b");
-        assert_eq!(template.fixed(), Some("ab"));
-        template.slot(Slot::User, Form::Bare);
-        assert_eq!(template.fixed(), None);
-    }
-
-    proptest! {
-        #[test]
-        fn a_text_in_json_reads_back(text in any::<String>()) {
-            let mut template = Template::default();
-            template.literal("{\"x\":\"<");
-            template.slot(Slot::Variable(0), Form::JsonText);
-            template.literal(">\",\"y\":");
-            template.slot(Slot::Variable(0), Form::JsonValue);
-            template.literal("}");
-            let mut out = String::new();
-            template.render(&mut out, &[], &frame(Value::String(text.clone())), &mut Loaded);
-            let back: Value = serde_json::from_str(&out).unwrap();
-            prop_assert_eq!(&back["x"], &Value::String(format!("<{text}>")));
-            prop_assert_eq!(&back["y"], &Value::String(text));
-        }
-
-        #[test]
-        fn a_value_in_a_url_has_harmless_bytes_only(text in any::<String>()) {
-            let shown = render(Slot::Variable(0), Form::Url, Value::String(text));
-            prop_assert!(shown.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)));
-        }
-
-        #[test]
-        fn every_uuid_is_of_version_4(bits in any::<u128>()) {
-            let mut out = String::new();
-            write_uuid(&mut out, bits);
-            prop_assert_eq!(out.len(), 36);
-            prop_assert_eq!(&out[14..15], "4");
-            prop_assert!("89ab".contains(&out[19..20]));
-        }
-    }
-}
+pub(super) mod tests;

@@ -1,14 +1,18 @@
 //! Text and JSON with `{name}` slots, parsed once when the target is read.
 //!
-//! Invariants: a template that parsed renders unless a slot has no value; `{{` and `}}` stand for the braces themselves; a JSON
-//! string that is one slot and nothing else takes the value with its type, so that `"{units}"` becomes a number.
+//! Invariants: a template that parsed renders unless a slot has no value; `{{` and `}}` stand for the braces themselves.
 //! Absent on purpose: loops, conditions, functions. What needs them is a program, not a description.
 
-use std::collections::BTreeMap;
+mod json;
+mod scope;
+
 use std::fmt;
 
 use serde::Deserialize;
 use serde_json::Value;
+
+pub use json::JsonTemplate;
+pub use scope::{MissingSlot, Scope};
 
 /// A text with slots.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -44,55 +48,6 @@ pub enum BadTemplate {
         /// What stands between the braces.
         name: String,
     },
-}
-
-/// A slot had no value when the template was rendered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("slot `{{{slot}}}` has no value here")]
-pub struct MissingSlot {
-    /// The slot's name.
-    pub slot: String,
-}
-
-/// Values for slots.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Scope {
-    values: BTreeMap<String, Value>,
-}
-
-impl Scope {
-    /// Sets one value; a later one of the same name wins.
-    pub fn set(&mut self, name: impl Into<String>, value: impl Into<Value>) -> &mut Self {
-        self.values.insert(name.into(), value.into());
-        self
-    }
-
-    /// The same scope with one value more.
-    #[must_use]
-    pub fn with(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.set(name, value);
-        self
-    }
-
-    /// Adds all values of `other`, which win over the present ones.
-    pub fn extend(&mut self, other: &Scope) -> &mut Self {
-        self.values.extend(other.values.iter().map(|(name, value)| (name.clone(), value.clone())));
-        self
-    }
-
-    /// The value of a name.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.values.get(name)
-    }
-
-    /// The names that have a value.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.values.keys().map(String::as_str)
-    }
-
-    fn value(&self, slot: &str) -> Result<&Value, MissingSlot> {
-        self.values.get(slot).ok_or_else(|| MissingSlot { slot: slot.to_owned() })
-    }
 }
 
 impl Template {
@@ -184,69 +139,6 @@ impl TryFrom<String> for Template {
     }
 }
 
-/// A JSON body whose strings are templates. Keys are plain.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(try_from = "toml::Value")]
-pub enum JsonTemplate {
-    /// A value without slots: number, truth value.
-    Plain(Value),
-    /// A string with slots.
-    Text(Template),
-    /// An array.
-    List(Vec<JsonTemplate>),
-    /// An object.
-    Table(BTreeMap<String, JsonTemplate>),
-}
-
-impl JsonTemplate {
-    /// The names of all slots inside, with repetitions.
-    pub fn slots(&self) -> Vec<&str> {
-        match self {
-            Self::Plain(_) => Vec::new(),
-            Self::Text(template) => template.slots().collect(),
-            Self::List(items) => items.iter().flat_map(Self::slots).collect(),
-            Self::Table(fields) => fields.values().flat_map(Self::slots).collect(),
-        }
-    }
-
-    /// The JSON with every slot filled.
-    pub fn render(&self, scope: &Scope) -> Result<Value, MissingSlot> {
-        Ok(match self {
-            Self::Plain(value) => value.clone(),
-            Self::Text(template) => template.render_value(scope)?,
-            Self::List(items) => Value::Array(items.iter().map(|item| item.render(scope)).collect::<Result<_, _>>()?),
-            Self::Table(fields) => {
-                let mut object = serde_json::Map::new();
-                for (key, field) in fields {
-                    object.insert(key.clone(), field.render(scope)?);
-                }
-                Value::Object(object)
-            }
-        })
-    }
-}
-
-impl TryFrom<toml::Value> for JsonTemplate {
-    type Error = BadTemplate;
-
-    fn try_from(value: toml::Value) -> Result<Self, BadTemplate> {
-        Ok(match value {
-            toml::Value::String(text) => Self::Text(Template::parse(&text)?),
-            toml::Value::Integer(number) => Self::Plain(number.into()),
-            toml::Value::Float(number) => Self::Plain(number.into()),
-            toml::Value::Boolean(truth) => Self::Plain(truth.into()),
-            toml::Value::Datetime(instant) => Self::Plain(instant.to_string().into()),
-            toml::Value::Array(items) => Self::List(items.into_iter().map(Self::try_from).collect::<Result<_, _>>()?),
-            toml::Value::Table(fields) => Self::Table(
-                fields
-                    .into_iter()
-                    .map(|(key, field)| Self::try_from(field).map(|field| (key, field)))
-                    .collect::<Result<_, _>>()?,
-            ),
-        })
-    }
-}
-
 fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.chars().all(|letter| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-' | '.'))
@@ -275,59 +167,4 @@ fn percent_encode(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-
-    fn scope() -> Scope {
-        Scope::default().with("id", "a/b ?").with("units", 10).with("user.name", "Åsa")
-    }
-
-    #[test]
-    fn slots_are_filled_and_braces_can_be_escaped() {
-        let template = Template::parse("{{{id}}} x{units}{user.name}").unwrap();
-        assert_eq!(template.slots().collect::<Vec<_>>(), ["id", "units", "user.name"]);
-        assert_eq!(template.render(&scope()).unwrap(), "{a/b ?} x10Åsa");
-    }
-
-    #[test]
-    fn a_value_in_a_url_cannot_change_its_shape() {
-        let template = Template::parse("/things/{id}?n={units}").unwrap();
-        assert_eq!(template.render_for_url(&scope()).unwrap(), "/things/a%2Fb%20%3F?n=10");
-    }
-
-    #[test]
-    fn mistakes_are_named() {
-        assert_eq!(Template::parse("a{b").unwrap_err(), BadTemplate::Open { at: 1 });
-        assert_eq!(Template::parse("a}b").unwrap_err(), BadTemplate::Close { at: 1 });
-        assert_eq!(Template::parse("{1a}").unwrap_err(), BadTemplate::Name { name: "1a".into() });
-        let missing = Template::parse("{nobody}").unwrap().render(&scope()).unwrap_err();
-        assert_eq!(missing.slot, "nobody");
-    }
-
-    #[test]
-    fn a_lone_slot_keeps_the_type_of_its_value() {
-        let table: toml::Value =
-            toml::from_str("units = '{units}'\nlabel = 'n{units}'\nitems = [{ id = '{id}' }, 3]").unwrap();
-        let body = JsonTemplate::try_from(table).unwrap();
-        assert_eq!(body.render(&scope()).unwrap(), json!({"units": 10, "label": "n10", "items": [{"id": "a/b ?"}, 3]}));
-        assert_eq!(body.slots(), ["id", "units", "units"]);
-    }
-
-    proptest! {
-        #[test]
-        fn escaped_text_renders_as_itself(text in ".{0,40}") {
-            let escaped = text.replace('{', "{{").replace('}', "}}");
-            prop_assert_eq!(Template::parse(&escaped).unwrap().render(&Scope::default()).unwrap(), text);
-        }
-
-        #[test]
-        fn any_text_parses_or_is_refused_without_a_panic(text in ".{0,40}") {
-            if let Ok(template) = Template::parse(&text) {
-                drop(template.render(&Scope::default()));
-            }
-        }
-    }
-}
+mod tests;

@@ -1,100 +1,18 @@
 //! What the doctor found, in words: the machine, its ceiling, the stall, the verdict. Pure.
 
+mod remarks;
+
 use stampede_model::units::{show_ns, thousands, trimmed};
 
 use super::Findings;
-use super::bench::Counted;
 use super::ceiling::{Ceiling, LAG_P50_MAX_NS, Probe};
 use super::machine::Machine;
 use super::stall::{Second, Seen, Stall};
 use crate::print::Append;
+pub(super) use remarks::{doubts, remarks};
 
-/// Part of all CPU time used by others from which it is mentioned.
-const BUSY_SHARE: f64 = 0.1;
-/// Free local ports below which it is mentioned.
-const FEW_PORTS: u64 = 5_000;
-/// Open files below which it is mentioned.
-const FEW_FILES: u64 = 4_096;
-/// A reading of the clock above this is mentioned: there are half a dozen in a request.
-const SLOW_CLOCK_NS: f64 = 250.0;
 /// Columns of the longest bar.
 const BAR: u64 = 40;
-
-/// Why measurements on this machine cannot be trusted.
-pub(super) fn doubts(ceiling: Option<&Ceiling>, stall: Option<&Stall>) -> Vec<String> {
-    let mut doubts = Vec::new();
-    if let Some(ceiling) = ceiling {
-        if let Some(first) = ceiling.probes.first() {
-            let rate = thousands(first.asked_per_s.into());
-            doubts.extend(first.doubts.iter().map(|doubt| format!("at {rate}/s: {doubt}")));
-        }
-        let counted = ceiling.probes.iter().map(|probe| ("a rate", probe.counted));
-        doubts.extend([("the closed loop", ceiling.closed.counted)].into_iter().chain(counted).filter_map(miscount));
-    }
-    if let Some(stall) = stall {
-        if !stall.is_seen() {
-            let p99 = show_ns(stall.intent.p99_ns);
-            doubts.push(format!(
-                "the server stood still for 2 s in 10 s, but p99 from the intended start is {p99}, not 1.7 to 2.0 s"
-            ));
-        }
-        doubts.extend(miscount(("the stall", stall.counted)));
-    }
-    doubts
-}
-
-fn miscount((what, counted): (&str, Counted)) -> Option<String> {
-    let Counted { by_generator, by_server, .. } = counted;
-    (!counted.agrees()).then(|| {
-        format!(
-            "{what}: the generator counted {} answers, the server {}",
-            thousands(by_generator),
-            thousands(by_server)
-        )
-    })
-}
-
-/// What is worth knowing of the machine.
-pub(super) fn remarks(machine: &Machine) -> Vec<String> {
-    let mut remarks = Vec::new();
-    let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    if let Some(share) = machine.busy_share.filter(|share| *share >= BUSY_SHARE) {
-        remarks.push(format!(
-            "other programs use {} of the CPU: figures will be worse than the machine's own",
-            percent(share)
-        ));
-    }
-    if let Some(share) = machine.stolen_share.filter(|share| *share >= 0.02) {
-        remarks.push(format!("the hypervisor takes {} of the CPU away", percent(share)));
-    }
-    if let Some(cores) = machine.cgroup_cores.filter(|cores| *cores < f64::from(machine.cores)) {
-        remarks.push(format!(
-            "the control group grants {} of {} cores: bursts will be throttled",
-            trimmed(cores),
-            machine.cores
-        ));
-    }
-    if machine.cores == 1 {
-        remarks.push("there is one core: a server on this machine and the generator take turns".to_owned());
-    }
-    if let Some(files) = machine.open_files_hard.filter(|files| *files < FEW_FILES) {
-        remarks.push(format!("at most {} connections: raise the hard limit with ulimit -Hn", thousands(files)));
-    }
-    let free = machine.ports.zip(machine.ports_used).map(|(all, used)| all.saturating_sub(used));
-    if let Some(free) = free.filter(|free| *free < FEW_PORTS) {
-        remarks.push(format!(
-            "{} local ports are free: a new connection for every request will run out of them",
-            thousands(free)
-        ));
-    }
-    if machine.clock_read_ns > SLOW_CLOCK_NS {
-        remarks.push(format!(
-            "reading the clock costs {}: CPU per request is higher for it",
-            show_ns(machine.clock_read_ns as u64)
-        ));
-    }
-    remarks
-}
 
 /// The whole report.
 pub(super) fn render(findings: &Findings) -> String {
@@ -243,88 +161,4 @@ fn bar(second: Second, longest_ns: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::ceiling::ClosedLoop;
-    use super::*;
-
-    fn counted(by_server: u64) -> Counted {
-        Counted { by_generator: 10, by_server, uncertain: 0 }
-    }
-
-    fn ceiling(doubts: Vec<String>, by_server: u64) -> Ceiling {
-        let closed = ClosedLoop {
-            connections: 64,
-            answered_per_s: 50_000.4,
-            cpu_ns_per_request: 8_800,
-            server_cpu_ns_per_request: 7_000,
-            counted: counted(by_server),
-        };
-        let probe = Probe {
-            asked_per_s: 1_000,
-            answered_per_s: 999.9,
-            lag_p50_ns: 48_000,
-            lag_p99_ns: 1_350_000,
-            cpu_ns_per_request: 40_000,
-            counted: counted(10),
-            doubts,
-        };
-        Ceiling { closed, probes: vec![probe], trusted_per_s: 11_800, limited: true }
-    }
-
-    fn seen_at(p99_ns: u64) -> Stall {
-        let seen = Seen { requests: 10_000, p50_ns: 2_500_000, p95_ns: 1_500_000_000, p99_ns, max_ns: 2_000_000_000 };
-        let second = |at_s, answered, max_ns| Second { at_s, answered, max_ns };
-        Stall {
-            intent: seen,
-            service: seen,
-            closed: seen,
-            seconds: vec![second(3, 1_000, Some(3_000_000)), second(4, 0, None), second(6, 3_000, Some(2_000_000_000))],
-            counted: counted(10),
-        }
-    }
-
-    #[test]
-    fn a_sound_machine_raises_no_doubt() {
-        assert_eq!(doubts(Some(&ceiling(vec![], 10)), Some(&seen_at(1_910_000_000))), Vec::<String>::new());
-    }
-
-    #[test]
-    fn each_unsound_thing_is_named() {
-        let late = doubts(Some(&ceiling(vec!["late".to_owned()], 10)), None);
-        assert_eq!(late, ["at 1,000/s: late"]);
-        let miscounted = doubts(Some(&ceiling(vec![], 11)), None);
-        assert!(miscounted[0].contains("counted 10 answers, the server 11"), "{miscounted:?}");
-        let hidden = doubts(None, Some(&seen_at(4_000_000)));
-        assert!(hidden[0].contains("4.00 ms, not 1.7 to 2.0 s"), "{hidden:?}");
-    }
-
-    #[test]
-    fn a_second_without_answers_says_so_and_the_longest_has_the_longest_bar() {
-        let text = stall(&seen_at(1_910_000_000));
-        assert!(text.contains("     4        0  nothing came back\n"), "{text}");
-        assert!(text.contains(&format!("     6    3,000  {} 2.00 s\n", "#".repeat(40))), "{text}");
-        assert!(text.contains("     3    1,000  # 3.00 ms\n"), "{text}");
-    }
-
-    #[test]
-    fn the_last_line_is_the_rate_to_be_trusted() {
-        let mut findings = Findings {
-            format: super::super::FORMAT,
-            version: super::super::VERSION,
-            machine: Machine::look(),
-            ceiling: Some(ceiling(vec![], 10)),
-            stall: None,
-            doubts: vec![],
-            remarks: vec!["something".to_owned()],
-        };
-        let text = render(&findings);
-        assert!(
-            text.ends_with("can be trusted with 11,800/s; plans above 11,800/s are likely to be marked.\n"),
-            "{text}"
-        );
-        assert!(text.contains("note: something\n") && text.contains("1,000/s     1,000/s"), "{text}");
-        findings.doubts.push("late".to_owned());
-        let text = render(&findings);
-        assert!(text.contains("NOT TRUSTWORTHY: late\n") && text.ends_with("free it and try again.\n"), "{text}");
-    }
-}
+mod tests;

@@ -97,7 +97,7 @@ fn closed(args: &LoadArgs, request: RequestPlan, stages: Vec<UserStage>) -> anyh
     if let Some((flag, _)) = open_only.iter().find(|(_, given)| *given) {
         bail!("{flag} belongs to the open model: add --rate, or a --stage with a rate such as 30s:200/s");
     }
-    let length = stages.iter().map(|stage| stage.over).sum();
+    let length = whole(stages.iter().map(|stage| stage.over));
     let first = match args.connections {
         None if stages.is_empty() => Some(DEFAULT_CONNECTIONS),
         given => given,
@@ -116,7 +116,7 @@ fn open(args: &LoadArgs, request: RequestPlan, stages: Vec<Stage>) -> anyhow::Re
     if args.spawn_rate.is_some() {
         bail!("--spawn-rate belongs to the closed model: a rate makes its connections as it needs them");
     }
-    let length = stages.iter().map(|stage| stage.over).sum();
+    let length = whole(stages.iter().map(|stage| stage.over));
     let (spacing, seed) = (args.spacing.unwrap_or(Spacing::Uniform), args.seed.unwrap_or(DEFAULT_SEED));
     let schedule = match args.rate {
         Some(rate) if stages.is_empty() => Schedule::new(rate, spacing, seed).context("--rate")?,
@@ -130,6 +130,11 @@ fn open(args: &LoadArgs, request: RequestPlan, stages: Vec<Stage>) -> anyhow::Re
     plan.arrivals =
         Arrivals::Open { schedule, max_in_flight, max_queue: args.max_queue.unwrap_or(LoadPlan::MAX_QUEUE) };
     Ok(plan)
+}
+
+/// What cannot be added up is refused where the stages are looked at.
+fn whole(times: impl Iterator<Item = Duration>) -> Duration {
+    times.fold(Duration::ZERO, Duration::saturating_add)
 }
 
 fn wire(args: &LoadArgs) -> anyhow::Result<Wire> {

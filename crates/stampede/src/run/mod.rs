@@ -14,6 +14,7 @@ use anyhow::Context;
 use stampede_engine::load::{self, LoadPlan};
 use stampede_engine::script::{load_plan, once_plan};
 use stampede_model::run::{PlanRecord, RunFile, ScenarioRecord};
+use stampede_model::run_result::{Counts, Ending};
 use stampede_model::scenario::{Overrides, Plan, compile, compile_text};
 use stampede_model::threshold::Limit;
 
@@ -129,7 +130,14 @@ fn limits(args: &RunArgs, plan: &Plan) -> anyhow::Result<Vec<Limit>> {
 fn once(plan: &Plan) -> Result<Exit, Failure> {
     let load = once_plan(plan, Arc::new(|text: &str| print::result(text))).map_err(Failure::usage)?;
     let result = watched(Show::Nothing, move |control| load::run(&load, control))?;
-    Ok(if result.counts.failed == 0 { Exit::Pass } else { Exit::ThresholdFailed })
+    let Counts { asked, succeeded, .. } = result.counts;
+    let exit = match succeeded {
+        // Nothing was shown, so nothing is passed.
+        _ if asked == 0 => Exit::NotTrustworthy,
+        all if all == asked => Exit::Pass,
+        _ => Exit::ThresholdFailed,
+    };
+    Ok(if result.ending == Ending::Interrupted { exit.and(Exit::Interrupted) } else { exit })
 }
 
 fn carry_out(args: &RunArgs, plan: &Plan, load: LoadPlan) -> Result<RunFile, Failure> {
@@ -155,7 +163,8 @@ fn record(plan: &Plan, load: &LoadPlan) -> PlanRecord {
     if let Some(origin) = plan.origins.first() {
         record.url = plan.redact(&origin.shown);
     }
-    let longest = plan.flows.iter().filter_map(|flow| flow.duration.map(|lasts| flow.start_after + lasts)).max();
+    let ends = plan.flows.iter().filter_map(|flow| flow.duration.map(|lasts| flow.start_after.saturating_add(lasts)));
+    let longest = ends.max();
     record.duration_ns = longest.and_then(|lasts| u64::try_from(lasts.as_nanos()).ok());
     record
 }

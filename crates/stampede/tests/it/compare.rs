@@ -65,6 +65,7 @@ fn run(median_us: u64, seconds: u32) -> RunFile {
         keep_alive: true,
         threads: 1,
         scenario: None,
+        flows: Vec::new(),
     };
     RunFile::conclude(1_800_000_000_000_000_000, plan, &[Threshold::IMPLICIT], result)
 }

@@ -56,6 +56,25 @@ fn a_scenario_is_run_and_recorded() {
 }
 
 #[test]
+fn every_scenario_of_a_file_is_recorded() {
+    let server = Server::answering(200);
+    let file = File::new(
+        "[[scenario]]\nname = \"look\"\niterations = 5\nusers = 2\nsteps = [{ get = \"/a\" }]\n[[scenario]]\nname = \"buy\"\niterations = 5\narrivals = { rate = \"100/s\", max_in_flight = 3 }\nsteps = [{ get = \"/b\" }]\n",
+    );
+    let json = file.path("run.json");
+    let output = file.run("run", &["--host", &host(&server), "--json", json.to_str().unwrap(), "--quiet"]);
+    let text = said(&output);
+    assert!(
+        text.starts_with("s: look: closed model, 2 connections; buy: open model, 100/s uniform, at most 3 in"),
+        "{text}"
+    );
+    let run: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    let flows = &run["plan"]["flows"];
+    assert_eq!((flows[0]["name"].as_str(), flows[0]["users"].as_u64()), (Some("look"), Some(2)));
+    assert_eq!((flows[1]["arrivals"]["rate_per_s"].as_f64(), flows[1]["users"].as_u64()), (Some(100.0), Some(3)));
+}
+
+#[test]
 fn a_broken_limit_of_one_step_fails_the_run() {
     let server = Server::answering(200);
     let file = File::new(TWO_STEPS);
@@ -122,6 +141,25 @@ fn once_shows_each_exchange() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.contains("--- GET /x/{n}\nGET /x/5\n") && text.contains("0123456789"), "{text}");
     assert_eq!(server.requests(), 2);
+}
+
+#[test]
+fn once_of_what_sends_nothing_is_no_pass() {
+    let server = Server::answering(200);
+    let file = File::new("[[scenario]]\nsteps = [{ get = \"/\", if_status = 200 }]\n");
+    let output = file.run("run", &["--host", &host(&server), "--once"]);
+    assert_eq!((output.status.code(), server.requests()), (Some(5), 0), "{}", remarked(&output));
+}
+
+#[test]
+fn a_server_whose_name_nobody_knows_is_named_before_anything_is_sent() {
+    let server = Server::answering(200);
+    let text = "[[scenario]]\nusers = 2\nduration = \"1s\"\nsteps = [{ get = \"/\" }, { get = \"http://no-such-host.invalid/\" }]\n";
+    let output = File::new(text).run("run", &["--host", &host(&server), "--quiet"]);
+    let text = remarked(&output);
+    assert_eq!((output.status.code(), server.requests()), (Some(1), 0), "{text}");
+    assert!(text.starts_with("error: cannot resolve `no-such-host.invalid`: ") && text.contains("\nhint: "), "{text}");
+    assert_eq!(said(&output), "");
 }
 
 #[test]

@@ -42,6 +42,8 @@ fn mistakes_of_load_are_named() {
     load(&["--body-file", "/does/not/exist"], "/does/not/exist");
     load(&["-o", "run.docx"], "names no kind of report");
     load(&["--stage", "30s"], "is no stage");
+    load(&["--stage", "10000000000000000000s:5", "--stage", "10000000000000000000s:5"], "--stage: the stages are");
+    load(&["--stage", "10000000000000000000s:5/s", "--stage", "10000000000000000000s:5/s"], "--stage: ");
     load(&["--stage", "30s:5", "-R", "5"], "contradict");
     load(&["--stage", "1s:5", "--stage", "1s:5/s"], "contradict");
     load(&["-R", "5", "--spawn-rate", "5"], "--spawn-rate belongs to the closed model");

@@ -126,9 +126,7 @@ impl Probes {
                 retry_after: answer.headers.contains_key(http::header::RETRY_AFTER),
             },
             Ok(Err(OnceError::Request(failure))) => Outcome::Failed(failure.kind),
-            Ok(Err(OnceError::Unreachable(Unreachable::Connect { source, .. }))) => {
-                Outcome::Failed(connect_fault(&source))
-            }
+            Ok(Err(OnceError::Unreachable(Unreachable::Connect { why, .. }))) => Outcome::Failed(connect_fault(&why)),
             Ok(Err(OnceError::Unreachable(_))) => Outcome::Failed(FailureKind::ConnectFailed),
         }
     }

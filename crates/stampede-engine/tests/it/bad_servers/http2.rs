@@ -3,6 +3,7 @@
 use std::io;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use stampede_engine::http::{Transport, Wire};
 use stampede_engine::load::{LoadPlan, Reuse};
@@ -24,6 +25,8 @@ const END_HEADERS: u8 = 4;
 /// `:status: 200`, by its number in the static table.
 const STATUS_200: u8 = 0x88;
 const MAX_CONCURRENT_STREAMS: u8 = 3;
+/// A server that waits for what never comes gives up, so that the test can say what was wrong.
+const GRACE: Duration = Duration::from_secs(5);
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
@@ -127,6 +130,37 @@ fn a_goaway_in_the_middle_fails_what_it_names_and_nothing_else() {
     let result = carried_out(&load(&server, 1));
     assert_eq!(result.failures_of(FailureKind::H2GoAway), 1, "{:?}", result.failures);
     assert_eq!((result.counts.succeeded, server.requests()), (REQUESTS - 1, REQUESTS), "nothing was sent again");
+    assert_eq!(server.connections(), 2);
+}
+
+#[test]
+fn after_a_goaway_new_requests_take_a_new_connection_while_old_ones_are_still_answered() {
+    let (connection, elsewhere) = (AtomicU64::new(0), AtomicU64::new(0));
+    let server = Server::start(move |peer| {
+        let mut mine = None;
+        speak(peer, 100, |peer, stream| {
+            let number = *mine.get_or_insert_with(|| connection.fetch_add(1, Ordering::SeqCst));
+            match (number, stream) {
+                (0, 1) => Ok(()),
+                (0, 3) => {
+                    // Both streams are still answered, the first one late.
+                    peer.send(&[frame(GOAWAY, 0, 0, &[0, 0, 0, 3, 0, 0, 0, 0]), answer(3)].concat())?;
+                    let until = Instant::now() + GRACE;
+                    while elsewhere.load(Ordering::SeqCst) == 0 && Instant::now() < until {
+                        std::thread::yield_now();
+                    }
+                    peer.send(&answer(1))
+                }
+                _ => {
+                    elsewhere.fetch_add(1, Ordering::SeqCst);
+                    peer.send(&answer(stream))
+                }
+            }
+        })
+    });
+    let mut plan = load(&server, 2);
+    plan.threads = NonZeroU32::MIN;
+    all_succeed(&plan);
     assert_eq!(server.connections(), 2);
 }
 

@@ -1,14 +1,14 @@
 //! Scenarios of several steps: who the users are, what counts where, when users come and go, and who waits for whom.
 
+mod people;
+mod threads;
+mod together;
+
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use stampede_engine::load::scenario::{
-    Attempt, BarrierId, BarrierSpec, Client, Halt, Mismatch, Outgoing, Received, Scenario, Seat, StepId, StepSpec, Want,
-};
 use stampede_engine::load::{Control, Flow, FlowLoad, LoadError, LoadPlan, LoadResult, run};
 use stampede_model::failure::FailureKind;
 use stampede_model::run_result::EventKind;
@@ -16,169 +16,7 @@ use stampede_model::schedule::{Schedule, Spacing, UserCurve, UserStage};
 
 use super::carried_out;
 use super::server::{Habit, Server};
-
-const LOGIN: StepId = StepId(0);
-const LIST: StepId = StepId(1);
-const ORDER: StepId = StepId(2);
-
-/// A user who logs in, lists, orders, and leaves; with notes of who did what.
-struct Shop {
-    base: String,
-    seen: Arc<Seen>,
-    habit: Shopping,
-}
-
-#[derive(Default)]
-struct Seen {
-    seats: Mutex<Vec<Seat>>,
-    iterations: Mutex<Vec<u64>>,
-    started: AtomicU64,
-    stopped: AtomicU64,
-    bodies: Mutex<BTreeSet<Vec<u8>>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shopping {
-    Plain,
-    /// The list is never as expected, which ends the iteration.
-    Particular,
-    /// The same, but it goes on.
-    Patient,
-    /// Gives up the run in its third iteration.
-    Quitter,
-    /// Meets as many others before each order.
-    Together(u32),
-    /// Thinks for an hour after the list.
-    Thinker,
-}
-
-impl Shop {
-    fn new(server: &Server, habit: Shopping) -> (Self, Arc<Seen>) {
-        let seen = Arc::new(Seen::default());
-        (Self { base: server.url(""), seen: Arc::clone(&seen), habit }, seen)
-    }
-
-    fn request(&self, path: &str) -> Outgoing {
-        Outgoing::get(&format!("{}{path}", self.base)).unwrap()
-    }
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "a check may refuse")]
-fn any(_: &Received<'_>) -> Result<(), Mismatch> {
-    Ok(())
-}
-
-impl Scenario for Shop {
-    type User = (Seat, Outgoing);
-
-    fn steps(&self) -> Vec<StepSpec> {
-        ["POST login", "GET /products", "POST order"].map(|name| StepSpec::new("GET", name)).into()
-    }
-
-    fn origins(&self) -> Vec<Outgoing> {
-        vec![self.request("/")]
-    }
-
-    fn barriers(&self) -> Vec<BarrierSpec> {
-        match self.habit {
-            Shopping::Together(users) => vec![BarrierSpec { name: "all order".to_owned(), users }],
-            _ => Vec::new(),
-        }
-    }
-
-    fn first_step(&self, _iteration: u64) -> StepId {
-        LIST
-    }
-
-    fn new_user(&self, seat: Seat) -> Self::User {
-        self.seen.seats.lock().unwrap().push(seat);
-        (seat, self.request("/order"))
-    }
-
-    async fn start(&self, _user: &mut Self::User, client: &mut Client<'_>) -> Result<(), Halt> {
-        self.seen.started.fetch_add(1, Ordering::SeqCst);
-        client.send(LOGIN, &self.request("/login"), Want::STATUS, any).await
-    }
-
-    async fn iterate(&self, user: &mut Self::User, client: &mut Client<'_>, iteration: u64) -> Result<(), Halt> {
-        self.seen.iterations.lock().unwrap().push(iteration);
-        let list = self.request("/products");
-        match self.habit {
-            Shopping::Particular => {
-                let check = |_: &Received<'_>| Err::<(), _>(Mismatch::Content("no products".to_owned()));
-                client.send(LIST, &list, Want::ALL, check).await?;
-            }
-            Shopping::Patient => {
-                let check = |_: &Received<'_>| Err::<(), _>(Mismatch::Content("no products".to_owned()));
-                let attempt = client.attempt(LIST, &list, Want::ALL, check).await?;
-                assert_eq!(attempt, Attempt::Failed { kind: FailureKind::ContentUnexpected, status: Some(200) });
-            }
-            Shopping::Quitter if self.seen.iterations.lock().unwrap().len() >= 3 => {
-                return Err(Halt::Run("the feeder `skus` is used up".to_owned()));
-            }
-            _ => {
-                let body = client
-                    .send(LIST, &list, Want::ALL, |received| {
-                        assert_eq!(received.headers["server"], "toy");
-                        Ok(received.body.to_vec())
-                    })
-                    .await?;
-                self.seen.bodies.lock().unwrap().insert(body);
-            }
-        }
-        match self.habit {
-            Shopping::Together(_) => client.meet(BarrierId(0)).await,
-            Shopping::Thinker => client.pause(Duration::from_hours(1)).await,
-            _ => {}
-        }
-        user.1.set_path(&format!("/order/{iteration}")).unwrap();
-        client.send(ORDER, &user.1, Want::STATUS, any).await
-    }
-
-    async fn stop(&self, _user: &mut Self::User, _client: &mut Client<'_>) {
-        self.seen.stopped.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// Sends two requests.
-struct Two(String);
-
-impl Scenario for Two {
-    type User = ();
-    fn steps(&self) -> Vec<StepSpec> {
-        vec![StepSpec::new("GET", "first"), StepSpec::new("GET", "second")]
-    }
-    fn origins(&self) -> Vec<Outgoing> {
-        vec![Outgoing::get(&self.0).unwrap()]
-    }
-    fn new_user(&self, _seat: Seat) {}
-    async fn iterate(&self, _user: &mut (), client: &mut Client<'_>, _iteration: u64) -> Result<(), Halt> {
-        let request = Outgoing::get(&self.0).unwrap();
-        client.send(StepId(0), &request, Want::STATUS, any).await?;
-        client.send(StepId(1), &request, Want::STATUS, any).await
-    }
-}
-
-/// Sends one request and leaves; the eighth iteration gives up before it.
-struct Weary(String);
-
-impl Scenario for Weary {
-    type User = ();
-    fn steps(&self) -> Vec<StepSpec> {
-        vec![StepSpec::new("GET", "only")]
-    }
-    fn origins(&self) -> Vec<Outgoing> {
-        vec![Outgoing::get(&self.0).unwrap()]
-    }
-    fn new_user(&self, _seat: Seat) {}
-    async fn iterate(&self, _user: &mut (), client: &mut Client<'_>, iteration: u64) -> Result<(), Halt> {
-        if iteration == 7 {
-            return Err(Halt::Iteration);
-        }
-        client.send(StepId(0), &Outgoing::get(&self.0).unwrap(), Want::STATUS, any).await?;
-        Err(Halt::User)
-    }
-}
+use people::{Hasty, Idler, Locked, Shop, Shopping, Two, Weary};
 
 fn users(count: u32) -> FlowLoad {
     FlowLoad::Users { curve: UserCurve::constant(count).unwrap() }
@@ -303,32 +141,41 @@ fn an_arrival_whose_user_gave_up_before_it_is_not_lost() {
 }
 
 #[test]
-fn users_of_several_threads_leave_a_barrier_together() {
-    let server = Server::start(Habit::Status(200));
-    let (shop, _) = Shop::new(&server, Shopping::Together(6));
-    let mut plan = plan(shop, users(6), 18);
-    plan.threads = NonZeroU32::new(2).unwrap();
-    plan.timeout = Duration::from_secs(20);
+fn an_arrival_whose_user_was_still_starting_at_the_end_is_not_lost() {
+    let (door, shop) = (Server::start(Habit::Hang), Server::start(Habit::Status(200)));
+    let load = FlowLoad::Arrivals {
+        schedule: Schedule::new(1_000.0, Spacing::Uniform, 1).unwrap(),
+        max_in_flight: NonZeroU32::new(3).unwrap(),
+        max_queue: 100,
+    };
+    let mut flow = Flow::new("locked", Locked { door: door.url("/"), shop: shop.url("/") }, load);
+    flow.iterations = Some(5);
+    let mut plan = LoadPlan::of_flows(vec![flow]);
+    plan.drain = Duration::from_millis(50);
     let result = carried_out(&plan);
-    assert_eq!(result.meetings.len(), 3, "{:?}", result.meetings);
-    for meeting in &result.meetings {
-        assert_eq!((meeting.name.as_str(), meeting.users), ("all order", 6));
-        assert!(meeting.skew_ns > 0 && meeting.skew_ns < 10_000_000_000, "{meeting:?}");
-    }
-    assert_eq!(counts(&result)[2], (18, 18));
+    let [login, work] = [result.steps[0].counts, result.steps[1].counts];
+    assert_eq!((login.sent, login.unfinished), (3, 3));
+    assert_eq!((work.asked, work.not_sent), (5, 5), "three whose users were starting, two that waited for a user");
 }
 
 #[test]
-fn a_barrier_that_never_fills_holds_nobody_beyond_the_time_out_or_a_stop() {
+fn users_with_nothing_to_do_do_not_hold_up_the_end() {
     let server = Server::start(Habit::Status(200));
-    let (shop, _) = Shop::new(&server, Shopping::Together(6));
-    let mut few = plan(shop, users(2), 2);
-    few.timeout = Duration::from_millis(100);
-    let result = carried_out(&few);
-    assert_eq!((result.meetings.len(), counts(&result)[2]), (0, (2, 2)));
-    let (shop, _) = Shop::new(&server, Shopping::Together(6));
-    let result = stopped_after(&plan(shop, users(2), 2), |control| control.progress().answered >= 4);
-    assert_eq!(counts(&result)[2], (0, 0), "whoever waited sends nothing more");
+    let mut flow = Flow::new("idle", Idler(server.url("/")), users(2));
+    flow.duration = Some(Duration::from_millis(200));
+    let result = carried_out(&LoadPlan::of_flows(vec![flow]));
+    assert_eq!((result.counts.asked, server.requests()), (0, 0));
+}
+
+#[test]
+fn a_request_that_its_scenario_dropped_is_unfinished_and_the_user_goes_on() {
+    let (slow, quick) = (Server::start(Habit::Hang), Server::start(Habit::Status(200)));
+    let mut flow = Flow::new("hasty", Hasty { slow: slow.url("/"), quick: quick.url("/") }, users(1));
+    flow.iterations = Some(3);
+    let result = carried_out(&LoadPlan::of_flows(vec![flow]));
+    let [slow, quick] = [result.steps[0].counts, result.steps[1].counts];
+    assert_eq!((slow.sent, slow.unfinished), (3, 3));
+    assert_eq!((quick.sent, quick.succeeded), (3, 3));
 }
 
 #[test]

@@ -4,8 +4,10 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use stampede_engine::load::control::Refused;
-use stampede_engine::load::{Control, LoadPlan, LoadResult, Rate, RunPhase, run};
+use stampede_engine::load::scenario::{Client, Halt, Outgoing, Scenario, Seat, StepId, StepSpec, Want};
+use stampede_engine::load::{Arrivals, Control, Flow, FlowLoad, LoadPlan, LoadResult, Rate, RunPhase, run};
 use stampede_model::run_result::{Ending, EventKind};
+use stampede_model::schedule::{Schedule, Spacing, UserCurve, UserStage};
 
 use super::server::{Habit, Server};
 use super::{carried_out, closed, count, lasting, open};
@@ -27,6 +29,26 @@ fn steered(plan: &LoadPlan, steer: impl FnOnce(&Control) + Send) -> LoadResult {
 fn wait_for(condition: impl Fn() -> bool) {
     while !condition() {
         std::thread::yield_now();
+    }
+}
+
+/// One request an iteration, as a step of its own name.
+struct Once {
+    name: String,
+    url: String,
+}
+
+impl Scenario for Once {
+    type User = ();
+    fn steps(&self) -> Vec<StepSpec> {
+        vec![StepSpec::new("GET", &self.name)]
+    }
+    fn origins(&self) -> Vec<Outgoing> {
+        vec![Outgoing::get(&self.url).unwrap()]
+    }
+    fn new_user(&self, _seat: Seat) {}
+    async fn iterate(&self, _user: &mut (), client: &mut Client<'_>, _iteration: u64) -> Result<(), Halt> {
+        client.send(StepId(0), &Outgoing::get(&self.url).unwrap(), Want::STATUS, |_| Ok(())).await
     }
 }
 
@@ -68,6 +90,54 @@ fn a_closed_run_pauses_too() {
     });
     assert_eq!(result.counts.succeeded, server.requests());
     assert!(result.elapsed_ns > 1_000_000_000, "a pause is no part of the duration");
+}
+
+#[test]
+fn a_pause_does_not_cost_the_arrival_just_before_the_end() {
+    let server = Server::start(Habit::Status(200));
+    // Due at 0 and at 995 ms.
+    let result = steered(&open(&server, 1.0 / 0.995, lasting(1_000)), |control| {
+        control.pause().unwrap();
+        wait_for(|| control.progress().phase == RunPhase::Paused);
+        let from_ns = control.progress().elapsed_ns;
+        wait_for(|| control.progress().elapsed_ns > from_ns + 200_000_000);
+        control.resume().unwrap();
+    });
+    assert_eq!((result.counts.asked, result.counts.succeeded), (2, 2));
+}
+
+#[test]
+fn a_flow_that_has_yet_to_begin_stands_still_in_a_pause() {
+    let server = Server::start(Habit::Status(200));
+    let flow = |name: &str, load, ms| {
+        let mut flow = Flow::new(name, Once { name: name.to_owned(), url: server.url("/") }, load);
+        (flow.start_after, flow.duration) = (Duration::from_secs(2), Some(Duration::from_millis(ms)));
+        flow
+    };
+    let arrivals = FlowLoad::Arrivals {
+        schedule: Schedule::new(100.0, Spacing::Uniform, 1).unwrap(),
+        max_in_flight: NonZeroU32::new(10).unwrap(),
+        max_queue: 100,
+    };
+    let users = FlowLoad::Users { curve: UserCurve::constant(1).unwrap() };
+    let plan = LoadPlan::of_flows(vec![flow("open", arrivals, 300), flow("closed", users, 50)]);
+    let control = Control::new();
+    let result = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            wait_for(|| control.progress().phase == RunPhase::Issuing);
+            control.pause().unwrap();
+            // Beyond the instant at which they would have begun.
+            wait_for(|| control.progress().elapsed_ns > 2_400_000_000);
+            control.resume().unwrap();
+            wait_for(|| control.progress().elapsed_ns > 2_700_000_000);
+            assert_eq!(server.requests(), 0, "most of two seconds is still to come");
+        });
+        run(&plan, &control).unwrap()
+    });
+    assert!(result.is_balanced(), "{:?}", result.counts);
+    assert_eq!(result.steps[0].counts.asked, 30, "0.3 s at 100/s");
+    assert!(result.steps[1].counts.succeeded > 0);
+    assert!(result.elapsed_ns > 4_000_000_000, "{}", result.elapsed_ns);
 }
 
 #[test]
@@ -118,6 +188,22 @@ fn users_can_be_more_and_fewer() {
         assert_eq!(result.ending, Ending::Interrupted);
         assert_eq!(result.counts.succeeded, server.requests());
     });
+}
+
+#[test]
+fn nobody_at_all_may_be_wished_for_before_anybody_has_come() {
+    let server = Server::start(Habit::Status(200));
+    let curve = UserCurve::new(vec![UserStage { over: Duration::from_mins(10), to_users: 10 }], None).unwrap();
+    let mut plan = closed(&server, 1, lasting(600_000));
+    plan.arrivals = Arrivals::Users { curve };
+    let result = steered(&plan, |control| {
+        control.set_users(0).unwrap();
+        wait_for(|| control.progress().users == 0);
+        control.set_users(2).unwrap();
+        wait_for(|| control.progress().users == 2);
+        control.stop();
+    });
+    assert_eq!(kinds(&result).iter().filter(|kind| **kind == EventKind::Users).count(), 2, "{:?}", result.events);
 }
 
 #[test]

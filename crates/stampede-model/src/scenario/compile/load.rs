@@ -122,7 +122,7 @@ impl Compiler<'_> {
                     let over = over.duration(&mut self.findings)?;
                     stages.push(Stage { over, to_per_s: self.rate_or_none(to)? * factor });
                 }
-                let lasts: Duration = stages.iter().map(|stage| stage.over).sum();
+                let lasts = stages.iter().fold(Duration::ZERO, |sum, stage| sum.saturating_add(stage.over));
                 (Schedule::curve(stages, spacing, seed).map_err(|error| error.to_string()), Some(lasts))
             }
             [] => (Err("arrivals have a rate or a curve, here is neither".to_owned()), None),

@@ -10,6 +10,8 @@ mod limits;
 mod lists;
 mod load;
 mod names;
+mod requests;
+mod statuses;
 mod steps;
 mod target;
 mod texts;

@@ -133,3 +133,10 @@ fn a_secret_is_in_no_message() {
         assert!(!wrong(text).contains("s3cret-word"), "{name}");
     }
 }
+
+#[test]
+fn a_curve_beyond_all_time_is_a_mistake_and_no_overflow() {
+    let stage = "[\"10000000000000000000s\", \"5/s\"]";
+    let text = format!("[[scenario]]\narrivals = {{ curve = [{stage}, {stage}] }}\nsteps = [{{ get = \"/\" }}]\n");
+    assert!(wrong(&text).contains("such as arrivals"), "{}", wrong(&text));
+}

@@ -5,6 +5,13 @@
 //! Invariants: findings are bounded and counted; the same history gives the same report on any machine.
 //! Absent on purpose: requests. Where a history comes from is no concern of a checker.
 
+mod attempts;
+mod envelope;
+mod order;
 mod report;
+pub mod stock;
+#[cfg(test)]
+mod testing;
+mod words;
 
 pub use report::{Answer, CheckReport, Finding, Findings, Rule, Strength};

@@ -6,6 +6,8 @@
 //! Absent on purpose: requests. Where a history comes from is no concern of a checker.
 
 mod attempts;
+mod by_key;
+pub mod counter;
 mod envelope;
 mod order;
 mod report;

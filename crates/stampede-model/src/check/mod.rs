@@ -10,6 +10,7 @@ mod by_key;
 pub mod counter;
 mod envelope;
 mod order;
+pub mod register;
 mod report;
 pub mod stock;
 #[cfg(test)]

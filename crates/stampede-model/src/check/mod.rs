@@ -15,6 +15,7 @@ mod report;
 pub mod stock;
 #[cfg(test)]
 mod testing;
+pub mod transactions;
 mod words;
 
 pub use report::{Answer, CheckReport, Finding, Findings, Rule, Strength};

@@ -5,6 +5,17 @@
 //! Invariants: findings are bounded and counted; the same history gives the same report on any machine.
 //! Absent on purpose: requests. Where a history comes from is no concern of a checker.
 
+mod attempts;
+mod by_key;
+pub mod counter;
+mod envelope;
+mod order;
+pub mod register;
 mod report;
+pub mod stock;
+#[cfg(test)]
+mod testing;
+pub mod transactions;
+mod words;
 
 pub use report::{Answer, CheckReport, Finding, Findings, Rule, Strength};

@@ -2,7 +2,8 @@
 //!
 //! Invariants: a second becomes a point only when every thread is past it, so its percentiles are of all requests; the
 //! points of a step add up to the step, and the steps to the whole; memory holds the open seconds (a few) and a small
-//! point per closed one, at most [`MAX_POINTS`] of them: in a longer run neighbours are merged, none is dropped.
+//! point per closed one, at most [`MAX_POINTS`] of them and [`BYTES_MAX`] in all: beyond either neighbours are merged, none is
+//! dropped.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,12 @@ use super::series::Series;
 use super::sheet::Sheet;
 use super::tally::Tally;
 
+/// What the packed latencies of all points may take: ten minutes at one step on a quiet machine. On a busy one latencies are wide
+/// and points large, and a run of any length would grow by some KiB a second.
+const BYTES_MAX: usize = 640 << 10;
+/// The same for each step beyond the first.
+const STEP_BYTES_MAX: usize = 64 << 10;
+
 /// Everything closed so far.
 pub(super) struct Ledger {
     specs: Vec<StepSpec>,
@@ -23,6 +30,9 @@ pub(super) struct Ledger {
     seconds: Vec<Vec<StepSecond>>,
     points: Vec<SecondPoint>,
     points_max: usize,
+    /// Of the packed latencies of all points.
+    bytes: usize,
+    bytes_max: usize,
     point_s: u32,
     lag: Histogram,
     traffic: Traffic,
@@ -35,11 +45,14 @@ pub(super) struct Ledger {
 
 impl Ledger {
     pub(super) fn new(specs: Vec<StepSpec>) -> Self {
-        Self::bounded(specs, MAX_POINTS)
+        let bytes_max = BYTES_MAX + STEP_BYTES_MAX * specs.len().saturating_sub(1);
+        Self::bounded(specs, MAX_POINTS, bytes_max)
     }
 
-    fn bounded(specs: Vec<StepSpec>, points_max: usize) -> Self {
+    fn bounded(specs: Vec<StepSpec>, points_max: usize, bytes_max: usize) -> Self {
         Self {
+            bytes: 0,
+            bytes_max,
             open: BTreeMap::new(),
             totals: vec![Tally::default(); specs.len()],
             seconds: vec![Vec::new(); specs.len()],
@@ -140,7 +153,7 @@ impl Ledger {
             self.scratch.merge(&tally.latency.intent);
             self.totals[index].merge(tally);
             tally.statuses().into_iter().for_each(|(status, count)| *statuses.entry(status).or_default() += count);
-            push_step(&mut self.seconds[index], first_s, tally);
+            self.bytes += push_step(&mut self.seconds[index], first_s, tally);
         }
         self.intent.merge(&self.scratch);
         show(&mut point, &self.scratch);
@@ -171,7 +184,7 @@ impl Ledger {
 
     /// Widens the points until one more, of `second`, fits.
     fn make_room(&mut self, second: u32) {
-        while self.points.len() >= self.points_max
+        while (self.points.len() >= self.points_max || self.bytes > self.bytes_max && self.points.len() > 1)
             && self.points.last().is_some_and(|last| last.second != second - second % self.point_s)
         {
             self.point_s *= 2;
@@ -185,6 +198,7 @@ impl Ledger {
             });
             self.points.iter_mut().for_each(|point| point.second -= point.second % point_s);
             self.seconds.iter_mut().for_each(|seconds| widen(seconds, point_s));
+            self.bytes = self.seconds.iter().flatten().map(|part| part.latency.len_bytes()).sum();
             (0..self.points.len()).for_each(|index| self.recompute(index));
         }
     }
@@ -220,15 +234,24 @@ fn join(point: &mut SecondPoint, later: &SecondPoint) {
     (point.in_flight, point.users) = (later.in_flight, later.users);
 }
 
-fn push_step(seconds: &mut Vec<StepSecond>, second: u32, tally: &Tally) {
+/// Adds a second of a step; says by how many bytes the packed latencies grew.
+fn push_step(seconds: &mut Vec<StepSecond>, second: u32, tally: &Tally) -> usize {
     let (counts, intent) = (&tally.counts, &tally.latency.intent);
     if counts.succeeded == 0 && counts.failed == 0 && intent.count() == 0 {
-        return;
+        return 0;
     }
     let part = StepSecond { second, succeeded: counts.succeeded, failed: counts.failed, latency: Packed::of(intent) };
     match seconds.last_mut() {
-        Some(last) if last.second == second => join_step(last, &part),
-        _ => seconds.push(part),
+        Some(last) if last.second == second => {
+            let before = last.latency.len_bytes();
+            join_step(last, &part);
+            last.latency.len_bytes().saturating_sub(before)
+        }
+        _ => {
+            let added = part.latency.len_bytes();
+            seconds.push(part);
+            added
+        }
     }
 }
 

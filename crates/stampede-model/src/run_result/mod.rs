@@ -43,7 +43,7 @@ pub struct LoadResult {
     pub steps: Vec<StepResult>,
     /// One point per second of the run, ascending; in a long run one per [`LoadResult::point_s`] seconds.
     pub seconds: Vec<SecondPoint>,
-    /// Seconds that one point covers: 1, or a power of two in a run of more than [`MAX_POINTS`] seconds.
+    /// Seconds that one point covers: 1, or a power of two in a run of more than [`MAX_POINTS`] seconds, or one whose points were large.
     pub point_s: u32,
     /// What happened when: changes of load, pauses, stops, phases.
     pub events: Vec<Event>,

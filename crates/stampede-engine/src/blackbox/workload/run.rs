@@ -42,6 +42,10 @@ pub async fn run_workload(
     let clients = try_join_all(clients).await?;
     let model = *workload.model.as_ref();
     let mut seats: Vec<_> = clients.into_iter().map(|client| (client, Habit::of(model, &common))).collect();
+    // What the set-up did is no part of the history; where it led is.
+    if let Some((first, _)) = seats.first_mut() {
+        quiet::read_all(first, true).await?;
+    }
     let skew_us = rounds(&shared, &mut seats, stop).await?;
     if let Some((first, _)) = seats.first_mut() {
         quiet::read_all(first, true).await?;

@@ -59,9 +59,9 @@ fn record(tally: &mut Tally, one: Ended) {
 }
 
 /// Hands everything in as the threads would, second by second, and adds it up.
-fn added_up(all: &[Ended], (steps, threads): (usize, usize), points_max: usize) -> LoadResult {
+fn added_up(all: &[Ended], (steps, threads): (usize, usize), (points_max, bytes_max): (usize, usize)) -> LoadResult {
     let series = Series::new(threads, steps);
-    let mut ledger = Ledger::bounded(specs(steps), points_max);
+    let mut ledger = Ledger::bounded(specs(steps), points_max, bytes_max);
     let last = all.iter().map(|one| one.second).max().unwrap_or(0);
     for second in 0..=last {
         for thread in 0..threads {
@@ -89,9 +89,9 @@ proptest! {
 
     #[test]
     fn the_whole_is_the_sum_of_the_steps_and_they_of_their_seconds(
-        all in vec(ended(40, 3, 2), 0..150), points_max in 3_usize..60,
+        all in vec(ended(40, 3, 2), 0..150), points_max in 3_usize..60, bytes_max in 100_usize..5_000,
     ) {
-        let result = added_up(&all, (3, 2), points_max);
+        let result = added_up(&all, (3, 2), (points_max, bytes_max));
         prop_assert!(result.is_balanced());
         prop_assert_eq!(result.counts.asked, all.len() as u64);
         let mut counts = Counts::default();
@@ -120,7 +120,7 @@ proptest! {
 
     #[test]
     fn every_figure_agrees_with_the_sorted_samples(all in vec(ended(10, 2, 3), 1..200), share in 0.0_f64..=1.0) {
-        let result = added_up(&all, (2, 3), 5);
+        let result = added_up(&all, (2, 3), (5, usize::MAX));
         let mut sorted: Vec<(u64, bool)> = all
             .iter()
             .filter(|one| one.how != How::Failed)
@@ -143,8 +143,10 @@ proptest! {
     }
 
     #[test]
-    fn a_point_s_figures_are_those_of_its_requests(all in vec(ended(30, 2, 2), 1..150), points_max in 2_usize..40) {
-        let result = added_up(&all, (2, 2), points_max);
+    fn a_point_s_figures_are_those_of_its_requests(
+        all in vec(ended(30, 2, 2), 1..150), points_max in 2_usize..40, bytes_max in 100_usize..5_000,
+    ) {
+        let result = added_up(&all, (2, 2), (points_max, bytes_max));
         for point in &result.seconds {
             let within = |one: &&Ended| one.second - one.second % result.point_s == point.second;
             let mut latency = Histogram::new();
@@ -188,7 +190,7 @@ fn a_second_closes_when_all_threads_are_past_it() {
 fn points_double_what_they_cover_when_they_are_too_many() {
     let all: Vec<Ended> =
         (0..41).map(|second| Ended { second, step: 0, thread: 0, ns: u64::from(second) + 1, how: How::Good }).collect();
-    let result = added_up(&all, (1, 1), 10);
+    let result = added_up(&all, (1, 1), (10, usize::MAX));
     assert_eq!(result.point_s, 8);
     let points: Vec<(u32, u64, Option<u64>)> =
         result.seconds.iter().map(|point| (point.second, point.succeeded, point.max_ns)).collect();
@@ -196,6 +198,23 @@ fn points_double_what_they_cover_when_they_are_too_many() {
         points,
         [(0, 8, Some(8)), (8, 8, Some(16)), (16, 8, Some(24)), (24, 8, Some(32)), (32, 8, Some(40)), (40, 1, Some(41))]
     );
+}
+
+#[test]
+fn points_double_what_they_cover_when_their_latencies_take_too_much() {
+    // A hundred latencies a second, no two in one step of the histogram.
+    let of_second = |second| {
+        (0..100).map(move |n| Ended { second, step: 0, thread: 0, ns: 1_000 << (n % 16) | n * 31, how: How::Good })
+    };
+    let all: Vec<Ended> = (0..64).flat_map(of_second).collect();
+    let wide = added_up(&all, (1, 1), (10_000, usize::MAX));
+    let bytes =
+        |result: &LoadResult| -> usize { result.steps[0].seconds.iter().map(|part| part.latency.len_bytes()).sum() };
+    assert_eq!(wide.point_s, 1);
+    let most = bytes(&wide) / 4;
+    let narrow = added_up(&all, (1, 1), (10_000, most));
+    assert!(narrow.point_s > 1 && bytes(&narrow) <= most + bytes(&wide) / 64, "{} {}", narrow.point_s, bytes(&narrow));
+    assert_eq!((narrow.counts, &narrow.latency.intent), (wide.counts, &wide.latency.intent));
 }
 
 #[test]

@@ -1,0 +1,14 @@
+//! Every planted bug is seen from outside within a bounded number of tries, and the sound twin shows none of them.
+
+mod client;
+mod faces;
+mod limit;
+mod lock;
+mod orders;
+mod queue;
+mod register;
+mod sound;
+mod source;
+mod stock;
+mod tenants;
+mod twins;

@@ -5,6 +5,10 @@
 //! Invariants: findings are bounded and counted; the same history gives the same report on any machine.
 //! Absent on purpose: requests. Where a history comes from is no concern of a checker.
 
+pub mod counterexample;
 mod report;
+mod run;
 
+pub use counterexample::{Counterexample, explain, shrink};
 pub use report::{Answer, CheckReport, Finding, Findings, Rule, Strength};
+pub use run::{CHECK_FORMAT, CHECK_VERSION, CheckRun, WorkloadVerdict};

@@ -8,14 +8,33 @@
 mod attempts;
 mod by_key;
 pub mod counter;
+pub mod counterexample;
+#[cfg(test)]
+mod dice;
 mod envelope;
+pub mod exact;
+pub mod idempotency;
+mod judge;
+pub mod limit;
+pub mod lock;
+pub mod models;
 mod order;
+pub mod queue;
+mod reading;
 pub mod register;
 mod report;
+mod run;
+pub mod search;
+mod sometimes;
 pub mod stock;
+pub mod tenants;
 #[cfg(test)]
 mod testing;
 pub mod transactions;
 mod words;
 
+pub use counterexample::{Counterexample, explain, shrink};
+pub use judge::judge;
 pub use report::{Answer, CheckReport, Finding, Findings, Rule, Strength};
+pub use run::{CHECK_FORMAT, CHECK_VERSION, CheckRun, WorkloadVerdict};
+pub use search::Budget;

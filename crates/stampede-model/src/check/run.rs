@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, CheckReport, Finding, Strength};
+use super::{Answer, CheckReport, Counterexample, Finding, Strength};
 use crate::history::Model;
 
 /// What stands in `format`.
@@ -19,6 +19,9 @@ pub struct CheckRun {
     pub version: u32,
     /// The target's name, or the history's file.
     pub target: String,
+    /// The target file, for running it again; empty when recorded histories were judged.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub file: String,
     /// Where it answered.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
@@ -53,9 +56,9 @@ pub struct WorkloadVerdict {
     pub skew_us: u64,
     /// What each tier said.
     pub reports: Vec<CheckReport>,
-    /// The counterexample to be shown, when there is one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub counterexample: Option<super::Counterexample>,
+    /// The counterexamples to be shown: one for each rule that was broken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counterexamples: Vec<Counterexample>,
     /// Where its history is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub history: Option<String>,

@@ -84,6 +84,7 @@ fn judge_files(args: &CheckArgs) -> Result<CheckRun, Failure> {
         format: CHECK_FORMAT.to_owned(),
         version: CHECK_VERSION,
         target: args.history.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", "),
+        file: String::new(),
         url: String::new(),
         started_unix_ms: 0,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -14,6 +14,8 @@ use super::args::CheckArgs;
 #[derive(Debug)]
 pub(crate) struct Order {
     pub(crate) target: Target,
+    /// The target file as it was named.
+    pub(crate) file: String,
     pub(crate) environment: Scope,
     /// The folder of this program: others that belong to it stand beside it.
     pub(crate) bin: PathBuf,
@@ -48,6 +50,7 @@ impl Order {
         Ok(Self {
             bin: program.parent().map(Path::to_path_buf).unwrap_or_default(),
             target,
+            file: name,
             environment,
             workloads,
             urls: args.url.clone(),

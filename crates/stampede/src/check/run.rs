@@ -66,6 +66,7 @@ async fn supervise(order: &Order) -> Result<(CheckRun, bool), Failure> {
         format: CHECK_FORMAT.to_owned(),
         version: CHECK_VERSION,
         target: order.target.start.name.clone(),
+        file: order.file.clone(),
         url,
         started_unix_ms,
         elapsed_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -5,6 +5,9 @@
 //! Invariants: findings are bounded and counted; the same history gives the same report on any machine.
 //! Absent on purpose: requests. Where a history comes from is no concern of a checker.
 
+pub mod exact;
+pub mod models;
 mod report;
+pub mod search;
 
 pub use report::{Answer, CheckReport, Finding, Findings, Rule, Strength};

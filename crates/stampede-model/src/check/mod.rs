@@ -5,6 +5,15 @@
 //! Invariants: findings are bounded and counted; the same history gives the same report on any machine.
 //! Absent on purpose: requests. Where a history comes from is no concern of a checker.
 
+pub mod idempotency;
+pub mod limit;
+pub mod lock;
+pub mod queue;
+mod reading;
 mod report;
+pub mod tenants;
+
+#[cfg(test)]
+mod dice;
 
 pub use report::{Answer, CheckReport, Finding, Findings, Rule, Strength};

@@ -76,7 +76,13 @@ pub struct Finding {
 impl Finding {
     /// A finding of `rule` about `key`.
     pub fn new(rule: Rule, key: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { rule: rule.to_owned(), key: key.into(), operations: Vec::new(), what: what.into(), allowed: String::new() }
+        Self {
+            rule: rule.to_owned(),
+            key: key.into(),
+            operations: Vec::new(),
+            what: what.into(),
+            allowed: String::new(),
+        }
     }
 
     /// With the operations that show it.

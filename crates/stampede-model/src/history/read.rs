@@ -116,7 +116,9 @@ fn heading<R: BufRead>(lines: &mut Lines<'_, R>) -> Result<Heading, BadHistory> 
     }
     if value.get("version").and_then(Value::as_u64) != Some(u64::from(VERSION)) {
         let found = value.get("version").cloned().unwrap_or(Value::Null);
-        return Err(lines.wrong(format!("version {found} is not known, only {VERSION}"), "use the program that wrote it"));
+        return Err(
+            lines.wrong(format!("version {found} is not known, only {VERSION}"), "use the program that wrote it")
+        );
     }
     Heading::deserialize(value).map_err(|error| lines.wrong(format!("the first line is wrong: {error}"), hint))
 }
@@ -147,7 +149,10 @@ impl<R: BufRead> Lines<'_, R> {
                 if is_ended {
                     self.wrong(format!("this is no JSON: {error}"), "one JSON object a line")
                 } else {
-                    self.wrong("the file ends in the middle of a line", "the run that wrote it was cut off; run it again")
+                    self.wrong(
+                        "the file ends in the middle of a line",
+                        "the run that wrote it was cut off; run it again",
+                    )
                 }
             });
         }
@@ -164,7 +169,10 @@ impl<R: BufRead> Lines<'_, R> {
         for (line, operation) in operations {
             let wrong = |why: String, hint| BadHistory::Line { file: self.file.to_owned(), line: *line, why, hint };
             if !ids.insert(operation.id) {
-                return Err(wrong(format!("operation {} is there twice", operation.id), "each operation has its own id"));
+                return Err(wrong(
+                    format!("operation {} is there twice", operation.id),
+                    "each operation has its own id",
+                ));
             }
             if let Some((until_ns, other)) = busy_until.get(&operation.process)
                 && *until_ns > operation.call_ns

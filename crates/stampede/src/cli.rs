@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::ab::AbArgs;
 use crate::accept::AcceptArgs;
 use crate::baseline::BaselineArgs;
+use crate::check::CheckArgs;
 use crate::compare::CompareArgs;
 use crate::doctor::DoctorArgs;
 use crate::exit;
@@ -12,6 +13,7 @@ use crate::load::LoadArgs;
 use crate::plan::PlanArgs;
 use crate::report::{ExportArgs, ReportArgs};
 use crate::run::RunArgs;
+use crate::selftest::SelftestArgs;
 use crate::stress::StressArgs;
 
 /// Loads, checks and reports on any HTTP API.
@@ -27,6 +29,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Start a described system, check it row by row, and print what passed.
     Accept(AcceptArgs),
+    /// Record what clients do and see at the same time, and decide whether the system was right.
+    Check(Box<CheckArgs>),
+    /// Check servers with planted bugs, to see that the checks find them.
+    Selftest(SelftestArgs),
     /// Send load to one URL and judge how it was answered.
     Load(Box<LoadArgs>),
     /// Carry out a scenario file: many steps, many users, and what must hold.

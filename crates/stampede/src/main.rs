@@ -7,6 +7,7 @@
 mod ab;
 mod accept;
 mod baseline;
+mod check;
 mod cli;
 mod compare;
 mod doctor;
@@ -17,6 +18,7 @@ mod plan;
 mod print;
 mod report;
 mod run;
+mod selftest;
 mod stress;
 mod watch;
 
@@ -33,6 +35,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Accept(args) => accept::command(&args),
+        Command::Check(args) => check::command(&args),
+        Command::Selftest(args) => selftest::command(&args),
         Command::Load(args) => load::command(&args),
         Command::Run(args) => run::command(&args),
         Command::Plan(args) => plan::command(&args),

@@ -5,9 +5,11 @@
 //! Invariants: a violation of any tier is a violation; a doubt that only says "this tier saw too little" is lifted by a tier that saw
 //! more, every other doubt stays; a run that never met the trouble it is about is unknown.
 
-use super::counterexample::{self, Counterexample};
+use super::counterexample::{Counterexample, explain};
 use super::search::Budget;
-use super::{Answer, CheckReport, Finding, Strength, WorkloadVerdict, counter, exact, idempotency, limit, lock, queue, register};
+use super::{
+    Answer, CheckReport, Finding, Strength, WorkloadVerdict, counter, exact, idempotency, limit, lock, queue, register,
+};
 use super::{sometimes, stock, tenants, transactions};
 use crate::history::{Heading, History, Model, Operation, Outcome};
 
@@ -34,7 +36,7 @@ pub fn judge(history: &History, budget: Budget) -> WorkloadVerdict {
         unresolved: operations.iter().filter(|operation| operation.outcome == Outcome::Info).count() as u64,
         resolved: 0,
         skew_us: 0,
-        counterexample: smallest(heading, operations, &reports, budget),
+        counterexamples: smallest(heading, operations, &reports, budget),
         reports,
         history: None,
         elapsed_ms: 0,
@@ -74,7 +76,8 @@ fn combined(reports: &[CheckReport]) -> (Answer, Strength) {
     let Some(best) = best else { return (Answer::Unknown, Strength::Nothing) };
     let is_lifted = |finding: &Finding| best >= Strength::Exact && LIFTED_BY_SEARCH.contains(&finding.rule.as_str());
     // What a search could not finish takes nothing from what the cheaper tiers proved.
-    let stays = |report: &CheckReport| report.check != exact::NAME || report.doubts.iter().any(|doubt| doubt.rule != "budget");
+    let stays =
+        |report: &CheckReport| report.check != exact::NAME || report.doubts.iter().any(|doubt| doubt.rule != "budget");
     let is_open = reports
         .iter()
         .filter(|report| stays(report))
@@ -82,23 +85,21 @@ fn combined(reports: &[CheckReport]) -> (Answer, Strength) {
     if is_open { (Answer::Unknown, Strength::Nothing) } else { (Answer::Holds, best) }
 }
 
-/// The first violation, made small enough to be read.
+/// The first violation of each rule, made small enough to be read.
 fn smallest(
     heading: &Heading,
     operations: &[Operation],
     reports: &[CheckReport],
     budget: Budget,
-) -> Option<Counterexample> {
-    let report = reports.iter().find(|report| report.answer == Answer::Violated)?;
-    let finding = report.first_violation()?;
-    let again = |operations: &[Operation]| {
-        if report.check == exact::NAME {
-            return exact::check(heading, operations, budget);
+) -> Vec<Counterexample> {
+    let is_searched = reports.iter().any(|report| report.check == exact::NAME && report.answer == Answer::Violated);
+    let mut again = |operations: &[Operation]| {
+        let mut reports = tiers(heading, operations);
+        if is_searched {
+            reports.push(exact::check(heading, operations, budget));
         }
-        tiers(heading, operations).swap_remove(0)
+        reports.into_iter().flat_map(|report| report.violations).collect()
     };
-    let mut is_still = |operations: &[Operation]| {
-        again(operations).violations.into_iter().find(|found| found.rule == finding.rule && found.key == finding.key)
-    };
-    Some(counterexample::shrink(operations, finding, &mut is_still, SHRINKS))
+    let violations = reports.iter().flat_map(|report| &report.violations);
+    explain(operations, violations, &mut again, SHRINKS)
 }

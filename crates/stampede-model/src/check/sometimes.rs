@@ -27,7 +27,9 @@ pub(super) fn check(heading: &Heading, operations: &[Operation]) -> Option<Check
         let what = "no two calls on one object overlapped: nothing was tried at the same time";
         findings.doubt(Finding::new("never-contended", "", what));
     }
-    if heading.model == Model::Stock && !operations.iter().any(|operation| operation.refused.as_deref() == Some("insufficient")) {
+    if heading.model == Model::Stock
+        && !operations.iter().any(|operation| operation.refused.as_deref() == Some("insufficient"))
+    {
         let what = "no reservation was refused: the stock never ran out, so overselling was never possible";
         findings.doubt(Finding::new("never-refused", "", what));
     }
@@ -40,11 +42,13 @@ pub(super) fn check(heading: &Heading, operations: &[Operation]) -> Option<Check
 /// Whether two effective calls on one object overlapped.
 fn has_contention(operations: &[Operation]) -> bool {
     let mut until: BTreeMap<&str, u64> = BTreeMap::new();
-    operations.iter().filter(|operation| operation.outcome == Outcome::Ok && operation.op != "movement").any(|operation| {
-        let end_ns = operation.end_ns();
-        let busy = until.entry(&operation.key).or_insert(0);
-        let overlaps = operation.call_ns < *busy;
-        *busy = (*busy).max(end_ns);
-        overlaps
-    })
+    operations.iter().filter(|operation| operation.outcome == Outcome::Ok && operation.op != "movement").any(
+        |operation| {
+            let end_ns = operation.end_ns();
+            let busy = until.entry(&operation.key).or_insert(0);
+            let overlaps = operation.call_ns < *busy;
+            *busy = (*busy).max(end_ns);
+            overlaps
+        },
+    )
 }

@@ -114,6 +114,13 @@ pub struct Budget {
     pub bytes: u64,
 }
 
+impl Budget {
+    /// So many steps, and the usual memory.
+    pub fn of_steps(steps: u64) -> Self {
+        Self { steps, ..Self::default() }
+    }
+}
+
 impl Default for Budget {
     /// About ten seconds and 256 MiB.
     fn default() -> Self {

@@ -107,9 +107,27 @@ pub(crate) fn target(run: &RunFile) -> String {
     }
 }
 
-/// When requests left, in a line.
+/// When requests left, in a line; of a scenario that does several things side by side, of each.
 pub(crate) fn model(run: &RunFile) -> String {
-    match &run.plan.arrivals {
+    let [_, _, ..] = run.plan.flows.as_slice() else { return arrivals(&run.plan.arrivals) };
+    let mut shown: Vec<String> = flows(run).take(FLOWS).map(|(name, arrivals)| format!("{name}: {arrivals}")).collect();
+    let more = run.plan.flows.len().saturating_sub(FLOWS);
+    if more > 0 {
+        shown.push(format!("and {more} more"));
+    }
+    shown.join("; ")
+}
+
+/// What a scenario did side by side, each by its name.
+pub(crate) fn flows(run: &RunFile) -> impl Iterator<Item = (String, String)> {
+    run.plan.flows.iter().map(|flow| (plain(&flow.name).into_owned(), arrivals(&flow.arrivals)))
+}
+
+/// Flows that are told in a line.
+const FLOWS: usize = 4;
+
+fn arrivals(record: &ArrivalsRecord) -> String {
+    match record {
         ArrivalsRecord::Closed { connections } => {
             format!("closed model, {} connections", thousands(u64::from(*connections)))
         }
@@ -123,8 +141,11 @@ pub(crate) fn model(run: &RunFile) -> String {
     }
 }
 
-/// The asked rate; `None` in a closed model, and where it changed on the way.
+/// The asked rate; `None` in a closed model, where it changed on the way, and where several things were done side by side.
 pub(crate) fn asked_per_s(run: &RunFile) -> Option<f64> {
+    if run.plan.flows.len() > 1 {
+        return None;
+    }
     match &run.plan.arrivals {
         ArrivalsRecord::Open { schedule, .. } => schedule.stages().is_empty().then(|| schedule.rate_per_s()),
         ArrivalsRecord::Closed { .. } => None,

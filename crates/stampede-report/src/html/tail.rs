@@ -214,6 +214,10 @@ pub(super) fn plan(run: &RunFile) -> Markup {
         section {
             h2 { "Plan" }
             dl.pairs { @for (name, value) in rows { div { dt { (name) } dd { (value) } } } }
+            @if plan.flows.len() > 1 {
+                h3 { "Side by side" }
+                dl.pairs { @for (name, arrivals) in words::flows(run) { div { dt { (name) } dd { (arrivals) } } } }
+            }
             @if let Some(scenario) = &plan.scenario {
                 h3 { "Scenario " (words::plain(&scenario.name)) ", seed " (scenario.seed) }
                 pre tabindex="0" { (words::plain_lines(&scenario.text)) }

@@ -1,5 +1,7 @@
 //! The summary in its details.
 
+use serde_json::{Value, json};
+use stampede_report::export;
 use stampede_report::summary::{Detail, Paint, render, render_painted};
 
 use crate::sample;
@@ -13,6 +15,30 @@ fn the_summaries_are_as_reviewed() {
     assert_eq!(render(&sample::shop(), Detail::None), "");
     let json: serde_json::Value = serde_json::from_str(&render(&sample::shop(), Detail::Json)).unwrap();
     assert_eq!((json["verdict"].as_str(), json["counts"]["asked"].as_u64()), (Some("FAIL"), Some(28_647)));
+}
+
+#[test]
+fn everything_that_a_scenario_did_side_by_side_is_told() {
+    let mut run = sample::shop();
+    let flow = |name: &str, arrivals: Value| json!({ "name": name, "arrivals": arrivals, "users": 5 });
+    let closed = json!({ "model": "closed", "connections": 5 });
+    let open = json!({
+        "model": "open", "rate_per_s": 20.0, "spacing": "uniform", "seed": 7, "max_in_flight": 5, "max_queue": 9
+    });
+    run.plan.flows = serde_json::from_value(json!([flow("look", open), flow("b\u{1b}uy", closed)])).unwrap();
+    let told =
+        "shop rush: look: open model, 20/s uniform, at most 5 in flight; b\\u{1b}uy: closed model, 5 connections";
+    let text = render(&run, Detail::Short);
+    assert!(text.starts_with(told), "{text}");
+    assert!(!text.contains("/s asked"), "the rate of one is not that of all: {text}");
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("x.html");
+    export::write(&page, &run).unwrap();
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(page.contains("<dt>look</dt><dd>open model, 20/s uniform, at most 5 in flight</dd>"), "{page}");
+    let name = run.plan.flows[0].clone();
+    run.plan.flows = vec![name; 6];
+    assert!(render(&run, Detail::Short).lines().next().unwrap().ends_with("; and 2 more"));
 }
 
 #[test]

@@ -135,8 +135,13 @@ impl Check {
         let Impossible { operation: id, pending, states, .. } = &impossible;
         let op = calls.iter().find(|call| call.id == *id && call.duty == Duty::Must).map(|call| call.op.clone());
         let operation = operations.iter().find(|operation| operation.id == *id);
-        let (Some(op), Some(operation)) = (op, operation) else { return };
-        let rule = match model.blame(&op, states) {
+        let (Some(op), Some(operation)) = (op, operation) else {
+            // Ids that are there twice; the history is wrong all the same.
+            let what = format!("no order of the calls explains operation {id}");
+            self.findings.violation(Finding::new("not-linearizable", key, what).by([*id]));
+            return;
+        };
+        let rule = match model.blame(&operation.op, &op, states) {
             Blame::Rule(rule) => rule,
             Blame::Reading(lasting) => self.reading(model, calls, *id, lasting),
         };
@@ -165,13 +170,13 @@ impl Check {
             match solved.outcome {
                 Answer::Explained => {
                     // Only a right read afterwards shows that the object itself is right.
-                    let is_later = |call: &Call<L::Op>| call.call_ns > ended_ns && is_reading(model, &call.op);
+                    let is_later = |call: &Call<L::Op>| call.call_ns > ended_ns && model.is_reading(&call.op);
                     return if calls.iter().any(is_later) { "stale-read" } else { lasting };
                 }
                 Answer::Unknown(_) => return "not-linearizable",
                 Answer::Impossible(next) => {
                     let op = calls.iter().find(|call| call.id == next.operation).map(|call| &call.op);
-                    if !op.is_some_and(|op| is_reading(model, op)) {
+                    if !op.is_some_and(|op| model.is_reading(op)) {
                         return lasting;
                     }
                     wrong = next.operation;
@@ -180,10 +185,6 @@ impl Check {
         }
         lasting
     }
-}
-
-fn is_reading<L: Subject>(model: &L, op: &L::Op) -> bool {
-    matches!(model.blame(op, &[model.initial()]), Blame::Reading(_))
 }
 
 /// What an operation did and saw, and that it cannot have.

@@ -66,7 +66,7 @@ impl Subject for Counter {
         }
     }
 
-    fn blame(&self, op: &CounterOp, _values: &[i64]) -> Blame {
+    fn blame(&self, _word: &str, op: &CounterOp, _values: &[i64]) -> Blame {
         match op {
             CounterOp::Add { .. } => Blame::Rule("lost-update"),
             CounterOp::Read(_) => Blame::Reading("lost-update"),

@@ -98,7 +98,7 @@ impl Subject for Lock {
         Some((Self { grants: reader.leases.iter().map(|lease| lease.grant.map(|grant| grant.id)).collect() }, calls))
     }
 
-    fn blame(&self, op: &LockOp, _holders: &[Option<Token>]) -> Blame {
+    fn blame(&self, _word: &str, op: &LockOp, _holders: &[Option<Token>]) -> Blame {
         match op {
             LockOp::Acquire(_) => Blame::Rule("granted-twice"),
             LockOp::Release(_) => Blame::Rule("released-by-stranger"),

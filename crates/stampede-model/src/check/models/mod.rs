@@ -9,9 +9,6 @@ pub mod lock;
 pub mod register;
 pub mod stock;
 
-#[cfg(test)]
-mod tests;
-
 use super::search::{Call, Duty, SequentialModel};
 use super::{Finding, Findings, Rule};
 use crate::history::{BadField, Heading, Operation, Outcome};
@@ -32,8 +29,13 @@ pub(super) trait Subject: SequentialModel + Sized {
     fn read(heading: &Heading, operations: &[&Operation], doubts: &mut Findings)
     -> Option<(Self, Vec<Call<Self::Op>>)>;
 
-    /// What it is called that `op` was impossible, when the object was in one of `states`.
-    fn blame(&self, op: &Self::Op, states: &[Self::State]) -> Blame;
+    /// What it is called that `op`, in the history's word, was impossible when the object was in one of `states`.
+    fn blame(&self, word: &str, op: &Self::Op, states: &[Self::State]) -> Blame;
+
+    /// Whether `op` is a read.
+    fn is_reading(&self, op: &Self::Op) -> bool {
+        matches!(self.blame("", op, &[self.initial()]), Blame::Reading(_))
+    }
 
     /// What would have been a possible answer to `op`, in words before a list of states.
     fn instead(&self, op: &Self::Op) -> &'static str;

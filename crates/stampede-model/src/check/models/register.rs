@@ -76,7 +76,7 @@ impl Subject for Register {
         Some((Self { initial, names: names.texts }, calls))
     }
 
-    fn blame(&self, op: &RegisterOp, _values: &[ValueNumber]) -> Blame {
+    fn blame(&self, _word: &str, op: &RegisterOp, _values: &[ValueNumber]) -> Blame {
         match op {
             RegisterOp::Read(_) => Blame::Reading("lost-update"),
             RegisterOp::Write(_) => Blame::Rule("not-linearizable"),

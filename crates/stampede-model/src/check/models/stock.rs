@@ -128,12 +128,12 @@ impl Subject for Stock {
         Some((Self { initial }, calls))
     }
 
-    fn blame(&self, op: &StockOp, levels: &[Level]) -> Blame {
+    fn blame(&self, word: &str, op: &StockOp, levels: &[Level]) -> Blame {
         let most = levels.iter().map(|level| level.available).max().unwrap_or(0);
         match op {
             StockOp::Insufficient { .. } => Blame::Rule("refused-without-cause"),
-            StockOp::Change { available, reserved, .. } if most.saturating_add(*available) < 0 => {
-                Blame::Rule(if *reserved > 0 { "oversold" } else { "negative-stock" })
+            StockOp::Change { available, .. } if most.saturating_add(*available) < 0 => {
+                Blame::Rule(if word == "adjust" { "negative-stock" } else { "oversold" })
             }
             // The units were there, and what the answer tells of them is not what was left.
             StockOp::Change { .. } => Blame::Rule("lost-update"),

@@ -2,8 +2,6 @@
 //!
 //! Invariant: forward and back again is where it was.
 
-use std::hash::Hash;
-
 use super::config::Config;
 use super::mask::Mask;
 use super::timeline::Timeline;
@@ -47,10 +45,7 @@ pub(super) struct Window<'a, L: SequentialModel, B> {
     pub(super) steps: u64,
 }
 
-impl<'a, L: SequentialModel, B: Mask> Window<'a, L, B>
-where
-    L::Op: Hash,
-{
+impl<'a, L: SequentialModel, B: Mask> Window<'a, L, B> {
     /// At the first return.
     pub(super) fn new(model: &'a L, timeline: &'a Timeline<L::Op>, facts: Facts) -> Self {
         let holder = vec![0; timeline.places];
@@ -63,11 +58,6 @@ where
     /// At which return it stands.
     pub(super) fn at(&self) -> u32 {
         self.at as u32
-    }
-
-    /// Whether everything has returned.
-    pub(super) fn is_at_end(&self) -> bool {
-        self.at == self.timeline.returns.len()
     }
 
     /// The call that returns here, and its place.

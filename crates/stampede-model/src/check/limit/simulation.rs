@@ -38,6 +38,8 @@ pub(super) struct Plan {
     /// Whether answers tell a reset.
     pub(super) resets: bool,
     pub(super) lost: u64,
+    /// What the users' clock counts in: calls are noted too early and answers too late by up to that, and many at one instant.
+    pub(super) tick_ns: u64,
     pub(super) fault: Option<Fault>,
 }
 
@@ -95,6 +97,10 @@ pub(super) fn history(plan: Plan) -> (Heading, Vec<Operation>) {
             _ => Some(account.decide(server_ns, plan, &mut dice)),
         };
         operations.push(operation(id as u64, call, answer.as_ref(), plan));
+    }
+    for operation in &mut operations {
+        operation.call_ns -= operation.call_ns % plan.tick_ns;
+        operation.return_ns = operation.return_ns.map(|at| at.next_multiple_of(plan.tick_ns));
     }
     operations.sort_by_key(|operation| (operation.call_ns, operation.id));
     (heading(plan), operations)

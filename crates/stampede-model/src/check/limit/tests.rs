@@ -249,9 +249,10 @@ fn without_settings_or_refusals_nothing_is_promised() {
 
 fn plans() -> impl Strategy<Value = Plan> {
     let kinds = prop::sample::select(vec![Kind::Fixed, Kind::Sliding, Kind::Bucket]);
+    let ticks = prop::sample::select(vec![1, MS / 10, 5 * MS]);
     let windows = prop::sample::select(vec![50, 200, 999, 3_000, 10_000]);
-    (any::<u64>(), kinds, (1_u64..4, 1_u64..8), (1_u64..9, windows), any::<[bool; 3]>(), 0_u64..4).prop_map(
-        |(seed, kind, (users, bursts), (limit, window_ms), [refused_counts, aligned, resets], lost)| Plan {
+    (any::<u64>(), kinds, (1_u64..4, 1_u64..8), (1_u64..9, windows), any::<[bool; 3]>(), (0_u64..4, ticks)).prop_map(
+        |(seed, kind, (users, bursts), (limit, window_ms), [refused_counts, aligned, resets], (lost, tick_ns))| Plan {
             seed,
             kind,
             users,
@@ -262,6 +263,7 @@ fn plans() -> impl Strategy<Value = Plan> {
             aligned: aligned && kind == Kind::Fixed,
             resets,
             lost: lost * lost,
+            tick_ns,
             fault: None,
         },
     )
@@ -312,6 +314,7 @@ fn each_fault_is_found_by_its_rule_in_every_kind() {
                     aligned,
                     resets,
                     lost: 0,
+                    tick_ns: 1,
                     fault,
                 };
                 let (heading, operations) = history(plan);
@@ -333,8 +336,20 @@ fn a_million_calls() {
             let (limit, window_ms, lost) = (60, 10_000, 1);
             let (refused_counts, aligned, resets) = (false, kind == Kind::Fixed, true);
             let fault = None;
-            let plan =
-                Plan { seed: 7, kind, users, bursts, limit, window_ms, refused_counts, aligned, resets, lost, fault };
+            let plan = Plan {
+                seed: 7,
+                kind,
+                users,
+                bursts,
+                limit,
+                window_ms,
+                refused_counts,
+                aligned,
+                resets,
+                lost,
+                tick_ns: 1,
+                fault,
+            };
             let (heading, operations) = history(plan);
             let began = std::time::Instant::now();
             let report = check(&heading, &operations);

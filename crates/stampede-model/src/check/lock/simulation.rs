@@ -11,6 +11,8 @@ use serde_json::json;
 use crate::check::dice::Dice;
 use crate::history::{Fields, Heading, Model, Operation, Outcome};
 
+/// Tokens that clients bring begin here.
+const OWN: u64 = 1 << 40;
 const MS: u64 = 1_000_000;
 const MARGIN_MS: u64 = 40;
 const DRIFT_PPM: u64 = 10_000;
@@ -36,6 +38,10 @@ pub(super) struct Plan {
     pub(super) ttl_ms: u64,
     /// Requests or answers lost, in a hundred.
     pub(super) lost: u64,
+    /// What the clients' clock counts in: calls are noted too early and answers too late by up to that, and many at one instant.
+    pub(super) tick_ns: u64,
+    /// Whether each client brings a token of its own, always the same.
+    pub(super) own_tokens: bool,
     pub(super) fault: Option<Fault>,
 }
 
@@ -98,6 +104,10 @@ pub(super) fn history(plan: Plan) -> (Heading, Vec<Operation>) {
     }
     simulation.run();
     let mut operations: Vec<Operation> = simulation.operations.into_iter().map(|(operation, _)| operation).collect();
+    for operation in &mut operations {
+        operation.call_ns -= operation.call_ns % plan.tick_ns;
+        operation.return_ns = operation.return_ns.map(|at| at.next_multiple_of(plan.tick_ns));
+    }
     operations.sort_by_key(|operation| (operation.call_ns, operation.id));
     let mut heading = Heading::of(Model::Lock);
     heading.settings = Fields::new().with("margin_ms", MARGIN_MS).with("drift_ppm", DRIFT_PPM).with("fences", true);
@@ -189,7 +199,7 @@ impl Simulation {
     fn wish(&mut self, client: usize) -> (&'static str, Fields) {
         let choice = self.dice.below(100);
         let Client { mine, last, .. } = self.clients[client];
-        let ttl = self.plan.ttl_ms;
+        let ttl = self.plan.ttl_ms / 2 + self.dice.below(self.plan.ttl_ms);
         match (mine, choice) {
             (_, 0..7) => ("exists", Fields::new()),
             (_, 7..12) => ("read-guarded", Fields::new()),
@@ -207,7 +217,8 @@ impl Simulation {
             _ => {
                 self.clients[client].mine = None;
                 let wait = if self.dice.percent(50) { 0 } else { self.dice.below(2 * ttl) };
-                ("acquire", Fields::new().with("ttl_ms", ttl).with("wait_ms", wait))
+                let input = Fields::new().with("ttl_ms", ttl).with("wait_ms", wait);
+                ("acquire", if self.plan.own_tokens { input.with("token", OWN + client as u64) } else { input })
             }
         }
     }
@@ -235,7 +246,8 @@ impl Simulation {
                 self.free();
             }
             "renew" if self.is_holder(token) => {
-                self.hold(token, None);
+                let ttl_ms = self.input(id, "ttl_ms") as u64;
+                self.hold(token, ttl_ms, None);
                 self.answer(id, None, &[]);
             }
             _ => self.answer(id, Some("not-owner"), &[]),
@@ -268,8 +280,10 @@ impl Simulation {
             Some(Fault::LowersFences) if self.dice.percent(20) => self.fence -= 2,
             _ => self.fence += 1 + self.dice.below(3) as i64,
         }
-        self.hold(self.tokens, None);
-        let (token, fence) = (self.tokens, self.fence);
+        let own = self.input(id, "token");
+        let (token, fence) = (if own < 0 { self.tokens } else { own as u64 }, self.fence);
+        let ttl_ms = self.input(id, "ttl_ms") as u64;
+        self.hold(token, ttl_ms, None);
         self.answer(id, None, &[("token", json!(token)), ("fence", json!(fence))]);
         if let Some(client) = self.clients.get_mut(self.operations[id].1) {
             client.mine = Some((token, fence));
@@ -277,8 +291,8 @@ impl Simulation {
         }
     }
 
-    fn hold(&mut self, token: u64, in_vain: Option<usize>) {
-        let counted = self.plan.ttl_ms * MS * self.dice.clock_ppm(DRIFT_PPM) / 1_000_000;
+    fn hold(&mut self, token: u64, ttl_ms: u64, in_vain: Option<usize>) {
+        let counted = ttl_ms * MS * self.dice.clock_ppm(DRIFT_PPM) / 1_000_000;
         let lag = if self.dice.percent(50) { 0 } else { self.dice.below(MARGIN_MS * MS) };
         let lasts = match (self.plan.fault, in_vain) {
             (_, Some(_)) => self.dice.below(MARGIN_MS * MS / 2),
@@ -304,7 +318,7 @@ impl Simulation {
         let Some(next) = self.queue.pop_front() else { return };
         if self.dice.percent(10) {
             self.tokens += 1;
-            self.hold(self.tokens, Some(next));
+            self.hold(self.tokens, 0, Some(next));
         } else {
             self.grant(next);
         }

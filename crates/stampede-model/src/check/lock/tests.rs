@@ -247,8 +247,19 @@ fn after_a_fault_of_the_store_only_fences_are_judged() {
 }
 
 fn plans() -> impl Strategy<Value = Plan> {
-    (any::<u64>(), 1_usize..10, 5_usize..250, 20_u64..200, prop::sample::select(vec![0, 0, 3, 15])).prop_map(
-        |(seed, clients, operations, ttl_ms, lost)| Plan { seed, clients, operations, ttl_ms, lost, fault: None },
+    let losses = prop::sample::select(vec![0, 0, 3, 15]);
+    let ticks = prop::sample::select(vec![1, MS / 10, 2 * MS, 20 * MS]);
+    (any::<u64>(), 1_usize..10, 5_usize..250, 20_u64..200, (losses, ticks), any::<bool>()).prop_map(
+        |(seed, clients, operations, ttl_ms, (lost, tick_ns), own_tokens)| Plan {
+            seed,
+            clients,
+            operations,
+            ttl_ms,
+            lost,
+            tick_ns,
+            own_tokens,
+            fault: None,
+        },
     )
 }
 
@@ -261,12 +272,24 @@ proptest! {
         let report = check(&heading, &operations);
         prop_assert_eq!(report.violation_count, 0, "{:#?}", report.violations);
     }
+
+    /// Two tenants' locks of one name, each right by itself.
+    #[test]
+    fn locks_of_one_name_are_apart(plan in plans(), other in plans()) {
+        let (heading, mut operations) = history(plan);
+        let (_, others) = history(other);
+        let first = operations.len() as u64;
+        operations.extend(others.into_iter().map(|one| Operation { id: first + one.id, key: "u/r".into(), ..one }));
+        operations.sort_by_key(|operation| operation.call_ns);
+        let report = check(&heading, &operations);
+        prop_assert_eq!((report.violation_count, report.keys), (0, 2), "{:#?}", report.violations);
+    }
 }
 
 #[test]
 fn most_busy_and_faultless_runs_hold() {
     let holds = (0..100).filter(|&seed| {
-        let plan = Plan { seed, clients: 6, operations: 300, ttl_ms: 100, lost: 0, fault: None };
+        let plan = Plan { seed, clients: 6, operations: 300, ttl_ms: 100, lost: 0, tick_ns: 1, own_tokens: false, fault: None };
         let (mut heading, operations) = history(plan);
         heading.settings.set("margin_ms", 200);
         check(&heading, &operations).answer == Answer::Holds
@@ -291,7 +314,7 @@ fn each_fault_is_found_by_its_rule() {
     for (fault, rule) in faults {
         let found = (0..20).filter(|&seed| {
             let clients = if fault == Fault::RefusesFree { 2 } else { 6 };
-            let plan = Plan { seed, clients, operations: 1_200, ttl_ms: 100, lost: 0, fault: Some(fault) };
+            let plan = Plan { seed, clients, operations: 1_200, ttl_ms: 100, lost: 0, tick_ns: 1, own_tokens: false, fault: Some(fault) };
             let (heading, operations) = history(plan);
             let report = check(&heading, &operations);
             report.violations.iter().any(|finding| finding.rule == rule)
@@ -306,7 +329,7 @@ fn each_fault_is_found_by_its_rule() {
 #[ignore = "a measurement, for a release build"]
 fn a_million_operations() {
     for (clients, lost) in [(10, 0), (100, 0), (100, 1)] {
-        let plan = Plan { seed: 7, clients, operations: 1_000_000, ttl_ms: 100, lost, fault: None };
+        let plan = Plan { seed: 7, clients, operations: 1_000_000, ttl_ms: 100, lost, tick_ns: 1, own_tokens: false, fault: None };
         let (heading, operations) = history(plan);
         let began = std::time::Instant::now();
         let report = check(&heading, &operations);

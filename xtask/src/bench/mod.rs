@@ -3,6 +3,7 @@
 //! The rounds alternate, so that whatever else the machine does meets both; the ratio of the medians is what counts.
 //! Absent on purpose: a verdict. The figures go into `docs/benchmarks.md` by hand, with the command.
 
+mod check;
 mod compare;
 mod generator;
 mod generator_server;
@@ -56,6 +57,8 @@ enum Name {
     Stall,
     /// What `stampede compare` says of twenty pairs of runs against one server, and of twenty against one 10 % slower.
     Compare,
+    /// The exact search of histories, beside other people's.
+    Check,
 }
 
 /// Where the programs are, and how to measure.
@@ -78,13 +81,15 @@ pub(crate) struct Figure {
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let metadata = MetadataCommand::new().no_deps().exec().context("cargo metadata")?;
     let bench = Bench {
-        target: metadata.target_directory.into(),
+        target: metadata.target_directory.clone().into(),
         rounds: args.rounds,
         seconds: args.seconds,
         connections: args.connections,
     };
-    if !args.no_build {
-        build(metadata.workspace_root.as_std_path(), args.name)?;
+    let root = metadata.workspace_root.as_std_path();
+    // The programs of a check are in a workspace of their own.
+    if !args.no_build && args.name != Name::Check {
+        build(root, args.name)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     match args.name {
@@ -93,6 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Name::Generator => generator::run(&bench, &args.generator)?,
         Name::Stall => stall::run(&bench)?,
         Name::Compare => compare::run(&bench)?,
+        Name::Check => check::run(&bench, root)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -252,8 +252,8 @@ impl Reader {
 
     /// Until when a lease that was asked for by `operation` cannot have ended by itself.
     fn safe_until_ns(&self, operation: &Operation) -> Result<Option<u64>, BadField> {
-        let Some(asked_ms) = operation.input.integer("ttl_ms")? else { return Ok(None) };
-        let lease_ns = u64::try_from(asked_ms).unwrap_or(0).saturating_mul(NS_IN_MS);
+        let Some(ttl_ms) = operation.input.integer("ttl_ms")? else { return Ok(None) };
+        let lease_ns = u64::try_from(ttl_ms).unwrap_or(0).saturating_mul(NS_IN_MS);
         let safe_ns = u128::from(lease_ns) * (MILLION - self.drift_ppm) / MILLION;
         Ok(Some(operation.call_ns.saturating_add(safe_ns as u64)))
     }

@@ -110,16 +110,16 @@ impl<L: SequentialModel, B: Mask> Searcher<L::State> for Frontier<'_, L, B> {
                 let last = self.seen.iter().next().map(|config| config.state.clone());
                 return last.map_or(Progress::Paused, Progress::Explained);
             };
-            match self.seen.get(self.done) {
-                Some(config) => {
-                    let config = config.cloned();
-                    self.done += 1;
-                    if let Some(config) = config {
-                        self.work(config, call, place);
-                    }
+            if self.done < self.seen.len() {
+                let config = self.seen.get(self.done).cloned();
+                self.done += 1;
+                if let Some(config) = config {
+                    self.work(config, call, place);
                 }
-                None if self.next.is_empty() => return self.impossible(call),
-                None => self.turn(),
+            } else if self.next.len() == 0 {
+                return self.impossible(call);
+            } else {
+                self.turn();
             }
         }
         Progress::Paused

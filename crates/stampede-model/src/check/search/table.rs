@@ -77,19 +77,19 @@ impl<B: Mask, S: Eq + Hash + Clone> Table<B, S> {
         self.entries.push(Entry { at, next: head, config });
     }
 
-    /// The configuration that came in as number `position`; `Some(None)` when a later one covers it.
-    pub(super) fn get(&self, position: usize) -> Option<Option<&Config<B, S>>> {
-        self.entries.get(position).map(|entry| (entry.at != COVERED).then_some(&entry.config))
+    /// How many have come in, covered ones too.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The configuration that came in as number `position`, unless a later one covers it.
+    pub(super) fn get(&self, position: usize) -> Option<&Config<B, S>> {
+        self.entries.get(position).filter(|entry| entry.at != COVERED).map(|entry| &entry.config)
     }
 
     /// Those that nothing covers.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Config<B, S>> {
         self.entries.iter().filter(|entry| entry.at != COVERED).map(|entry| &entry.config)
-    }
-
-    /// Whether nothing is here.
-    pub(super) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 
     /// Forgets all, and keeps the room unless little of it was used: emptying a large index is work of its own.
@@ -133,7 +133,9 @@ struct AsItIs(u64);
 impl Hasher for AsItIs {
     fn write(&mut self, bytes: &[u8]) {
         // Never reached by a `u64`; any mixture is a hash.
-        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
     }
 
     fn write_u64(&mut self, hash: u64) {
@@ -162,7 +164,7 @@ mod tests {
         assert_eq!(table.iter().count(), 2);
         table.insert(1, config(1, 0b111, 7));
         assert_eq!(table.iter().collect::<Vec<_>>(), [&config(1, 0b111, 7)]);
-        assert_eq!((table.get(0), table.get(2)), (Some(None), Some(Some(&config(1, 0b111, 7)))));
+        assert_eq!((table.get(0), table.get(2)), (None, Some(&config(1, 0b111, 7))));
         assert!(table.covers(1, &config(1, 0b100, 7)) && !table.covers(1, &config(1, 0b1000, 7)));
         assert!(!table.covers(2, &config(1, 0b100, 7)) && !table.covers(1, &config(1, 0b100, 8)));
         assert!(!table.covers(1, &config(2, 0b100, 7)));
@@ -174,6 +176,6 @@ mod tests {
         table.insert(1, config(1, 0, 7));
         assert!(table.covers(1, &config(1, 0, 8)));
         table.clear();
-        assert!(table.is_empty() && !table.covers(1, &config(1, 0, 7)));
+        assert!(table.len() == 0 && !table.covers(1, &config(1, 0, 7)));
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn place<O: Versioned>(
     let mut misplaced = Vec::new();
     let mut bound: (u32, Option<u32>) = (0, None);
     let mut steps = STEPS_PER_OPERATION * (operations.len() as u64 + 1);
+    let mut first = 0;
     for (number, visit) in visits.iter().enumerate() {
         let operation = &operations[visit.at as usize];
         while let Some(earlier) = ended.next_if(|&one| end_ns(visits[one as usize].at) < operation.call_ns()) {
@@ -58,13 +59,16 @@ pub(crate) fn place<O: Versioned>(
                 bound = (places[earlier as usize], Some(visits[earlier as usize].at));
             }
         }
-        let (first, last) = within(order, operation);
-        let mut from = (2 * first as u32).max(bound.0);
-        let mut to = 2 * last as u32 + 1;
-        if let Some(slot) = visit.slot {
-            // Whether its interval meets its slot has been checked with the order.
-            (from, to) = (bound.0.max(2 * slot), 2 * slot);
+        // Calls only rise, and so does the first slot that can have been current.
+        while first + 1 < order.len() && order.latest_ns[first + 1] < operation.call_ns() {
+            first += 1;
         }
+        let last = last_begun(order, first, operation);
+        let (from, to) = match visit.slot {
+            // Whether its interval meets its slot has been checked with the order.
+            Some(slot) => (bound.0.max(2 * slot), 2 * slot),
+            None => (bound.0.max(2 * first as u32), 2 * last as u32 + 1),
+        };
         let tried = u64::from((to + 1).saturating_sub(from));
         let found = (from..=to).find(|&place| match place % 2 {
             0 => visit.slot.is_some() || fits(visit.at as usize, place as usize / 2),
@@ -82,9 +86,14 @@ pub(crate) fn place<O: Versioned>(
     Some(misplaced)
 }
 
-/// The first and the last slot whose state can have been current during an operation.
-fn within<O: Spanned>(order: &Order, operation: &O) -> (usize, usize) {
-    let first = order.latest_ns[1..].partition_point(|latest_ns| *latest_ns < operation.call_ns());
-    let last = order.begins_ns.partition_point(|begins_ns| *begins_ns <= operation.end_ns());
-    (first, last.saturating_sub(1).max(first))
+/// The last slot from `first` on whose state can have begun when an operation ended: a few slots on, so doubling steps find it.
+fn last_begun<O: Spanned>(order: &Order, first: usize, operation: &O) -> usize {
+    let begins_ns = &order.begins_ns[first..];
+    let end_ns = operation.end_ns();
+    let mut reach = 1;
+    while reach < begins_ns.len() && begins_ns[reach] <= end_ns {
+        reach *= 2;
+    }
+    let near = &begins_ns[..reach.min(begins_ns.len())];
+    first + near.partition_point(|begins_ns| *begins_ns <= end_ns).saturating_sub(1)
 }

@@ -4,7 +4,7 @@
 //! call of unknown outcome with the same change.
 //! Absent on purpose: the order of the rows' times. A ledger is known by its versions alone.
 
-use super::typed::{Figure, Figures, Level, Row, StockOp};
+use super::typed::{Bumps, Figure, Figures, Level, Row, StockOp};
 use crate::check::envelope::Spanned;
 use crate::check::{Finding, Findings};
 
@@ -23,8 +23,8 @@ pub(super) fn check(level: &Level, findings: &mut Findings) -> bool {
         check_answer(level, op, (first.version, last.version), findings);
     }
     let Some(begin) = level.base_version.or_else(|| begin_of(level, &named)) else { return false };
-    check_unclaimed(level, &named, begin, findings);
-    let is_balanced = check_reads(level, begin, findings);
+    let unclaimed = check_unclaimed(level, &named, begin, findings);
+    let is_balanced = is_all_booked(level, unclaimed) && check_reads(level, begin, findings);
     is_gapless && is_balanced && first.version <= begin.saturating_add(1)
 }
 
@@ -122,8 +122,17 @@ fn check_answer(level: &Level, op: &StockOp, (first, last): (i64, i64), findings
     }
 }
 
-/// Each row that no answer claims takes a call of unknown outcome with its change.
-fn check_unclaimed(level: &Level, named: &[&StockOp], begin: i64, findings: &mut Findings) {
+/// Whether no change can be missing in the ledger for want of a version, when so many rows belong to no answer.
+fn is_all_booked(level: &Level, unclaimed: usize) -> bool {
+    let unnamed = level.ops().iter().filter(|op| op.is_unnamed());
+    let are_all_done = unnamed.clone().all(StockOp::is_done_update);
+    let is_any_quiet = unnamed.clone().any(|op| op.bumps() == Bumps::Perhaps);
+    !is_any_quiet || (are_all_done && unclaimed == unnamed.count())
+}
+
+/// Each row that no answer claims takes a call of unknown outcome with its change. Answers how many such rows there are.
+fn check_unclaimed(level: &Level, named: &[&StockOp], begin: i64, findings: &mut Findings) -> usize {
+    let mut unclaimed = 0;
     let mut able: Vec<&StockOp> = level.ops().iter().filter(|op| op.is_unnamed()).collect();
     // When rows show different figures, which call a row takes is no longer told by the row alone.
     let shown = |row: &Row| Figure::ALL.map(|figure| row.deltas.get(figure).is_some());
@@ -132,6 +141,7 @@ fn check_unclaimed(level: &Level, named: &[&StockOp], begin: i64, findings: &mut
         if named.binary_search_by_key(&Some(row.version), |op| op.version()).is_ok() {
             continue;
         }
+        unclaimed += 1;
         if let Some(found) = able.iter().position(|op| agrees(&row.deltas, op)) {
             if is_uniform {
                 able.swap_remove(found);
@@ -149,15 +159,14 @@ fn check_unclaimed(level: &Level, named: &[&StockOp], begin: i64, findings: &mut
             Finding::new(rule, level.key(), what).by([row.id]).allowed("a row for each update that was asked for"),
         );
     }
+    unclaimed
 }
 
 /// The figures at the beginning and the rows up to a read's version give what it showed. Answers whether the last read did.
 fn check_reads(level: &Level, begin: i64, findings: &mut Findings) -> bool {
     let Some(read) = level.last_read() else { return false };
-    let is_any_open = level.ops().iter().any(StockOp::is_open);
-    let is_any_quiet = level.ops().iter().any(|op| op.is_done_update() && op.version().is_none());
-    // A change may have come after a read without a version, and one that makes no version may not be booked.
-    if is_any_quiet || (is_any_open && read.version().is_none()) {
+    // A call of unknown outcome may have come after a read that does not say by its version what it saw.
+    if read.version().is_none() && level.ops().iter().any(StockOp::is_open) {
         return false;
     }
     let rows =

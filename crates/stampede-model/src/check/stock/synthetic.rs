@@ -8,7 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::typed::{Fate, Figure, Figures, Kind, Level, StockOp};
+use super::typed::{Fate, Figure, Figures, Kind, Level, Row, StockOp};
 use crate::schedule::mix;
 
 /// What is simulated.
@@ -32,8 +32,12 @@ pub struct Plan {
     pub shows: Shows,
     /// Kinds whose effect makes no version and whose answers name none.
     pub quiet: Vec<Kind>,
+    /// Whether the level is read before anything is called.
+    pub is_read_at_begin: bool,
     /// Whether the level is read when everything has been answered.
     pub is_read_at_end: bool,
+    /// Whether the system keeps a ledger, which is read after the run.
+    pub keeps_ledger: bool,
     /// What is wrong with the system.
     pub fault: Option<Fault>,
 }
@@ -77,7 +81,9 @@ impl Plan {
             expiring_per_mille: 0,
             shows: Shows::default(),
             quiet: Vec::new(),
+            is_read_at_begin: false,
             is_read_at_end: true,
+            keeps_ledger: false,
             fault: None,
         }
     }
@@ -98,16 +104,22 @@ impl Plan {
 
     /// The history, as the check takes it.
     pub fn level(&self) -> Level {
-        Level::new("synthetic", Some(self.initial), self.ops(), Vec::new())
+        let (ops, rows) = self.history();
+        Level::new("synthetic", Some(self.initial), ops, rows)
     }
 
     /// The history's operations, in the order of their calls.
     pub fn ops(&self) -> Vec<StockOp> {
+        self.history().0
+    }
+
+    /// The operations, and the ledger if one is kept.
+    fn history(&self) -> (Vec<StockOp>, Vec<Row>) {
         let mut simulation = Simulation::new(self);
         simulation.run();
         let mut ops = simulation.ops;
         ops.sort_by_key(|op| (op.span().0, op.id()));
-        ops
+        (ops, simulation.rows)
     }
 }
 
@@ -132,6 +144,9 @@ impl Dice {
     }
 }
 
+/// Where the ids of the ledger's rows begin.
+const LEDGER_IDS: u64 = 1 << 40;
+
 /// A call on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Call {
@@ -151,6 +166,7 @@ struct Simulation<'a> {
     dice: Dice,
     calls: BinaryHeap<Reverse<Call>>,
     ops: Vec<StockOp>,
+    rows: Vec<Row>,
     next: u64,
     figures: [i64; 4],
     version: i64,
@@ -167,7 +183,8 @@ impl<'a> Simulation<'a> {
             plan,
             dice: Dice::new(plan.seed),
             calls: BinaryHeap::new(),
-            ops: Vec::with_capacity(plan.operations + 1),
+            ops: Vec::with_capacity(plan.operations + 2),
+            rows: Vec::new(),
             next: 0,
             figures: [plan.initial, 0, 0, plan.initial],
             version: 1,
@@ -178,8 +195,13 @@ impl<'a> Simulation<'a> {
     }
 
     fn run(&mut self) {
+        if self.plan.is_read_at_begin {
+            let read = self.op(Kind::Read, 0, (1, 2));
+            self.ops.push(self.answered(read));
+            self.next += 1;
+        }
         for client in 0..self.plan.clients {
-            let call_ns = self.dice.below(1_000);
+            let call_ns = 10 + self.dice.below(1_000);
             self.call(client, call_ns);
         }
         let mut last_ns = 0;
@@ -306,8 +328,19 @@ impl<'a> Simulation<'a> {
                 self.figures[figure as usize] += op.delta(figure);
             }
         }
-        self.version += i64::from(!self.plan.quiet.contains(&call.kind));
+        if !self.plan.quiet.contains(&call.kind) {
+            self.version += 1;
+            self.book(op);
+        }
         (Fate::Done, reservation)
+    }
+
+    fn book(&mut self, op: &StockOp) {
+        if self.plan.keeps_ledger {
+            let id = LEDGER_IDS + self.rows.len() as u64;
+            let deltas = Figure::ALL.into_iter().fold(Figures::NONE, |sum, figure| sum.with(figure, op.delta(figure)));
+            self.rows.push(Row { id, version: self.version, deltas });
+        }
     }
 
     fn oversells(&mut self, call: &Call) -> bool {

@@ -168,6 +168,10 @@ fn a_change_without_a_version_explains_refusals_and_reads_around_it() {
     let quiet = vec![Kind::Release, Kind::Expire];
     let plan = Plan { initial: 2, most_units: 1, quiet, ..Plan::new(522_480_135_003_707_036, 116, 2).showing(shows) };
     assert_eq!(check_level(&plan.level()).violations, vec![]);
+    // Nor does such a change stand in the ledger, not even when nobody learned whether it happened.
+    let looks = Plan { is_read_at_begin: true, keeps_ledger: true, lost_per_mille: 19, ..plan };
+    let plan = Plan { seed: 8_532_833_090_265_772_786, operations: 37, clients: 32, ..looks };
+    assert_eq!(check_level(&plan.level()).violations, vec![]);
 }
 
 #[test]

@@ -94,14 +94,12 @@ fn is_accounted(level: &Level, order: &Order) -> bool {
 fn place_visits(level: &Level, order: &Order, states: &[State], findings: &mut Findings) -> bool {
     let ops = level.ops();
     let slots = look_slots(level, order);
+    let slot_of = |at: u32| slots.get(at as usize).copied().filter(|slot| *slot != NO_SLOT);
     let is_visit =
         |op: &StockOp| matches!(op.fate(), Fate::Insufficient) || (op.kind() == Kind::Read && op.fate() == Fate::Done);
     let visits: Vec<Visit> = (0..ops.len() as u32)
         .filter(|&at| is_visit(&ops[at as usize]))
-        .map(|at| Visit {
-            at,
-            slot: slots.binary_search_by_key(&at, |(look, _)| *look).ok().map(|found| slots[found].1),
-        })
+        .map(|at| Visit { at, slot: slot_of(at) })
         .collect();
     let begins_late = order.may_begin_earlier();
     let fits = |at: usize, slot: usize| (slot == 0 && begins_late) || states[slot].explains(&ops[at]);
@@ -114,24 +112,27 @@ fn place_visits(level: &Level, order: &Order, states: &[State], findings: &mut F
         return false;
     };
     for one in misplaced {
-        let is_known = one.after.is_some_and(|after| slots.binary_search_by_key(&after, |(look, _)| *look).is_ok());
-        let names_slot = slots.binary_search_by_key(&one.at, |(look, _)| *look).is_ok();
         // Two reads with versions in the wrong order were told with the order itself.
-        if !(is_known && names_slot) {
+        if slot_of(one.at).is_none() || one.after.and_then(slot_of).is_none() {
             findings.violation(unexplained(level, order, states, &one));
         }
     }
     true
 }
 
-/// The reads with a version, in the order of the operations, and their slots.
-fn look_slots(level: &Level, order: &Order) -> Vec<(u32, u32)> {
-    let mut slots = Vec::new();
-    if level.ops().iter().any(|op| op.kind() == Kind::Read && op.version().is_some()) {
-        for slot in 0..order.len() {
-            slots.extend(order.looks(slot).iter().map(|&at| (at, slot as u32)));
+/// An operation that names no slot.
+const NO_SLOT: u32 = u32::MAX;
+
+/// The slot that each operation saw; empty when none names a version that it saw.
+fn look_slots(level: &Level, order: &Order) -> Vec<u32> {
+    if level.ops().iter().all(|op| op.kind() != Kind::Read || op.version().is_none()) {
+        return Vec::new();
+    }
+    let mut slots = vec![NO_SLOT; level.ops().len()];
+    for slot in 0..order.len() {
+        for &at in order.looks(slot) {
+            slots[at as usize] = slot as u32;
         }
-        slots.sort_unstable();
     }
     slots
 }

@@ -1,5 +1,7 @@
 //! How a model is judged: every state that can be reached is looked at, and a planted mistake must be found.
 
+#![allow(clippy::print_stdout, reason = "the figures of a run are for its reader")]
+
 use std::collections::BTreeSet;
 use std::collections::hash_map::{DefaultHasher, Entry, HashMap};
 use std::fmt::Debug;

@@ -1,5 +1,7 @@
 //! What may happen next, and what must hold: the lease lock with a guarded write.
 
+use std::array::from_fn;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use kv_coord::lock::rule::LockRule;
@@ -7,7 +9,9 @@ use kv_coord::lock::{Epoch, Token, Ttl, Wait};
 use stateright::{Model, Property};
 
 use super::step;
-use super::world::{Budget, Client, Death, Fault, Letter, Phase, Seen, Server, Sight, Store, Turn, World, Write};
+use super::world::{
+    Budget, Client, Death, Fault, Hearing, Letter, Phase, Seen, Server, Sight, Store, Turn, World, Write,
+};
 use crate::protocols::check::is_over;
 
 /// The shortest lifetime there is.
@@ -17,6 +21,14 @@ pub(super) const TTL: Ttl = match Ttl::from_millis(Ttl::MIN_MS) {
 };
 /// Half a lifetime, so that a lock is young, old and over.
 pub(super) const TICK: Duration = Duration::from_millis(Ttl::MIN_MS / 2);
+
+const MAX_CLIENTS: usize = 3;
+const MAX_TURNS: usize = 2;
+
+static TOKENS: LazyLock<[[Token; MAX_TURNS]; MAX_CLIENTS]> = LazyLock::new(|| {
+    let token = |number: usize| format!("{number:032x}").parse().expect("32 digits");
+    from_fn(|client| from_fn(|number| token(client * MAX_TURNS + number)))
+});
 
 /// A rule that is switched off to see whether anybody notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +49,13 @@ pub(super) enum Mistake {
     NobodyLooks,
 }
 
+/// What is done under the lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Work {
+    GuardedWrite,
+    Nothing,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct LockModel {
     /// How long each client is willing to wait; there are as many clients.
@@ -45,6 +64,7 @@ pub(super) struct LockModel {
     pub(super) turns: u8,
     /// How often a turn's lock may be renewed.
     pub(super) renewals: u8,
+    pub(super) work: Work,
     pub(super) budget: Budget,
     pub(super) mistake: Option<Mistake>,
 }
@@ -54,14 +74,15 @@ pub(super) enum Step {
     Ask(usize),
     HangUp(usize),
     Write(usize),
-    Renew(usize),
+    Renew(usize, Hearing),
     Release(usize),
     /// The client sees that its time is over.
     LoseFaith(usize),
     /// No answer came; the client asks again with the same key.
     Repeat(usize),
     Crash(usize, Death),
-    Deliver(Letter),
+    /// What the letter asks for is done, and the answer arrives or does not.
+    Deliver(Letter, Hearing),
     Lose(Letter),
     /// The server comes back without its memory.
     Restart,
@@ -72,8 +93,7 @@ pub(super) enum Step {
 
 impl LockModel {
     pub(super) fn token(turn: Turn) -> Token {
-        let number = turn.client * 16 + usize::from(turn.number);
-        format!("{number:032x}").parse().expect("32 digits")
+        TOKENS[turn.client][usize::from(turn.number)]
     }
 
     pub(super) fn turns_of_all(&self) -> impl Iterator<Item = Turn> {
@@ -101,17 +121,20 @@ impl LockModel {
                 let believes = !hold.believes.is_zero();
                 match hold.write {
                     Write::NotYet if believes => steps.push(Step::Write(client)),
-                    Write::NotYet => steps.push(Step::LoseFaith(client)),
-                    Write::UnderWay if world.hears_of_write(turn) => {}
+                    Write::NotYet => {}
+                    Write::UnderWay if world.is_under_way(turn) => {}
                     Write::UnderWay => steps.push(Step::Repeat(client)),
                     Write::Landed | Write::Refused => steps.push(Step::Release(client)),
                 }
+                if !believes && matches!(hold.write, Write::NotYet | Write::UnderWay) {
+                    steps.push(Step::LoseFaith(client));
+                }
                 if believes && hold.renewals > 0 {
-                    steps.push(Step::Renew(client));
+                    steps.extend(world.hearings().map(|hearing| Step::Renew(client, hearing)));
                 }
             }
             Phase::Releasing(_) => {
-                if !world.hears_of_release(turn) {
+                if !world.is_under_way(turn) {
                     steps.push(Step::Repeat(client));
                 }
             }
@@ -167,10 +190,13 @@ impl Model for LockModel {
             self.client_steps(world, client, steps);
         }
         for letter in &world.letters {
-            steps.push(Step::Deliver(*letter));
+            steps.push(Step::Deliver(*letter, Hearing::Heard));
             // A grant that is lost is a client that hangs up.
             if world.budget.losses > 0 && !matches!(letter, Letter::Grant(..)) {
                 steps.push(Step::Lose(*letter));
+                if !matches!(letter, Letter::Cancel(_)) {
+                    steps.push(Step::Deliver(*letter, Hearing::Lost));
+                }
             }
         }
         self.server_steps(world, steps);
@@ -178,6 +204,7 @@ impl Model for LockModel {
 
     fn next_state(&self, world: &World, step: Step) -> Option<World> {
         let mut next = world.clone();
+        next.seen = Seen::default();
         step::apply(self, &mut next, step);
         next.tidy();
         Some(next)
@@ -197,36 +224,31 @@ impl Model for LockModel {
             Property::<Self>::always(SERVED, |model, world| {
                 world.fault.is_some() || !is_over(model, world) || world.clients.iter().all(Client::is_done)
             }),
-            Property::<Self>::sometimes("a lock ends under its holder", |_, world| world.somebody_holds_in_vain()),
-            Property::<Self>::sometimes("a stale write is refused", |_, world| {
-                let refused = |client: &Client| matches!(&client.phase, Phase::Holding(h) if h.write == Write::Refused);
-                world.clients.iter().any(refused)
-            }),
-            Property::<Self>::sometimes("a lock is handed over", |_, world| world.seen.has(Sight::HandedOver)),
-            Property::<Self>::sometimes("a grant nobody took is given back", |_, w| {
-                w.seen.has(Sight::LostGrantGivenBack)
-            }),
-            Property::<Self>::sometimes("a lost write is resolved", |_, world| {
-                world.seen.has(Sight::LostWriteResolved)
-            }),
-            Property::<Self>::sometimes("a lost release is resolved", |_, world| {
-                world.seen.has(Sight::LostReleaseResolved)
-            }),
-            Property::<Self>::sometimes("a stranger is turned away", |_, world| {
-                world.seen.has(Sight::StrangerTurnedAway)
-            }),
         ];
-        if self.budget.restarts > 0 {
-            properties.push(Property::<Self>::sometimes("two believe after a restart", |_, w| {
-                w.believed_fences().count() > 1
-            }));
-        }
-        if self.waits.iter().any(|wait| wait.get() < Duration::from_secs(1)) {
-            properties.push(Property::<Self>::sometimes("an overdue waiter is passed over", |_, world| {
-                world.seen.has(Sight::OverdueSkipped)
-            }));
-        }
+        properties.extend(self.sights());
         properties
+    }
+}
+
+impl LockModel {
+    /// What must come about in some run, as far as there is an occasion.
+    fn sights(&self) -> impl Iterator<Item = Property<Self>> {
+        let Budget { restarts, losses, hang_ups, .. } = self.budget;
+        let writes = self.work == Work::GuardedWrite;
+        let is_hurried = self.waits.iter().any(|wait| wait.get() < Duration::from_secs(1));
+        let sometimes = Property::<Self>::sometimes;
+        let sights = [
+            (true, sometimes("a lock ends under its holder", |_, world| world.somebody_holds_in_vain())),
+            (true, sometimes("a lock is handed over", |_, world| world.seen.has(Sight::HandedOver))),
+            (true, sometimes("a stranger is turned away", |_, world| world.seen.has(Sight::StrangerTurnedAway))),
+            (writes, sometimes("a stale write is refused", |_, world| world.seen.has(Sight::StaleWriteRefused))),
+            (writes && losses > 0, sometimes("a lost write is resolved", |_, w| w.seen.has(Sight::LostWriteResolved))),
+            (losses > 0, sometimes("a lost release is resolved", |_, w| w.seen.has(Sight::LostReleaseResolved))),
+            (hang_ups > 0, sometimes("a lost grant is given back", |_, w| w.seen.has(Sight::LostGrantGivenBack))),
+            (restarts > 0, sometimes("two believe after a restart", |_, w| w.believed_fences().count() > 1)),
+            (is_hurried, sometimes("an overdue waiter is passed over", |_, w| w.seen.has(Sight::OverdueSkipped))),
+        ];
+        sights.into_iter().filter(|(has_occasion, _)| *has_occasion).map(|(_, sight)| sight)
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use kv_coord::lock::rule::{Asked, Call, Done, Granted, LockRule};
 use kv_coord::lock::{Epoch, Fence, ReleaseOutcome, Token};
 
-use super::model::{LockModel, Mistake, Step, TICK, TTL};
-use super::world::{Death, Fault, Hold, Letter, Phase, Server, Sight, Try, Turn, Verdict, Waiting, World, Write};
+use super::model::{LockModel, Mistake, Step, TICK, TTL, Work};
+use super::world::{Death, Fault, Hearing, Hold, Letter, Phase, Server, Sight, Try, Turn, Waiting, World, Write};
 
 pub(super) fn apply(model: &LockModel, world: &mut World, step: Step) {
     match step {
@@ -20,7 +20,7 @@ pub(super) fn apply(model: &LockModel, world: &mut World, step: Step) {
         }
         Step::LoseFaith(client) => leave(world, world.turn_of(client)),
         Step::Write(client) => write(world, client),
-        Step::Renew(client) => renew(model, world, client),
+        Step::Renew(client, hearing) => renew(model, world, client, hearing),
         Step::Release(client) => {
             world.clients[client].phase = Phase::Releasing(Try::First);
             world.letters.push(Letter::Release(world.turn_of(client)));
@@ -34,9 +34,12 @@ pub(super) fn apply(model: &LockModel, world: &mut World, step: Step) {
             world.budget.crashes -= 1;
             world.clients[client].phase = Phase::Dead(death);
         }
-        Step::Deliver(letter) => {
+        Step::Deliver(letter, hearing) => {
             world.take_out(letter);
-            deliver(model, world, letter);
+            if hearing == Hearing::Lost {
+                world.budget.losses -= 1;
+            }
+            deliver(model, world, letter, hearing);
         }
         Step::Lose(letter) => {
             world.budget.losses -= 1;
@@ -119,42 +122,48 @@ fn write(world: &mut World, client: usize) {
     world.letters.push(Letter::Write(turn, fence));
 }
 
-fn renew(model: &LockModel, world: &mut World, client: usize) {
+fn renew(model: &LockModel, world: &mut World, client: usize, hearing: Hearing) {
     let turn = world.turn_of(client);
-    if let Phase::Holding(hold) = &mut world.clients[client].phase {
-        hold.renewals -= 1;
-    }
     look_first(model, world);
     let before = world.server.view();
     let renewed = call(model, world, |rule, call| rule.renew(call, LockModel::token(turn), TTL));
     check_stranger(world, turn, &before);
-    let believes = renewed.ok().map(|until| until.saturating_sub(world.server.at));
-    world.letters.push(Letter::Renewed(turn, believes));
+    let believes = renewed.map_or(Duration::ZERO, |until| until.saturating_sub(world.server.at));
+    let Phase::Holding(hold) = &mut world.clients[client].phase else { panic!("only a holder renews") };
+    hold.renewals -= 1;
+    match hearing {
+        // A refusal ends the belief; the write may be under way.
+        Hearing::Heard => hold.believes = believes,
+        Hearing::Lost => world.budget.losses -= 1,
+    }
 }
 
-fn deliver(model: &LockModel, world: &mut World, letter: Letter) {
+fn deliver(model: &LockModel, world: &mut World, letter: Letter, hearing: Hearing) {
     match letter {
         Letter::Grant(turn, fence, believes) => {
             let believes = if model.makes(Mistake::BeliefFromTheAnswer) { TTL.get() } else { believes };
-            let hold = Hold { fence, believes, write: Write::NotYet, renewals: model.renewals };
+            let write = match model.work {
+                Work::GuardedWrite => Write::NotYet,
+                Work::Nothing => Write::Landed,
+            };
+            let hold = Hold { fence, believes, write, renewals: model.renewals };
             world.clients[turn.client].phase = Phase::Holding(hold);
         }
-        Letter::Renewed(turn, believes) => {
-            if let Phase::Holding(hold) = &mut world.clients[turn.client].phase {
-                // A refusal ends the belief; the write may be under way.
-                hold.believes = believes.unwrap_or_default();
+        Letter::Cancel(turn) => cancel(model, world, turn),
+        Letter::Release(turn) => {
+            release(model, world, turn);
+            let waits =
+                world.turn_of(turn.client) == turn && matches!(world.clients[turn.client].phase, Phase::Releasing(_));
+            if hearing == Hearing::Heard && waits {
+                end_turn(world, turn.client);
             }
         }
-        Letter::Cancel(turn) => cancel(model, world, turn),
-        Letter::Release(turn) => release(model, world, turn),
-        Letter::Released(turn) => end_turn(world, turn.client),
-        Letter::Write(turn, fence) => store(model, world, turn, fence),
-        Letter::Wrote(turn, verdict) => {
-            if let Phase::Holding(hold) = &mut world.clients[turn.client].phase {
-                hold.write = match verdict {
-                    Verdict::Landed => Write::Landed,
-                    Verdict::Refused => Write::Refused,
-                };
+        Letter::Write(turn, fence) => {
+            let verdict = store(model, world, turn, fence);
+            let waits = hearing == Hearing::Heard && world.turn_of(turn.client) == turn;
+            match &mut world.clients[turn.client].phase {
+                Phase::Holding(hold) if waits => hold.write = verdict,
+                _ => {}
             }
         }
     }
@@ -201,20 +210,19 @@ fn release(model: &LockModel, world: &mut World, turn: Turn) {
     if is_again && !matches!(outcome, ReleaseOutcome::Released { .. }) {
         world.seen.note(Sight::LostReleaseResolved);
     }
-    world.letters.push(Letter::Released(turn));
 }
 
-fn store(model: &LockModel, world: &mut World, turn: Turn, fence: Fence) {
+/// The guarded write, as one transaction: its key, its fence, its effect.
+fn store(model: &LockModel, world: &mut World, turn: Turn, fence: Fence) -> Write {
     let is_known = world.store.written.contains(&turn);
     if is_known && !model.makes(Mistake::NoKeyCheck) {
         world.seen.note(Sight::LostWriteResolved);
-        world.letters.push(Letter::Wrote(turn, Verdict::Landed));
-        return;
+        return Write::Landed;
     }
     let is_stale = world.store.highest.is_some_and(|highest| fence < highest);
     if is_stale && !model.makes(Mistake::NoFenceCheck) {
-        world.letters.push(Letter::Wrote(turn, Verdict::Refused));
-        return;
+        world.seen.note(Sight::StaleWriteRefused);
+        return Write::Refused;
     }
     if is_stale {
         world.fault = Some(Fault::StaleWriteAccepted);
@@ -224,7 +232,7 @@ fn store(model: &LockModel, world: &mut World, turn: Turn, fence: Fence) {
     world.store.highest = Some(fence);
     world.store.written.push(turn);
     world.store.written.sort_unstable();
-    world.letters.push(Letter::Wrote(turn, Verdict::Landed));
+    Write::Landed
 }
 
 /// The server forgets everything and gets a new epoch; those who wait notice and ask again, in any order.
@@ -258,14 +266,15 @@ impl World {
         self.line.iter().all(|place| place.turn != turn || place.patience.is_some())
     }
 
-    pub(super) fn hears_of_write(&self, turn: Turn) -> bool {
-        let is_it = |letter: &Letter| matches!(letter, Letter::Write(..) | Letter::Wrote(..)) && letter.turn() == turn;
+    /// Whether a write or release of the turn is on its way.
+    pub(super) fn is_under_way(&self, turn: Turn) -> bool {
+        let is_it = |letter: &Letter| matches!(letter, Letter::Write(..) | Letter::Release(_)) && letter.turn() == turn;
         self.letters.iter().any(is_it)
     }
 
-    pub(super) fn hears_of_release(&self, turn: Turn) -> bool {
-        let is_it = |letter: &Letter| matches!(letter, Letter::Release(_) | Letter::Released(_));
-        self.letters.iter().any(|letter| is_it(letter) && letter.turn() == turn)
+    pub(super) fn hearings(&self) -> impl Iterator<Item = Hearing> {
+        let lost = (self.budget.losses > 0).then_some(Hearing::Lost);
+        std::iter::once(Hearing::Heard).chain(lost)
     }
 
     pub(super) fn believed_fences(&self) -> impl Iterator<Item = Fence> {
@@ -302,11 +311,8 @@ impl World {
             }
         }
         for letter in &mut self.letters {
-            match letter {
-                Letter::Grant(_, _, believes) | Letter::Renewed(_, Some(believes)) => {
-                    *believes = believes.saturating_sub(TICK);
-                }
-                _ => {}
+            if let Letter::Grant(_, _, believes) = letter {
+                *believes = believes.saturating_sub(TICK);
             }
         }
         for place in &mut self.line {
@@ -314,19 +320,10 @@ impl World {
         }
     }
 
-    /// Throws away letters that nobody reads any more, and puts the others into one order.
+    /// Throws away grants that nobody waits for, and puts the letters into one order.
     pub(super) fn tidy(&mut self) {
         let mut letters = std::mem::take(&mut self.letters);
-        letters.retain(|letter| {
-            let turn = letter.turn();
-            let phase = (self.turn_of(turn.client) == turn).then_some(&self.clients[turn.client].phase);
-            match letter {
-                Letter::Cancel(_) | Letter::Release(_) | Letter::Write(..) => true,
-                Letter::Grant(..) => phase == Some(&Phase::Asking),
-                Letter::Renewed(..) | Letter::Wrote(..) => matches!(phase, Some(Phase::Holding(_))),
-                Letter::Released(_) => matches!(phase, Some(Phase::Releasing(_))),
-            }
-        });
+        letters.retain(|letter| !matches!(letter, Letter::Grant(turn, ..) if !self.is_waiting(*turn)));
         letters.sort_unstable();
         self.letters = letters;
     }

@@ -113,8 +113,8 @@ pub(super) struct Hold {
     pub(super) renewals: u8,
 }
 
-/// The guarded write of a turn. While it is under way it may be late for as long as one likes: a slow network and a holder that
-/// was paused between its look at the clock and its write are the same.
+/// The guarded write of a turn. It may be under way for as long as one likes: a slow network and a holder that was paused between
+/// its look at the clock and its write are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Write {
     NotYet,
@@ -123,36 +123,31 @@ pub(super) enum Write {
     Refused,
 }
 
+/// What may be late, as late as one likes. An answer to the others comes at once or never: the one who waits for it could as well
+/// have been slow to act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Letter {
-    /// To a client that asked or waits. Like every belief it is counted from before the question was sent.
+    /// To a client that asked or waits, with how long it may believe.
     Grant(Turn, Fence, Duration),
-    Renewed(Turn, Option<Duration>),
     /// To the server: the client does not wait any more, or lost faith in its lock.
     Cancel(Turn),
+    /// To the server; answered.
     Release(Turn),
-    Released(Turn),
-    /// To the store.
+    /// To the store; answered.
     Write(Turn, Fence),
-    Wrote(Turn, Verdict),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Verdict {
-    Landed,
-    Refused,
+/// Whether an answer arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hearing {
+    Heard,
+    Lost,
 }
 
 impl Letter {
     pub(super) const fn turn(&self) -> Turn {
         match *self {
-            Self::Grant(turn, ..)
-            | Self::Renewed(turn, _)
-            | Self::Cancel(turn)
-            | Self::Release(turn)
-            | Self::Released(turn)
-            | Self::Write(turn, _)
-            | Self::Wrote(turn, _) => turn,
+            Self::Grant(turn, ..) | Self::Cancel(turn) | Self::Release(turn) | Self::Write(turn, _) => turn,
         }
     }
 }
@@ -171,7 +166,7 @@ pub(super) struct Store {
 pub(super) struct Budget {
     pub(super) crashes: u8,
     pub(super) restarts: u8,
-    /// Letters that get lost.
+    /// Letters and answers that get lost.
     pub(super) losses: u8,
     /// Clients that stop waiting; an answer that was lost and one that was not waited for are the same.
     pub(super) hang_ups: u8,
@@ -194,7 +189,7 @@ impl Waiting {
     }
 }
 
-/// What came about in a run, for the properties that demand that it sometimes does.
+/// What the last step brought about, for the properties that demand that it sometimes does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Seen(u8);
 
@@ -206,6 +201,7 @@ pub(super) enum Sight {
     LostWriteResolved = 8,
     StrangerTurnedAway = 16,
     OverdueSkipped = 32,
+    StaleWriteRefused = 64,
 }
 
 impl Seen {

@@ -3,7 +3,7 @@
 use stateright::{Model, Property};
 
 use super::step;
-use super::world::{Ack, Budget, Id, Relay, Row, Sight, Worker, World};
+use super::world::{Ack, Budget, Deliveries, Id, Relay, Row, Seen, Sight, Worker, World};
 use crate::protocols::check::is_over;
 
 /// A rule that is switched off to see whether anybody notices.
@@ -57,7 +57,6 @@ pub(super) enum Step {
     Acknowledge(usize),
     WorkerCrashes(usize),
     Deliver(Ack),
-    Lose(Ack),
     /// A lease is over and its job goes back on the list.
     Reap(Id),
     Flush,
@@ -104,6 +103,9 @@ impl QueueModel {
 
     fn worker_steps(&self, world: &World, steps: &mut Vec<Step>) {
         for (number, worker) in world.workers.iter().enumerate() {
+            if number > 0 && world.workers[number - 1] == *worker {
+                continue;
+            }
             match worker {
                 Worker::Idle if world.ready.is_empty() => {}
                 Worker::Idle => steps.push(Step::Claim(number)),
@@ -118,12 +120,8 @@ impl QueueModel {
     }
 
     fn redis_steps(&self, world: &World, steps: &mut Vec<Step>) {
-        for ack in &world.acks {
-            steps.push(Step::Deliver(*ack));
-            if world.budget.lost_acks > 0 {
-                steps.push(Step::Lose(*ack));
-            }
-        }
+        // One that is lost is one of a worker that crashed before it left.
+        steps.extend(world.acks.iter().map(|ack| Step::Deliver(*ack)));
         for (id, job) in world.jobs.iter().enumerate() {
             let Some(lease) = job.lease else { continue };
             let may_end = !world.somebody_stands_for(lease) || world.budget.early_expiries > 0;
@@ -157,13 +155,15 @@ impl Model for QueueModel {
 
     fn next_state(&self, world: &World, step: Step) -> Option<World> {
         let mut next = world.clone();
+        next.seen = Seen::default();
         step::apply(self, &mut next, step);
         next.acks.sort_unstable();
+        next.workers.sort_unstable();
         Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        vec![
+        let mut properties = vec![
             Property::<Self>::always(ONCE, |_, world| world.jobs.iter().all(|job| job.effects <= 1)),
             Property::<Self>::always(COMMITTED, |_, world| {
                 world.jobs.iter().all(|job| job.effects == 0 || Row::New <= job.row)
@@ -172,15 +172,24 @@ impl Model for QueueModel {
             Property::<Self>::always(DRAINED, |model, world| {
                 world.old_ack_acted || !is_over(model, world) || world.is_drained()
             }),
-            Property::<Self>::sometimes("a job is delivered again", |_, w| w.jobs.iter().any(|job| job.deliveries > 1)),
-            Property::<Self>::sometimes("a duplicate is absorbed", |_, world| world.seen.has(Sight::DuplicateAbsorbed)),
+            Property::<Self>::sometimes("a job is delivered again", |_, world| {
+                world.jobs.iter().any(|job| job.deliveries == Deliveries::More)
+            }),
+            Property::<Self>::sometimes("a duplicate is absorbed", |_, w| w.seen.has(Sight::DuplicateAbsorbed)),
             Property::<Self>::sometimes("an old acknowledgement is ignored", |_, w| w.seen.has(Sight::OldAckIgnored)),
             Property::<Self>::sometimes("Redis is flushed", |_, world| world.seen.has(Sight::Flushed)),
-            Property::<Self>::sometimes("a lost job is pushed again", |_, world| world.seen.has(Sight::PushedAgain)),
-            Property::<Self>::sometimes("a row is committed after a later one was relayed", |_, world| {
-                world.seen.has(Sight::SlowTransaction)
-            }),
-        ]
+            Property::<Self>::sometimes("a lost job is pushed again", |_, w| w.seen.has(Sight::PushedAgain)),
+        ];
+        if self.jobs > 1 {
+            properties.push(Property::<Self>::sometimes(
+                "a row is still open when a later one is relayed",
+                |_, world| {
+                    let is_relayed = |row: Row| row == Row::Pushed || row == Row::Done;
+                    world.jobs.windows(2).any(|jobs| jobs[0].row == Row::Uncommitted && is_relayed(jobs[1].row))
+                },
+            ));
+        }
+        properties
     }
 }
 

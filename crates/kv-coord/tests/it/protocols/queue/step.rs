@@ -1,7 +1,7 @@
 //! Carries one step out, as PostgreSQL (a transaction) or Redis (a script) does it: whole or not at all.
 
 use super::model::{Mistake, QueueModel, Step};
-use super::world::{Ack, Id, Lease, Relay, Row, Sight, Worker, World};
+use super::world::{Ack, Deliveries, Id, Lease, Relay, Row, Sight, Worker, World};
 
 pub(super) fn apply(model: &QueueModel, world: &mut World, step: Step) {
     match step {
@@ -11,7 +11,7 @@ pub(super) fn apply(model: &QueueModel, world: &mut World, step: Step) {
                 world.push(id);
             }
         }
-        Step::Commit(id) => commit(world, id),
+        Step::Commit(id) => world.jobs[id].row = Row::New,
         Step::RollBack(id) => world.jobs[id].row = Row::RolledBack,
         Step::Take(id) => {
             world.relay = Relay::Took(id);
@@ -45,20 +45,8 @@ pub(super) fn apply(model: &QueueModel, world: &mut World, step: Step) {
             world.take_out(ack);
             deliver(model, world, ack);
         }
-        Step::Lose(ack) => {
-            world.budget.lost_acks -= 1;
-            world.take_out(ack);
-        }
         Step::Reap(id) => reap(world, id),
         Step::Flush => flush(world),
-    }
-}
-
-fn commit(world: &mut World, id: Id) {
-    world.jobs[id].row = Row::New;
-    let is_relayed = |row: Row| matches!(row, Row::Pushed | Row::Done);
-    if world.jobs[id + 1..].iter().any(|later| is_relayed(later.row)) {
-        world.seen.note(Sight::SlowTransaction);
     }
 }
 
@@ -73,12 +61,18 @@ fn mark(world: &mut World) {
 
 fn claim(model: &QueueModel, world: &mut World, worker: usize) {
     let id = world.ready.remove(0);
-    world.claims += 1;
-    world.counter += 1;
-    let token = if model.makes(Mistake::TokensFromACounter) { world.counter } else { world.claims };
-    let lease = Lease { token, claim: world.claims };
-    world.jobs[id].lease = Some(lease);
-    world.jobs[id].deliveries += 1;
+    let claim = world.new_claim();
+    let mut lease = Lease { token: claim, claim };
+    if model.makes(Mistake::TokensFromACounter) {
+        world.counter += 1;
+        lease.token = world.counter;
+    }
+    let job = &mut world.jobs[id];
+    job.lease = Some(lease);
+    job.deliveries = match job.deliveries {
+        Deliveries::None => Deliveries::One,
+        Deliveries::One | Deliveries::More => Deliveries::More,
+    };
     world.workers[worker] = Worker::Working(id, lease);
 }
 

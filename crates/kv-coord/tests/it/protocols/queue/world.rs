@@ -9,12 +9,11 @@ pub(super) struct World {
     /// The list of jobs that may be claimed.
     pub(super) ready: Vec<Id>,
     pub(super) relay: Relay,
+    /// Sorted, since one is as good as another.
     pub(super) workers: Vec<Worker>,
     /// On their way to Redis, in no order.
     pub(super) acks: Vec<Ack>,
-    /// How many claims there were; what a lease token is made from.
-    pub(super) claims: u8,
-    /// Claims since the last flush: tokens for those who make them so.
+    /// Claims since the last flush, for a Redis that makes tokens of them.
     pub(super) counter: u8,
     /// The last row of a relay that remembers one.
     pub(super) last_relayed: Option<Id>,
@@ -33,7 +32,14 @@ pub(super) struct Job {
     /// Redis knows it: ready or leased.
     pub(super) is_known: bool,
     pub(super) lease: Option<Lease>,
-    pub(super) deliveries: u8,
+    pub(super) deliveries: Deliveries,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Deliveries {
+    None,
+    One,
+    More,
 }
 
 /// The job's row in the outbox.
@@ -73,7 +79,7 @@ pub(super) enum Relay {
     HasPushed(Id),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Worker {
     Idle,
     /// Claimed; the effect is not committed.
@@ -90,12 +96,11 @@ pub(super) struct Budget {
     pub(super) worker_crashes: u8,
     pub(super) relay_crashes: u8,
     pub(super) flushes: u8,
-    pub(super) lost_acks: u8,
     /// Leases that end although their worker lives: it was paused, or its heartbeat was.
     pub(super) early_expiries: u8,
 }
 
-/// What came about in a run.
+/// What the last step brought about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Seen(u8);
 
@@ -105,7 +110,6 @@ pub(super) enum Sight {
     OldAckIgnored = 2,
     Flushed = 4,
     PushedAgain = 8,
-    SlowTransaction = 16,
 }
 
 impl Seen {
@@ -120,14 +124,20 @@ impl Seen {
 
 impl World {
     pub(super) fn new(jobs: usize, workers: usize, budget: Budget) -> Self {
-        let job = Job { row: Row::None, effects: 0, is_done: false, is_known: false, lease: None, deliveries: 0 };
+        let job = Job {
+            row: Row::None,
+            effects: 0,
+            is_done: false,
+            is_known: false,
+            lease: None,
+            deliveries: Deliveries::None,
+        };
         Self {
             jobs: vec![job; jobs],
             ready: Vec::new(),
             relay: Relay::Idle,
             workers: vec![Worker::Idle; workers],
             acks: Vec::new(),
-            claims: 0,
             counter: 0,
             last_relayed: None,
             budget,
@@ -146,7 +156,25 @@ impl World {
 
     /// Whether a living worker, or its word on the way, still stands for this lease.
     pub(super) fn somebody_stands_for(&self, lease: Lease) -> bool {
-        let works = |worker: &Worker| matches!(worker, Worker::Working(_, held) | Worker::Finished(_, held) if held.claim == lease.claim);
-        self.workers.iter().any(works) || self.acks.iter().any(|ack| ack.lease.claim == lease.claim)
+        let by_worker = self.workers.iter().any(|worker| worker.lease() == Some(lease));
+        by_worker || self.acks.iter().any(|ack| ack.lease == lease)
+    }
+
+    /// A claim that differs from all that anybody remembers; that it differs is all that matters.
+    pub(super) fn new_claim(&self) -> u8 {
+        let leased = self.jobs.iter().filter_map(|job| job.lease);
+        let worked = self.workers.iter().filter_map(|worker| worker.lease());
+        let said = self.acks.iter().map(|ack| ack.lease);
+        let known: Vec<u8> = leased.chain(worked).chain(said).map(|lease| lease.claim).collect();
+        (1..).find(|claim| !known.contains(claim)).expect("fewer claims than numbers")
+    }
+}
+
+impl Worker {
+    const fn lease(&self) -> Option<Lease> {
+        match *self {
+            Self::Working(_, lease) | Self::Finished(_, lease) => Some(lease),
+            Self::Idle | Self::SaidSo(_) => None,
+        }
     }
 }

@@ -5,7 +5,7 @@ use kv_types::stock::ReservationStatus;
 use stateright::{Model, Property};
 
 use super::step::{self, product, warehouse};
-use super::world::{Answer, Budget, Client, Fault, Letter, Number, Request, Seen, Sight, Time, Wish, World, id_of};
+use super::world::{Answer, Budget, Client, Fault, Hearing, Number, Request, Seen, Sight, World, id_of};
 use crate::protocols::check::is_over;
 
 /// A rule that is switched off to see whether anybody notices.
@@ -51,8 +51,9 @@ pub(super) enum Step {
     /// The client sends its request again, under the same key.
     AskAgain(usize),
     Crash(usize),
-    Deliver(Letter),
-    Lose(Letter),
+    /// What is asked for is done, and the answer arrives or does not.
+    Deliver(Request, Hearing),
+    Lose(Request),
     /// The unlocked decision is written.
     WriteLate,
     /// A reservation's time is over.
@@ -72,7 +73,7 @@ impl StockModel {
             Client::Idle | Client::Holds(_) => steps.push(Step::Ask(client)),
             Client::Waits(wish) => {
                 let request = Request { client, wish: *wish };
-                if !world.may_hear(request) || world.budget.impatience > 0 {
+                if !world.is_under_way(request) || world.budget.impatience > 0 {
                     steps.push(Step::AskAgain(client));
                 }
             }
@@ -104,16 +105,17 @@ impl Model for StockModel {
     }
 
     fn actions(&self, world: &World, steps: &mut Vec<Step>) {
-        if world.fault.is_some() {
+        // The ledger would not go on from rows that are wrong: its own assertion ends the process.
+        if world.fault.is_some() || !self.is_conserved(world) {
             return;
         }
         for client in 0..world.clients.len() {
             Self::client_steps(world, client, steps);
         }
-        for letter in &world.letters {
-            steps.push(Step::Deliver(*letter));
+        for request in &world.letters {
+            steps.push(Step::Deliver(*request, Hearing::Heard));
             if world.budget.losses > 0 {
-                steps.push(Step::Lose(*letter));
+                steps.extend([Step::Deliver(*request, Hearing::Lost), Step::Lose(*request)]);
             }
         }
         if world.unlocked.is_some() {
@@ -135,6 +137,7 @@ impl Model for StockModel {
 
     fn next_state(&self, world: &World, step: Step) -> Option<World> {
         let mut next = world.clone();
+        next.seen = Seen::default();
         step::apply(self, &mut next, step);
         next.tidy();
         Some(next)

@@ -7,7 +7,7 @@ use kv_types::{ProductId, Quantity, UserId, WarehouseId};
 use uuid::Uuid;
 
 use super::model::{End, Mistake, Step, StockModel};
-use super::world::{Answer, Client, Fault, Found, Letter, Number, Promise, Request, Sight, Time, Wish, World, id_of};
+use super::world::{Answer, Client, Fault, Found, Hearing, Number, Promise, Request, Sight, Time, Wish, World, id_of};
 
 pub(super) fn product() -> ProductId {
     ProductId::from_uuid(Uuid::from_u128(100))
@@ -29,40 +29,41 @@ pub(super) fn apply(model: &StockModel, world: &mut World, step: Step) {
                 _ => Wish::Reserve,
             };
             world.clients[client] = Client::Waits(wish);
-            world.letters.push(Letter::Request(Request { client, wish }));
+            world.letters.push(Request { client, wish });
         }
         Step::AskAgain(client) => {
             let Client::Waits(wish) = world.clients[client] else { panic!("only who waits asks again") };
             let request = Request { client, wish };
-            if world.may_hear(request) {
+            if world.is_under_way(request) {
                 world.budget.impatience -= 1;
             }
-            world.letters.push(Letter::Request(request));
+            world.letters.push(request);
         }
         Step::Crash(client) => {
             world.budget.crashes -= 1;
             world.clients[client] = Client::Dead;
         }
-        Step::Deliver(letter) => {
-            world.take_out(letter);
-            match letter {
-                Letter::Answer(request, answer) => hear(world, request, answer),
-                Letter::Request(request) if model.makes(Mistake::NoRowLock) && world.unlocked.is_none() => {
-                    world.unlocked = Some((request, world.table.clone()));
-                }
-                Letter::Request(request) => {
-                    let rows = world.table.clone();
-                    serve(model, world, request, &rows);
-                }
+        Step::Deliver(request, hearing) => {
+            world.take_out(request);
+            if model.makes(Mistake::NoRowLock) && world.unlocked.is_none() {
+                world.unlocked = Some((request, world.table.clone()));
+                return;
+            }
+            let rows = world.table.clone();
+            let answer = serve(model, world, request, &rows);
+            match hearing {
+                Hearing::Heard => hear(world, request, answer),
+                Hearing::Lost => world.budget.losses -= 1,
             }
         }
-        Step::Lose(letter) => {
+        Step::Lose(request) => {
             world.budget.losses -= 1;
-            world.take_out(letter);
+            world.take_out(request);
         }
         Step::WriteLate => {
             let (request, rows) = world.unlocked.take().expect("a decision that is open");
-            serve(model, world, request, &rows);
+            let answer = serve(model, world, request, &rows);
+            hear(world, request, answer);
         }
         Step::TimeIsOver(number) => world.promises[number].time = Time::Over,
         Step::Find(number) => {
@@ -73,7 +74,11 @@ pub(super) fn apply(model: &StockModel, world: &mut World, step: Step) {
     }
 }
 
+/// The client takes the answer, if it waits for this one.
 fn hear(world: &mut World, request: Request, answer: Answer) {
+    if world.clients[request.client] != Client::Waits(request.wish) {
+        return;
+    }
     world.clients[request.client] = match answer {
         Answer::Reserved(number) => Client::Holds(number),
         told => Client::Content(told),
@@ -81,7 +86,7 @@ fn hear(world: &mut World, request: Request, answer: Answer) {
 }
 
 /// One transaction: the key, the decision on `rows`, its effects, the key's answer.
-fn serve(model: &StockModel, world: &mut World, request: Request, rows: &Table) {
+fn serve(model: &StockModel, world: &mut World, request: Request, rows: &Table) -> Answer {
     let known = world.keys.iter().find(|(key, _)| *key == request).map(|(_, answer)| *answer);
     let answer = match known {
         Some(answer) if !model.makes(Mistake::NoKeys) => {
@@ -98,7 +103,7 @@ fn serve(model: &StockModel, world: &mut World, request: Request, rows: &Table) 
         Some(_) => {}
         None => world.keys.push((request, answer)),
     }
-    world.letters.push(Letter::Answer(request, answer));
+    answer
 }
 
 fn reserve(model: &StockModel, world: &mut World, client: usize, rows: &Table) -> Answer {
@@ -180,18 +185,13 @@ fn sweep(world: &mut World) {
 }
 
 impl World {
-    fn take_out(&mut self, letter: Letter) {
-        let place = self.letters.iter().position(|other| *other == letter).expect("a letter that is on its way");
+    fn take_out(&mut self, request: Request) {
+        let place = self.letters.iter().position(|other| *other == request).expect("a request that is on its way");
         self.letters.remove(place);
     }
 
-    /// Throws away answers that nobody waits for, and puts what has no order into one order.
+    /// Puts what has no order into one order.
     pub(super) fn tidy(&mut self) {
-        let clients = &self.clients;
-        self.letters.retain(|letter| match letter {
-            Letter::Request(_) => true,
-            Letter::Answer(request, _) => clients[request.client] == Client::Waits(request.wish),
-        });
         self.letters.sort_unstable();
         self.keys.sort_unstable();
     }

@@ -30,8 +30,8 @@ pub(super) struct World {
     pub(super) unlocked: Option<(Request, Table)>,
     pub(super) found: Option<Found>,
     pub(super) clients: Vec<Client>,
-    /// Sorted, since a network does not keep their order.
-    pub(super) letters: Vec<Letter>,
+    /// Requests on their way; sorted, since a network does not keep their order.
+    pub(super) letters: Vec<Request>,
     pub(super) budget: Budget,
     pub(super) seen: Seen,
     pub(super) fault: Option<Fault>,
@@ -69,10 +69,11 @@ pub(super) enum Client {
     Dead,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Letter {
-    Request(Request),
-    Answer(Request, Answer),
+/// Whether an answer arrives. It does so at once or never: the one who waits for it could as well have been slow to act on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hearing {
+    Heard,
+    Lost,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,12 +89,13 @@ pub(super) enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Budget {
     pub(super) crashes: u8,
+    /// Requests and answers that get lost.
     pub(super) losses: u8,
     /// Requests sent again although the first may yet arrive.
     pub(super) impatience: u8,
 }
 
-/// What came about in a run.
+/// What the last step brought about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Seen(u8);
 
@@ -138,11 +140,8 @@ impl World {
         self.promises[number].time == Time::Over
     }
 
-    /// Whether an answer, or a request for it, is on its way.
-    pub(super) fn may_hear(&self, request: Request) -> bool {
-        let is_it = |letter: &Letter| match letter {
-            Letter::Request(other) | Letter::Answer(other, _) => *other == request,
-        };
-        self.letters.iter().any(is_it) || self.unlocked.as_ref().is_some_and(|(open, _)| *open == request)
+    /// Whether the request is on its way or open.
+    pub(super) fn is_under_way(&self, request: Request) -> bool {
+        self.letters.contains(&request) || self.unlocked.as_ref().is_some_and(|(open, _)| *open == request)
     }
 }

@@ -94,6 +94,18 @@ impl Mint {
         Self { epoch, last_counter: AtomicU64::new(0) }
     }
 
+    /// How many it has minted.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn minted(&self) -> u64 {
+        self.last_counter.load(Ordering::Relaxed)
+    }
+
+    /// Another mint that goes on from here.
+    #[cfg(feature = "conformance")]
+    pub(crate) fn fork(&self) -> Self {
+        Self { epoch: self.epoch, last_counter: AtomicU64::new(self.minted()) }
+    }
+
     /// The next fence, or `None` when the epoch is used up.
     pub(crate) fn next(&self) -> Option<Fence> {
         // `update` and not a plain add: past the end the counter must stay where it is, or it would wrap one day.

@@ -30,4 +30,6 @@ pub use grant::{LockGrant, LockInfo, ReleaseOutcome};
 pub use guard::LockGuard;
 pub use resource::{BadResource, Resource, StockItem};
 pub use service::LockService;
+#[cfg(feature = "conformance")]
+pub use state::rule;
 pub use token::{BadToken, Token};

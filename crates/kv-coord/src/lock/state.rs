@@ -27,7 +27,7 @@ pub(crate) struct Claimant {
     pub(crate) ttl: Ttl,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Holder {
     token: Token,
     fence: Fence,
@@ -35,7 +35,7 @@ struct Holder {
     until: Instant,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiter<W> {
     claimant: Claimant,
     deadline: Instant,
@@ -43,7 +43,7 @@ struct Waiter<W> {
 }
 
 /// One lock.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LockState<W> {
     holder: Option<Holder>,
     line: VecDeque<Waiter<W>>,
@@ -186,6 +186,10 @@ impl<W: Wake> LockState<W> {
         None
     }
 }
+
+#[cfg(feature = "conformance")]
+#[path = "rule.rs"]
+pub mod rule;
 
 #[cfg(test)]
 #[path = "state_tests.rs"]

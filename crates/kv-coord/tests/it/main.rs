@@ -2,6 +2,7 @@
 
 mod limits;
 mod locks;
+mod protocols;
 mod redis_limits;
 mod redis_locks;
 mod server;

@@ -17,6 +17,8 @@ mod fate;
 pub(crate) mod load;
 pub(crate) mod read;
 pub(crate) mod rows;
+#[cfg(feature = "conformance")]
+pub mod rule;
 mod wanted;
 mod writer;
 

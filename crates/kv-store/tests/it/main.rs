@@ -10,6 +10,7 @@ mod fences;
 mod isolation;
 mod outage;
 mod predicates;
+mod protocols;
 mod readers;
 mod roles;
 mod schema;

@@ -6,6 +6,7 @@
 //! Absent on purpose: figures that the run file does not hold, and verdicts of its own.
 
 mod chart;
+mod check;
 mod head;
 mod spread;
 mod steps;
@@ -14,9 +15,11 @@ mod tail;
 mod time;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use stampede_model::check::{Answer, CheckRun};
 use stampede_model::run::RunFile;
 use stampede_model::stress::{STRESS_VERSION, StressRun};
 
+use crate::check::words as check_words;
 use crate::slices::Axis;
 use crate::words::{self, Outcome};
 use chart::Mark;
@@ -35,7 +38,7 @@ pub fn render(run: &RunFile) -> String {
     let outcome = Outcome::of(run);
     let title = format!("{} · {} · {}", outcome.word(), words::target(run), words::started(run.started_unix_ns));
     let foot = format!("stampede {}, run file version {}", words::plain(&run.environment.stampede), run.version);
-    page(&title, outcome, &html! { (head::show(run, outcome)) main { (body(run)) } }, &foot)
+    page(&title, outcome, &html! { (head::show(run, outcome)) main { (body(run)) } }, &foot, "")
 }
 
 /// The whole page of a stress run alone.
@@ -50,10 +53,22 @@ pub(crate) fn stress_page(run: &StressRun) -> String {
         words::plain(&run.environment.system),
         run.environment.cores
     );
-    page(&title, outcome, &stress::alone(run), &foot)
+    page(&title, outcome, &stress::alone(run), &foot, "")
 }
 
-fn page(title: &str, outcome: Outcome, inner: &Markup, foot: &str) -> String {
+/// The whole page of a check.
+pub(crate) fn check_page(run: &CheckRun) -> String {
+    let outcome = match run.answer() {
+        Answer::Holds => Outcome::Pass,
+        Answer::Violated => Outcome::Fail,
+        Answer::Unknown => Outcome::Open,
+    };
+    let title = format!("{} · check of {}", check_words::word(run.answer()), words::plain(&run.target));
+    let foot = format!("stampede, check file version {}", run.version);
+    page(&title, outcome, &check::alone(run), &foot, check::STYLE)
+}
+
+fn page(title: &str, outcome: Outcome, inner: &Markup, foot: &str, more_style: &str) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -65,7 +80,7 @@ fn page(title: &str, outcome: Outcome, inner: &Markup, foot: &str) -> String {
                 meta name="color-scheme" content="light dark";
                 title { (title) }
                 link rel="icon" href=(icon(outcome));
-                style { (PreEscaped(STYLE)) }
+                style { (PreEscaped(STYLE)) (PreEscaped(more_style)) }
             }
             body {
                 (inner)

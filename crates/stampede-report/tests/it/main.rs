@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise, and its helpers with it")]
 
 mod browser;
+mod check;
 mod exports;
 mod files;
 mod page;

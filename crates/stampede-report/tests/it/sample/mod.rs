@@ -3,6 +3,7 @@
 //! Invariant: seeded, so the same call makes the same file on any machine; the counts add up as the format promises.
 
 mod build;
+pub(crate) mod check;
 pub(crate) mod random;
 pub(crate) mod stress;
 

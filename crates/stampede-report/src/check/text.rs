@@ -16,14 +16,14 @@ pub(super) fn line(verdict: &WorkloadVerdict) -> String {
     let took = show_duration(Duration::from_millis(verdict.elapsed_ms));
     let violations = words::violation_count(verdict);
     let mut line = format!(
-        "{:<7} {:<18} {}, {}, {} operations, {} unresolved, {} violations (took {took})",
+        "{:<7} {:<18} {}, {}, {}, unresolved {}, {} (took {took})",
         words::word(verdict.answer),
         plain(&verdict.id),
         verdict.model,
         verdict.strength,
-        thousands(verdict.operations),
+        words::counted(verdict.operations, "operation"),
         words::unresolved(verdict),
-        thousands(violations),
+        words::counted(violations, "violation"),
     );
     let why = match verdict.answer {
         Answer::Holds => None,
@@ -103,7 +103,9 @@ fn told(example: &Counterexample) -> String {
     for line in timeline::bars(example) {
         let _infallible = writeln!(text, "  {line}");
     }
-    text.push('\n');
+    if !text.is_empty() {
+        text.push('\n');
+    }
     for line in timeline::sentences(example) {
         let _infallible = writeln!(text, "  {line}");
     }
@@ -120,12 +122,15 @@ fn told(example: &Counterexample) -> String {
 
 /// How much was left out.
 pub(crate) fn origin(example: &Counterexample) -> String {
-    let (shown, of) = (thousands(example.operations.len() as u64), thousands(example.of));
-    if example.left < example.of {
-        format!("{shown} of {of} operations; the rule is still broken with {} of them alone.", thousands(example.left))
-    } else {
-        format!("{shown} of {of} operations.")
+    let (shown, of) = (example.operations.len() as u64, example.of);
+    if shown == of {
+        return "These are all operations of the history.".to_owned();
     }
+    let mut text = format!("Shown: {} of the history's {}", thousands(shown), words::counted(of, "operation"));
+    if example.left < of {
+        text.push_str(&format!("; the rule is still broken when only {} of them are left", thousands(example.left)));
+    }
+    text + "."
 }
 
 fn sentences(finding: &Finding) -> String {

@@ -10,6 +10,9 @@ use crate::words::plain;
 /// Columns of the bars.
 const WIDTH: usize = 60;
 
+/// The time in which a granted lock is held.
+const HELD: char = '┈';
+
 /// The marks of a bar: its ends, its middle, one that fits a single column, and the end of what never ended.
 struct Look {
     first: char,
@@ -36,6 +39,9 @@ pub(super) fn bars(example: &Counterexample) -> Vec<String> {
             Part::Contradicts | Part::Context => "",
         };
         lines.push(format!("{name:<margin$}  {bar}{says}").trim_end().to_owned());
+    }
+    if example.operations.iter().any(|one| one.held_until_ns.is_some()) {
+        lines.push(format!("{:margin$}  {HELD} holds the lock", ""));
     }
     for cut in scale.cuts() {
         lines.push(format!("{:margin$}  ≈ {} in which none of these was under way", "", show_ns(cut.ns())));
@@ -88,6 +94,9 @@ fn bar(scale: &Scale, (left, right): (f64, f64), one: &Shown) -> String {
     let look = if one.part == Part::Impossible { IMPOSSIBLE } else { USUAL };
     let (first, last) = (column(left), column(right));
     let mut line = background(scale, ' ');
+    if let Some(held) = one.held_until_ns.map(|ns| column(scale.place(ns))).filter(|held| last < *held) {
+        line[last..=held].fill(HELD);
+    }
     line[first..=last].fill(look.middle);
     line[first] = look.first;
     line[last] = if one.return_ns.is_none() { look.open } else { look.last };

@@ -50,12 +50,17 @@ pub(crate) fn started_unix_ns(run: &CheckRun) -> u64 {
     u64::try_from(run.started_unix_ms).unwrap_or(0).saturating_mul(1_000_000)
 }
 
-/// `3, 2 more learned afterwards`.
+/// Outcomes that stayed unknown, and how many became known afterwards: `3 (2 resolved)`.
 pub(crate) fn unresolved(verdict: &WorkloadVerdict) -> String {
     match verdict.resolved {
         0 => thousands(verdict.unresolved),
         resolved => format!("{} ({} resolved)", thousands(verdict.unresolved), thousands(resolved)),
     }
+}
+
+/// `1 violation`, `1,200 violations`.
+pub(crate) fn counted(count: u64, thing: &str) -> String {
+    if count == 1 { format!("1 {thing}") } else { format!("{} {thing}s", thousands(count)) }
 }
 
 /// How many violations were found, those without words counted too.

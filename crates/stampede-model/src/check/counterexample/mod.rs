@@ -19,6 +19,7 @@
 //! Absent on purpose: bars and pages. How it looks is the report's business.
 
 mod chosen;
+mod held;
 mod reduce;
 mod request;
 mod words;
@@ -107,13 +108,17 @@ pub struct Shown {
     /// Nanoseconds after the first shown call; none when it never ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub return_ns: Option<u64>,
+    /// Until when a granted lock was held at least, nanoseconds after the first shown call: the holder's release, or the end
+    /// of the lease.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until_ns: Option<u64>,
     /// What its end proves.
     pub outcome: Outcome,
     /// What was asked: `reserved 1 unit`.
     pub asked: String,
     /// What was answered: `answered 201, version 17, 4 available left`.
     pub answered: String,
-    /// The words of a label: `reserve 1 unit, 201`.
+    /// The words of a label: `reserve 1 unit: 201, version 17`.
     pub label: String,
     /// How to find the request again.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -127,7 +132,7 @@ pub struct Shown {
 }
 
 impl Shown {
-    fn of(operation: &Operation, part: Part, began_ns: u64) -> Self {
+    fn of(operation: &Operation, part: Part, began_ns: u64, operations: &[Operation]) -> Self {
         let is_timed = chosen::is_timed(operation);
         let since = |ns: u64| ns.saturating_sub(began_ns);
         Self {
@@ -137,6 +142,7 @@ impl Shown {
             part,
             call_ns: is_timed.then(|| since(operation.call_ns)),
             return_ns: operation.return_ns.filter(|_| is_timed).map(since),
+            held_until_ns: held::until_ns(operation, operations).map(since),
             outcome: operation.outcome,
             asked: words::asked(operation),
             answered: words::answered(operation),
@@ -176,7 +182,11 @@ pub fn shrink(
         what: finding.what.clone(),
         allowed: finding.allowed.clone(),
         began_ns,
-        operations: chosen.shown.iter().map(|&(at, part)| Shown::of(&operations[at], part, began_ns)).collect(),
+        operations: chosen
+            .shown
+            .iter()
+            .map(|&(at, part)| Shown::of(&operations[at], part, began_ns, operations))
+            .collect(),
         unshown: chosen.unshown,
         of: operations.len() as u64,
         left: reduced.left.len() as u64,

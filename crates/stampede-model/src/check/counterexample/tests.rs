@@ -230,7 +230,7 @@ fn without_versions_the_nearest_in_time_are_shown() {
 fn said(op: &str, change: impl FnOnce(&mut Operation)) -> String {
     let mut one = operation(17, 3, "k", op);
     change(&mut one);
-    Shown::of(&one, Part::Context, 0).sentence()
+    Shown::of(&one, Part::Context, 0, &[]).sentence()
 }
 
 fn with(fields: serde_json::Value) -> Fields {
@@ -291,6 +291,8 @@ fn locks_values_and_limits_in_words() {
         "GET /products: 200".clone_into(&mut one.note);
     });
     assert_eq!(told, "client 3 called: answered 200, 0 remaining, limit 60, retry after 41s");
+    let told = said("call", |one| one.output = with(json!({"reset_ms": 1_773_480_473_040_u64})));
+    assert_eq!(told, "client 3 called: answered, window ends at 09:27:53 UTC");
     let told = said("order", |one| {
         one.input = with(json!({"lines": [{"key": "a", "units": 1}, {"key": "b", "units": 2}]}));
         one.output = with(json!({"lines": [{"key": "a", "version": 3, "available": 2}, {"key": "b", "version": 9}]}));
@@ -331,4 +333,39 @@ fn tenants_keys_and_jobs_in_words() {
     assert_eq!(told, "client 3 looked how often job j-4 took effect: answered, 2 times");
     let told = said("twist", |one| one.input = with(json!({"by": 3})));
     assert_eq!(told, "client 3 did `twist` (by 3): answered");
+}
+
+#[test]
+fn a_lock_is_held_until_its_release_or_the_end_of_its_lease() {
+    let of = |op: &str, id: u64, ttl_ms: u64| {
+        let mut one = operation(id, id, "lock", op);
+        one.input = with(json!({"ttl_ms": ttl_ms, "token": "t"}));
+        one.output.set("token", "t");
+        one
+    };
+    let held = |operations: &[Operation]| held::until_ns(&operations[0], operations);
+    assert_eq!(held(&[of("acquire", 1, 2)]), Some(2_001_000), "to the end of the lease");
+    assert_eq!(held(&[of("acquire", 1, 2), of("release", 7, 0)]), Some(7_000), "to the release");
+    assert_eq!(held(&[of("acquire", 1, 2), of("renew", 5, 3)]), Some(3_005_000), "to the end of what was renewed");
+    assert_eq!(held(&[of("acquire", 1, 2), of("release", 7, 0), of("renew", 9, 3)]), Some(7_000));
+    let mut stranger = of("release", 7, 0);
+    stranger.input.set("token", "u");
+    assert_eq!(held(&[of("acquire", 1, 2), stranger]), Some(2_001_000), "a stranger's release ends nothing");
+    assert_eq!(held(&[of("release", 1, 2)]), None);
+    let mut refused = of("acquire", 1, 2);
+    refused.outcome = Outcome::Fail;
+    assert_eq!(held(&[refused]), None);
+}
+
+#[test]
+fn a_label_says_what_matters_first() {
+    let label = |op: &str, input: serde_json::Value, output: serde_json::Value| {
+        let mut one = operation(1, 1, "k", op);
+        (one.input, one.output) = (with(input), with(output));
+        "POST /x: 201".clone_into(&mut one.note);
+        Shown::of(&one, Part::Context, 0, &[]).label
+    };
+    let out = json!({"available": 0, "reserved": 9, "version": 4, "reservation": "r"});
+    assert_eq!(label("reserve", json!({"units": 1}), out), "reserve 1 unit: 201, version 4, 0 available left");
+    assert_eq!(label("acquire", json!({}), json!({"token": "t", "fence": 7})), "take the lock: 201, fence 7");
 }

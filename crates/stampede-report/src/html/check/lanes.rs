@@ -111,7 +111,13 @@ fn bar(id: &str, scale: &Scale, lane: &Lane<'_>, one: &Shown) -> Markup {
     let fill = (one.part == Part::Impossible).then(|| format!("fill:url(#{id}-hatch)"));
     // The thinnest bar is still seen.
     let width = (right - left).max(0.002);
+    let held = one.held_until_ns.map(|ns| scale.place(ns)).filter(|held| right < *held);
     html! {
+        @if let Some(held) = held {
+            rect.hold.(part) x=(percent(right)) width=(percent(held - right)) y=(lane.top + WORDS + BAR / 3) height=(BAR / 3) {
+                title { "#" (one.id) " holds the lock" }
+            }
+        }
         rect.bar.(part).open[one.outcome == Outcome::Info] data-operation=(one.id) x=(percent(left)) width=(percent(width))
             y=(lane.top + WORDS) height=(BAR) rx="3" style=[fill] {
             title { "#" (one.id) " " (plain(&one.sentence())) }

@@ -30,8 +30,15 @@ pub(in super::super) fn answered(operation: &Operation) -> String {
     answer
 }
 
-/// The answer in a word.
+/// The answer in a few words: the status and two values.
 pub(super) fn short(operation: &Operation) -> String {
+    const VALUES: usize = 2;
+    let mut parts = vec![short_status(operation)];
+    parts.extend(first(operation).take(VALUES).filter_map(|(name, value)| phrase(name, value)));
+    parts.join(", ")
+}
+
+fn short_status(operation: &Operation) -> String {
     let status = Request::of(&operation.note).and_then(|request| request.status).or_else(|| status_of(operation));
     let code = status.map_or(String::new(), |status| status.to_string());
     match (operation.outcome, &operation.refused) {
@@ -47,27 +54,32 @@ fn status_of(operation: &Operation) -> Option<u16> {
     operation.output.integer("status").ok().flatten().and_then(|status| u16::try_from(status).ok())
 }
 
+/// Values that matter more than others, in this order.
+const FIRST: [&str; 12] = [
+    "version",
+    "fence",
+    "id",
+    "value",
+    "available",
+    "reserved",
+    "shipped",
+    "received",
+    "remaining",
+    "limit",
+    "canaries",
+    "ids",
+];
+
+/// Those of them that an answer showed; what a ledger books is told as a deed.
+fn first(operation: &Operation) -> impl Iterator<Item = (&'static str, &Value)> {
+    let is_booked = |name: &str| operation.op == "movement" && name != "version";
+    FIRST.into_iter().filter(move |name| !is_booked(name)).filter_map(|name| Some((name, operation.output.get(name)?)))
+}
+
 /// What the answer showed, what matters most first.
 fn seen(operation: &Operation) -> Vec<String> {
-    const FIRST: [&str; 12] = [
-        "version",
-        "fence",
-        "id",
-        "value",
-        "available",
-        "reserved",
-        "shipped",
-        "received",
-        "remaining",
-        "limit",
-        "canaries",
-        "ids",
-    ];
-    let out = &operation.output;
-    let is_booked = |name: &str| operation.op == "movement" && name != "version";
-    let first = FIRST.iter().filter_map(|name| Some((*name, out.get(name)?)));
-    let others = out.iter().filter(|(name, value)| !FIRST.contains(name) && !value.is_null());
-    first.chain(others).filter(|(name, _)| !is_booked(name)).filter_map(|(name, value)| phrase(name, value)).collect()
+    let others = operation.output.iter().filter(|(name, value)| !FIRST.contains(name) && !value.is_null());
+    first(operation).chain(others).filter_map(|(name, value)| phrase(name, value)).collect()
 }
 
 fn phrase(name: &str, value: &Value) -> Option<String> {
@@ -89,11 +101,17 @@ fn phrase(name: &str, value: &Value) -> Option<String> {
         "times" => value.as_i64().map_or_else(|| format!("{shown} times"), |times| counted(times, "time")),
         "units" => value.as_i64().map_or_else(|| format!("{shown} units"), |units| counted(units, "unit")),
         "limit" => format!("limit {shown}"),
-        "reset_ms" => format!("window ends at unix ms {shown}"),
+        "reset_ms" => format!("window ends at {}", value.as_u64().map_or(shown, time_of_day)),
         "retry_after_ms" => format!("retry after {}", value.as_i64().map_or(shown, span)),
         "lines" => lines(value),
         _ => format!("{name} {shown}"),
     })
+}
+
+/// `09:27:53 UTC`.
+fn time_of_day(unix_ms: u64) -> String {
+    let second = unix_ms / 1_000 % 86_400;
+    format!("{:02}:{:02}:{:02} UTC", second / 3_600, second / 60 % 60, second % 60)
 }
 
 fn length(value: &Value) -> i64 {

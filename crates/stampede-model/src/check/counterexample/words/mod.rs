@@ -37,10 +37,10 @@ pub(super) fn asked(operation: &Operation) -> String {
     }
 }
 
-/// The same for a label: "reserve 1 unit, 201".
+/// The same for a label: "reserve 1 unit: 201, version 17".
 pub(super) fn label(operation: &Operation) -> String {
     let deed = asked::deed(operation);
-    format!("{}, {}", join(deed.plain, &deed.object), answered::short(operation))
+    format!("{}: {}", join(deed.plain, &deed.object), answered::short(operation))
 }
 
 fn join(verb: &str, object: &str) -> String {

@@ -3,7 +3,7 @@
 use super::graph::{Graph, Origin, Package, Purpose};
 
 /// Each room and the rooms its product may use. A room that is not here must not exist.
-const ROOMS: [(&str, &[&str]); 10] = [
+const ROOMS: [(&str, &[&str]); 11] = [
     ("kv-types", &[]),
     ("kv-store", &["kv-types"]),
     ("kv-coord", &["kv-types"]),
@@ -11,7 +11,8 @@ const ROOMS: [(&str, &[&str]); 10] = [
     ("stampede-model", &[]),
     ("stampede-engine", &["stampede-model", "sandbox"]),
     ("stampede-report", &["stampede-model"]),
-    ("stampede", &["stampede-report", "stampede-engine", "stampede-model"]),
+    ("stampede-faulty", &[]),
+    ("stampede", &["stampede-report", "stampede-engine", "stampede-model", "stampede-faulty"]),
     ("sandbox", &[]),
     ("xtask", &["sandbox", "stampede-model"]),
 ];

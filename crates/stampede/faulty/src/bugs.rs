@@ -167,6 +167,8 @@ bugs! {
             ["body-not-checked", "replay-differs"];
         IdempotencyAfterEffect, "idempotency-after-effect", "a key is recorded after the effect, and nobody waits for it",
             ["created-twice", "effect-twice", "replay-differs"];
+        ReplayRebuilt, "replay-rebuilt", "a replay is made anew instead of kept, with an id of its own",
+            ["replay-differs"];
         IdempotencyPerProcess, "idempotency-per-process", "each process remembers its own keys",
             ["created-twice", "effect-twice", "replay-differs"];
     }

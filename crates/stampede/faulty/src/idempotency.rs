@@ -62,6 +62,9 @@ fn replay(state: &State, call: &Call, key: &str) -> Option<Answer> {
             }
             let mut reply = Reply::new(*status, answered.clone());
             reply.headers.push(("idempotent-replayed", 1));
+            if state.has(Flaw::ReplayRebuilt) {
+                reply.body["id"] = json!(state.new_id("o", &call.tenant));
+            }
             Some(Ok(reply))
         }
     }

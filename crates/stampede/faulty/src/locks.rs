@@ -106,13 +106,13 @@ async fn acquire(state: &State, call: &Call, resource: &str) -> Answer {
         let _held = state.rows.lock(keys).await?;
         if state.locks.held_until(&key).is_none() {
             state.pause().await;
-            return Ok(grant(state, key, ttl));
+            return Ok(grant(state, call, key, ttl));
         }
     }
 }
 
-fn grant(state: &State, key: Key, ttl: Duration) -> Reply {
-    let token = format!("t-{}", state.next_number());
+fn grant(state: &State, call: &Call, key: Key, ttl: Duration) -> Reply {
+    let token = state.new_id("t", &call.tenant);
     let mut rows = state.locks.rows.borrow_mut();
     let lock = rows.entry(key).or_default();
     let repeated = lock.grants % 2 == 1 && state.has(Flaw::FenceRepeated);

@@ -40,7 +40,7 @@ async fn place(state: &State, call: &Call) -> Answer {
     }
     let change = Change::taking(lines, Step { available: -1, shipped: 1, ..Step::default() }).summed(state);
     let items = change.run(state).await?;
-    let id = format!("o-{}", state.next_number());
+    let id = state.new_id("o", &call.tenant);
     let order = json!({"id": id, "items": items, "body": text});
     let orders = &mut *state.orders.borrow_mut();
     orders.rows.insert(call.own(&id), order);

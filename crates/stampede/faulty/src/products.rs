@@ -1,6 +1,6 @@
 //! Products: rows of a tenant with a text that must stay with it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use http::Method;
 use serde_json::{Value, json};
@@ -17,7 +17,9 @@ const PAGE_MAX: usize = 100;
 /// All tenants' products.
 #[derive(Default)]
 pub(crate) struct Products {
-    rows: BTreeMap<u64, Product>,
+    /// In the order in which they were made.
+    rows: Vec<Product>,
+    by_id: HashMap<String, usize>,
     /// Answers made before, by the tenant that may see them.
     cache: HashMap<(String, String), Value>,
     /// The tenant each process has set on its connection.
@@ -25,38 +27,33 @@ pub(crate) struct Products {
 }
 
 struct Product {
+    id: String,
     tenant: String,
     sku: String,
     note: String,
 }
 
 impl Product {
-    fn shown(&self, number: u64) -> Value {
-        json!({"id": id(number), "sku": self.sku, "note": self.note, "tenant_id": self.tenant})
+    fn shown(&self) -> Value {
+        json!({"id": self.id, "sku": self.sku, "note": self.note, "tenant_id": self.tenant})
     }
 }
 
 impl Products {
     /// The row of this id, whoever's it is.
-    fn find(&self, id: &str) -> Option<(u64, &Product)> {
-        let number = id.strip_prefix("p-")?.parse().ok()?;
-        self.rows.get(&number).map(|row| (number, row))
+    fn find(&self, id: &str) -> Option<&Product> {
+        self.rows.get(*self.by_id.get(id)?)
     }
 
     fn page(&self, tenant: &str, limit: usize) -> Vec<Value> {
-        let own = self.rows.iter().filter(|(_, row)| row.tenant == tenant);
-        own.take(limit).map(|(number, row)| row.shown(*number)).collect()
+        self.rows.iter().filter(|row| row.tenant == tenant).take(limit).map(Product::shown).collect()
     }
-}
-
-fn id(number: u64) -> String {
-    format!("p-{number}")
 }
 
 /// Whether the tenant has this product.
 pub(crate) fn owned(state: &State, tenant: &str, id: &str) -> Result<(), Reply> {
     let products = state.products.borrow();
-    let own = products.find(id).is_some_and(|(_, row)| row.tenant == tenant);
+    let own = products.find(id).is_some_and(|row| row.tenant == tenant);
     if own { Ok(()) } else { Err(Reply::absent()) }
 }
 
@@ -67,16 +64,18 @@ pub(crate) async fn route(state: &State, call: &Call, parts: &[&str]) -> Answer 
         (&Method::GET, ["products"]) => list(state, call).await,
         (&Method::GET, ["products", id]) => show(state, call, id),
         (&Method::PATCH, ["products", id]) => change(state, call, id),
-        (&Method::GET, ["search"]) => search(state, call),
+        (&Method::GET, ["search"]) => Ok(search(state, call)),
         _ => Err(Reply::absent()),
     }
 }
 
 fn create(state: &State, call: &Call) -> Answer {
-    let row = Product { tenant: call.tenant.clone(), sku: call.text("sku")?, note: call.text("note")? };
-    let number = state.next_number();
-    state.products.borrow_mut().rows.insert(number, row);
-    Ok(Reply::created(json!({"id": id(number)})))
+    let (sku, note, tenant) = (call.text("sku")?, call.text("note")?, call.tenant.clone());
+    let id = state.new_id("p", &tenant);
+    let products = &mut *state.products.borrow_mut();
+    products.by_id.insert(id.clone(), products.rows.len());
+    products.rows.push(Product { id: id.clone(), tenant, sku, note });
+    Ok(Reply::created(json!({"id": id})))
 }
 
 fn show(state: &State, call: &Call, id: &str) -> Answer {
@@ -87,12 +86,12 @@ fn show(state: &State, call: &Call, id: &str) -> Answer {
         return Ok(Reply::ok(seen.clone()));
     }
     match products.find(id) {
-        Some((number, row)) if row.tenant == call.tenant => {
-            let shown = row.shown(number);
+        Some(row) if row.tenant == call.tenant => {
+            let shown = row.shown();
             products.cache.insert(key, shown.clone());
             Ok(Reply::ok(shown))
         }
-        Some((_, row)) if state.has(Flaw::ForeignIdInErrorText) => {
+        Some(row) if state.has(Flaw::ForeignIdInErrorText) => {
             let text = format!("product {id} ({}, {}) is not yours", row.sku, row.note);
             Err(Reply { body: json!({"code": "absent", "message": text}), ..Reply::absent() })
         }
@@ -103,14 +102,15 @@ fn show(state: &State, call: &Call, id: &str) -> Answer {
 fn change(state: &State, call: &Call, id: &str) -> Answer {
     let note = call.text("note")?;
     let products = &mut *state.products.borrow_mut();
-    let (number, row) = products.find(id).ok_or_else(Reply::absent)?;
+    let row = products.by_id.get(id).and_then(|at| products.rows.get_mut(*at)).ok_or_else(Reply::absent)?;
     if row.tenant != call.tenant && !state.has(Flaw::ForeignIdPatched) {
         return Err(Reply::absent());
     }
-    let row = products.rows.get_mut(&number).ok_or_else(Reply::absent)?;
     row.note = note;
-    products.cache.retain(|(_, cached), _| cached != id);
-    Ok(Reply::ok(row.shown(number)))
+    for whose in [&row.tenant, ""] {
+        products.cache.remove(&(whose.to_owned(), id.to_owned()));
+    }
+    Ok(Reply::ok(row.shown()))
 }
 
 async fn list(state: &State, call: &Call) -> Answer {
@@ -122,12 +122,12 @@ async fn list(state: &State, call: &Call) -> Answer {
     Ok(Reply::ok(json!({"data": products.page(set.unwrap_or(&call.tenant), limit)})))
 }
 
-fn search(state: &State, call: &Call) -> Answer {
+fn search(state: &State, call: &Call) -> Reply {
     let text = call.query("q").unwrap_or_default();
     let products = state.products.borrow();
     let seen = |row: &Product| row.tenant == call.tenant || state.has(Flaw::TenantPredicateMissing);
-    let matching = products.rows.iter().filter(|(_, row)| row.sku.contains(&text) || row.note.contains(&text));
+    let matching = products.rows.iter().filter(|row| row.sku.contains(&text) || row.note.contains(&text));
     // The newest first: what a search is for, and a page of old rows would hide what is wrong with new ones.
-    let found = matching.rev().filter(|(_, row)| seen(row)).take(PAGE).map(|(number, row)| row.shown(*number));
-    Ok(Reply::ok(json!({"data": found.collect::<Vec<_>>()})))
+    let found = matching.rev().filter(|row| seen(row)).take(PAGE).map(Product::shown);
+    Reply::ok(json!({"data": found.collect::<Vec<_>>()}))
 }

@@ -4,6 +4,7 @@
 //! atomic step, and a pause is exactly where two requests can meet.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -35,7 +36,7 @@ pub(crate) struct State {
     flaw: Option<Flaw>,
     pub(crate) config: Config,
     pauses: Rc<Pauses>,
-    made: Cell<u64>,
+    made: RefCell<HashMap<String, u64>>,
     changes: Cell<u64>,
     started: (Instant, SystemTime),
     pub(crate) rows: RowLocks,
@@ -59,7 +60,7 @@ impl State {
             config,
             rows: RowLocks::new(Rc::clone(&pauses)),
             pauses,
-            made: Cell::new(0),
+            made: RefCell::default(),
             changes: Cell::new(0),
             started: (Instant::now(), SystemTime::now()),
             keys: RefCell::default(),
@@ -84,10 +85,12 @@ impl State {
         self.pauses.pause().await;
     }
 
-    /// A number nobody had before.
-    pub(crate) fn next_number(&self) -> u64 {
-        self.made.set(self.made.get() + 1);
-        self.made.get()
+    /// A name nobody had before. It depends on what this tenant did and on nobody else.
+    pub(crate) fn new_id(&self, kind: &str, tenant: &str) -> String {
+        let mut made = self.made.borrow_mut();
+        let number = made.entry(tenant.to_owned()).or_insert(0);
+        *number += 1;
+        format!("{kind}-{:016x}-{number}", fnv_1a(tenant))
     }
 
     /// Takes one change from the budget.
@@ -105,6 +108,11 @@ impl State {
         let told = told.duration_since(UNIX_EPOCH).unwrap_or_default();
         (told + at.saturating_duration_since(begun)).as_micros() as u64
     }
+}
+
+/// FNV-1a: tenants get different prefixes, and the same one in every run.
+fn fnv_1a(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Pauses drawn from a seed.

@@ -95,7 +95,7 @@ async fn reserve(state: &State, call: &Call) -> Answer {
     }
     let change = Change::taking(lines, Step { available: -1, reserved: 1, ..Step::default() }).summed(state);
     let items = change.run(state).await?;
-    let id = format!("r-{}", state.next_number());
+    let id = state.new_id("r", &call.tenant);
     let until = ttl.map(|ttl| Instant::now() + Duration::from_millis(ttl as u64));
     let held = Reservation { tenant: call.tenant.clone(), lines: change.lines, until, state: Standing::Held };
     let stock = &mut *state.stock.borrow_mut();

@@ -15,7 +15,8 @@ async fn two_products(url: &str, units: i64) -> (Client, String, String) {
 pub(crate) async fn two_orders_deadlock(url: &str) -> bool {
     let (_, one, other) = &two_products(url, 100).await;
     let order = |index: usize, mut client: Client| async move {
-        let lines = if index % 2 == 0 { [(one.as_str(), 1), (other, 1)] } else { [(other.as_str(), 1), (one, 1)] };
+        let lines =
+            if index.is_multiple_of(2) { [(one.as_str(), 1), (other, 1)] } else { [(other.as_str(), 1), (one, 1)] };
         client.order(&lines).await
     };
     let answers = together(Client::several(url, A, 6).await, order).await;
@@ -52,7 +53,7 @@ pub(crate) async fn orders_overtake_each_other(url: &str) -> bool {
 pub(crate) async fn a_snapshot_shows_half_an_order(url: &str) -> bool {
     let (_, one, other) = &two_products(url, 100).await;
     let work = |index: usize, mut client: Client| async move {
-        if index % 2 == 0 {
+        if index.is_multiple_of(2) {
             return client.order(&[(one, 1), (other, 1)]).await;
         }
         client.get(&format!("/stock?ids={one},{other}")).await
@@ -78,10 +79,18 @@ async fn made(client: &mut Client, key: &str) -> usize {
 pub(crate) async fn another_body_gets_the_first_answer(url: &str) -> bool {
     let mut ann = Client::open(url, A).await;
     let product = ann.product(5).await;
+    assert_eq!(keyed(&mut ann, &product, &product, 1).await.status, 201);
+    keyed(&mut ann, &product, &product, 2).await.status == 201
+}
+
+pub(crate) async fn a_replay_has_another_id(url: &str) -> bool {
+    let mut ann = Client::open(url, A).await;
+    let product = ann.product(5).await;
     let first = keyed(&mut ann, &product, &product, 1).await;
     let replayed = keyed(&mut ann, &product, &product, 1).await;
-    assert_eq!((first.status, &first.body), (replayed.status, &replayed.body));
-    keyed(&mut ann, &product, &product, 2).await.status == 201
+    assert_eq!((first.status, replayed.status), (201, 201));
+    assert_eq!(replayed.header("idempotent-replayed"), 1);
+    first.body != replayed.body
 }
 
 pub(crate) async fn one_key_makes_two_orders_at_once(url: &str) -> bool {

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
 use stampede_faulty::{Config, Server, WindowKind};
 
-use crate::client::{Answer, Client, block_on, items, start, together};
+use crate::client::{Answer, Client, becomes, block_on, items, start, together};
 use crate::limit::user;
 use crate::lock::{acquire, release, resource, write};
 
@@ -101,6 +102,69 @@ fn a_lock_has_one_holder_and_fences_rise_in_the_order_of_grants() {
         }
         let row = ann.get(&format!("/guarded/{name}")).await;
         assert_eq!((row.int("version"), row.int("fence")), (60, grants[59].2));
+    });
+}
+
+#[test]
+fn every_job_takes_effect_once_through_crashes_and_flushes() {
+    let server = start(None, 7);
+    block_on(async {
+        let work = |index: usize, mut client: Client| async move {
+            for step in 0..10 {
+                let body = json!({"job": format!("{index}-{step}")});
+                assert_eq!(client.post("/jobs", body).await.status, 202);
+                let path = if step % 2 == 0 { "/jobs/crash-worker" } else { "/jobs/flush" };
+                if index == 0 {
+                    assert_eq!(client.post(path, json!({})).await.status, 204);
+                }
+            }
+        };
+        together(Client::several(&server.url(), A, 6).await, work).await;
+        let mut ann = Client::open(&server.url(), A).await;
+        for job in (0..6).flat_map(|index| (0..10).map(move |step| format!("{index}-{step}"))) {
+            let path = format!("/jobs/effects?job={job}");
+            assert!(becomes(&mut ann, &path, |done| done.int("times") > 0, Duration::from_secs(20)).await, "{job}");
+        }
+        let empty = |answer: &Answer| answer.int("ready") + answer.int("reserved") == 0;
+        assert!(becomes(&mut ann, "/jobs/drained", empty, Duration::from_secs(20)).await);
+        for job in (0..6).flat_map(|index| (0..10).map(move |step| format!("{index}-{step}"))) {
+            assert_eq!(ann.get(&format!("/jobs/effects?job={job}")).await.int("times"), 1, "{job}");
+        }
+    });
+}
+
+/// What a tenant is told in a session of every area.
+async fn session(url: &str, who: &str) -> Vec<Value> {
+    let mut client = Client::open(url, who).await;
+    let product = client.product(5).await;
+    let mut told = vec![json!(product)];
+    let lock = acquire(&mut client, "door", 0, 60_000).await;
+    told.push(release(&mut client, "door", &lock.text("token")).await.body);
+    told.push(lock.body);
+    told.push(client.reserve(&product, 2).await.body);
+    told.push(client.order(&[(&product, 4)]).await.body);
+    told.push(client.with("idempotency-key", "key").order(&[(&product, 1)]).await.body);
+    told.push(client.ask("PUT", "/registers/one", json!({"value": 1})).await.body);
+    told.push(client.post("/counters/one", json!({"by": 3})).await.body);
+    told.push(client.post("/jobs", json!({"job": "one"})).await.body);
+    for path in ["/products", "/search?q=", "/limited", "/jobs/drained", "/idempotency/key", "/guarded/door"] {
+        let wait = path == "/jobs/drained";
+        let settled = |answer: &Answer| !wait || answer.int("ready") + answer.int("reserved") == 0;
+        assert!(becomes(&mut client, path, settled, Duration::from_secs(20)).await);
+        told.push(client.get(path).await.body);
+    }
+    told
+}
+
+#[test]
+fn a_tenant_is_told_the_same_whatever_the_others_do() {
+    let (quiet, loud) = (start(None, 8), start(None, 9));
+    block_on(async {
+        let alone = session(&quiet.url(), "bob@b").await;
+        let url = &loud.url();
+        let others = (0..4).map(|number| async move { session(url, &format!("ann@{number}")).await });
+        let (among_others, _) = futures_util::join!(session(url, "bob@b"), join_all(others));
+        assert_eq!(alone, among_others);
     });
 }
 

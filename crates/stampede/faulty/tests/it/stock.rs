@@ -72,7 +72,7 @@ pub(crate) async fn a_reservation_ends_twice(url: &str) -> bool {
     let product = ann.product(5).await;
     let held = ann.reserve(&product, 2).await.text("id");
     let end = |index: usize, mut client: Client| {
-        let how = if index % 2 == 0 { "release" } else { "confirm" };
+        let how = if index.is_multiple_of(2) { "release" } else { "confirm" };
         let path = format!("/reservations/{held}/{how}");
         async move { client.post(&path, json!({})).await }
     };

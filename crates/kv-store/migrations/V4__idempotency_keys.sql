@@ -23,7 +23,7 @@ alter table idempotency_keys force row level security;
 create policy tenant on idempotency_keys
     using (tenant_id = app.tenant_id()) with check (tenant_id = app.tenant_id());
 -- An answer is kept as it was given until it expires: nobody may change it, or delete it before.
-create policy kept as restrictive on idempotency_keys for delete using (expires_at <= now());
+create policy kept on idempotency_keys as restrictive for delete using (expires_at <= now());
 grant select, delete on idempotency_keys to kv_app;
 grant insert (tenant_id, key, fingerprint, line, head, body) on idempotency_keys to kv_app;
 

@@ -38,8 +38,8 @@ pub(super) fn changed(outcome: &Outcome) -> Shown {
     }
 }
 
-/// How an order's number stands in an answer as long as it is not drawn. A quote within a JSON string has a backslash before it, so
-/// no text of a caller's can look like this.
+/// How an order's number stands in an answer as long as it is not drawn. A quote within a JSON string has a backslash before
+/// it, so no text of a caller's can look like this.
 const NO_NUMBER: &[u8] = b"\"order_number\":0,";
 
 /// [`made`], to be kept. A new order's number is drawn when its row is written; until then its place in the body is left open.

@@ -1,16 +1,16 @@
 //! Writes that are safe to repeat: a key, and with it what the write was answered.
 //!
-//! Invariants. The row of a key is written in the transaction of the effect ([`table`]): it is there exactly when the effect is,
-//! whoever dies in between. The table's primary key arbitrates between processes, and a key is the last thing that a transaction
-//! waits for: whoever holds one that is not committed has its commit already on the way, so no two wait for each other. A key is
-//! read after everything that a decision rests on: a decision that saw an effect has seen that effect's key, so no repeat is
-//! refused on account of what it did itself the first time.
+//! Invariants. The row of a key is written in the transaction of the effect ([`table`]): it is there exactly when the effect
+//! is, whoever dies in between. The table's primary key arbitrates between processes, and a key is the last thing that a
+//! transaction waits for: whoever holds one that is not committed has its commit already on the way, so no two wait for each
+//! other. A key is read after everything that a decision rests on: a decision that saw an effect has seen that effect's key,
+//! so no repeat is refused on account of what it did itself the first time.
 //!
-//! What succeeded is kept; a refusal is not, so a repeat is decided anew. An answer is opaque here: the HTTP face writes and reads
-//! it.
+//! What succeeded is kept; a refusal is not, so a repeat is decided anew. An answer is opaque here: the HTTP face writes and
+//! reads it.
 //!
-//! Absent on purpose: a row that says "begun". It would have to be cleaned up after a crash, and nobody could know when. What is
-//! under way in this process is in [`presence`]; to know of every process, a key is made void ([`crate::Store::void_key`]).
+//! Absent on purpose: a row that says "begun". It would have to be cleaned up after a crash, and nobody could know when. What
+//! is under way in this process is in [`presence`]; to know of every process, a key is made void ([`crate::Store::void_key`]).
 
 mod presence;
 pub(crate) mod table;

@@ -1,8 +1,8 @@
-//! Which keys are under way in this process. It says so to whoever asks, and tells a repeat from the first; what may have an effect
-//! is for the table to decide.
+//! Which keys are under way in this process. It says so to whoever asks, and tells a repeat from the first; what may have an
+//! effect is for the table to decide.
 //!
-//! Invariant: an entry lasts as long as the write that made it, also when its caller has gone, so there are never more than there
-//! are requests and commands, whose numbers are bounded.
+//! Invariant: an entry lasts as long as the write that made it, also when its caller has gone, so there are never more than
+//! there are requests and commands, whose numbers are bounded.
 
 use std::collections::HashMap;
 use std::fmt;

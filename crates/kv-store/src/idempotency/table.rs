@@ -168,8 +168,8 @@ impl Store {
         rows.first().map(read_record).transpose()
     }
 
-    /// Makes sure that nothing with this key will have an effect from now on, unless something has had one already: then that is
-    /// what is told, and nothing changes. A request that is under way loses or wins against this as a whole.
+    /// Makes sure that nothing with this key will have an effect from now on, unless something has had one already: then that
+    /// is what is told, and nothing changes. A request that is under way loses or wins against this as a whole.
     ///
     /// # Errors
     /// [`KeyFault::InFlight`] when an effect is being committed for longer than a lock may be waited for.

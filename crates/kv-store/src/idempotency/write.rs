@@ -1,7 +1,8 @@
 //! A single write that gives one row, and the same under a key: the effect, then the answer and the commit, in two round trips.
 //!
-//! Under a key it runs as a task of its own. Its caller may go at any time; the write ends all the same, and its key is under way
-//! until then. The connection goes back to the pool only with no transaction open on it: otherwise it is closed, which rolls back.
+//! Under a key it runs as a task of its own. Its caller may go at any time; the write ends all the same, and its key is under
+//! way until then. The connection goes back to the pool only with no transaction open on it: otherwise it is closed, which
+//! rolls back.
 
 use deadpool_postgres::Object;
 use kv_types::TenantId;

@@ -1,7 +1,8 @@
 //! The first round trip of a batch: begin, tenant, fences, and every row the batch's commands will decide on, locked in the one
-//! global order: fences, new levels, levels by (product, warehouse), orders; the batch's writes then wait for idempotency keys alone. This is the only place that locks stock levels;
-//! two batches can therefore wait for each other only in one direction. The locks are NO KEY UPDATE: a foreign key's check, as a
-//! DELETE in the catalogue makes it, then never waits for a batch that in turn waits for the DELETE.
+//! global order: fences, new levels, levels by (product, warehouse), orders; the batch's writes wait for idempotency keys alone.
+//! This is the only place that locks stock levels; two batches can therefore wait for each other only in one direction. The locks
+//! are NO KEY UPDATE: a foreign key's check, as a DELETE in the catalogue makes it, then never waits for a batch that in turn
+//! waits for the DELETE.
 
 use futures_util::try_join;
 use kv_types::{CustomerId, ProductId, TenantId, WarehouseId};

@@ -1,8 +1,8 @@
 //! `Idempotency-Key`: a write that may be repeated without a second effect.
 //!
-//! A repeat is known by its key and its fingerprint, SHA-256 over method, path and the body that the route reads. The fence of a
-//! lock is no part of it: it is a condition of the moment, not of what is asked. What succeeded is answered again as it was; what
-//! was refused is tried anew.
+//! A repeat is known by its key and its fingerprint, SHA-256 over method, path and the body that the route reads. The fence of
+//! a lock is no part of it: it is a condition of the moment, not of what is asked. What succeeded is answered again as it was;
+//! what was refused is tried anew.
 
 pub mod records;
 

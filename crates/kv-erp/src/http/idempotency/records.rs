@@ -52,6 +52,7 @@ struct KeyView {
     expires_at: Option<Timestamp>,
 }
 
+#[expect(clippy::ref_option, reason = "the shape that serde calls")]
 fn instant<S: Serializer>(instant: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
     match instant {
         Some(instant) => rfc3339_micros(instant, serializer),
@@ -93,8 +94,8 @@ impl KeyView {
     }
 }
 
-/// Says what became of a key. 404: nothing with it has had an effect, and nothing with it is under way in this process. A request
-/// that is still on its way to the service, or in another process, may yet have one: `DELETE` rules that out.
+/// Says what became of a key. 404: nothing with it has had an effect, and nothing with it is under way in this process. A
+/// request that is still on its way to the service, or in another process, may yet have one: `DELETE` rules that out.
 #[utoipa::path(get, path = "/idempotency/{key}", operation_id = "get_idempotency_key", tag = "idempotency",
     params(("key" = String, Path, description = "The key, percent-encoded")),
     responses((status = 200, description = "What became of it", body = KeyView), GetErrors))]
@@ -104,9 +105,9 @@ async fn get(State(app): State<App>, ctx: Ctx, PathId(key): PathId<IdempotencyKe
     KeyView::of(&key, record).map(Json)
 }
 
-/// Settles a key for good. When nothing with it has had an effect it becomes `void`, and whatever comes with it later, or is under
-/// way now, is refused with 409 `idempotency_key_void`. When something has, that stays and is told: `completed`. Once more is no
-/// change.
+/// Settles a key for good. When nothing with it has had an effect it becomes `void`, and whatever comes with it later, or is
+/// under way now, is refused with 409 `idempotency_key_void`. When something has, that stays and is told: `completed`. Once
+/// more is no change.
 #[utoipa::path(delete, path = "/idempotency/{key}", operation_id = "void_idempotency_key", tag = "idempotency",
     params(("key" = String, Path, description = "The key, percent-encoded")),
     responses((status = 200, description = "`void` or `completed`, and it stays so until the key expires", body = KeyView), ActErrors))]

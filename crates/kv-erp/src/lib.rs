@@ -16,5 +16,6 @@ pub mod limits;
 pub mod serve;
 pub mod service;
 pub mod signals;
+pub mod sweep;
 pub mod telemetry;
 pub mod up;

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Coordination};
 use crate::config::ServiceConfig;
 use crate::failure::Failure;
+use crate::sweep;
 
-/// Connects what the service needs, and refuses a database that it would not be safe on.
+/// Connects what the service needs, starts what it does by itself, and refuses a database that it would not be safe on.
 ///
 /// # Errors
 /// A failure that names what is missing or unsafe.
@@ -40,7 +41,9 @@ pub async fn assemble(config: &ServiceConfig, store: &StoreConfig) -> Result<App
             }
         }
     };
-    Ok(App::new(store, coordination, config.http.clone()))
+    let app = App::new(store, coordination, config.http.clone());
+    tokio::spawn(sweep::keep_sweeping(app.store().clone(), app.draining().clone()));
+    Ok(app)
 }
 
 async fn in_process(store: &Store) -> Result<Coordination, Failure> {

@@ -3,6 +3,8 @@
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
+use crate::idempotency::KeyFault;
+
 /// An operation on the store that did not happen, but for [`StoreError::OutcomeUnknown`].
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -24,6 +26,9 @@ pub enum StoreError {
     /// The connection broke while the commit was under way and the outcome could not be learned.
     #[error("the connection broke during the commit and its outcome is unknown")]
     OutcomeUnknown,
+    /// The write's idempotency key stands in its way.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
     /// A row does not read as this program wrote it.
     #[error("{0} in the database is not one this program knows")]
     Corrupt(&'static str),
@@ -41,6 +46,11 @@ impl StoreError {
             .is_some_and(|code| [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code))
     }
 
+    /// Whether somebody else's write under the same idempotency key was committed, or the key made void, since it was looked for.
+    pub(crate) fn is_taken_key(&self) -> bool {
+        matches!(self, Self::Constraint { constraint } if constraint == "idempotency_keys_pkey")
+    }
+
     /// Whether a prepared statement's plan no longer fits the schema: a migration came in between.
     pub(crate) fn is_stale_plan(&self) -> bool {
         matches!(self, Self::Database(error) if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED))
@@ -56,7 +66,7 @@ impl StoreError {
 
     /// Whether the same request may succeed a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Overloaded | Self::LockTimeout)
+        matches!(self, Self::Unavailable(_) | Self::Overloaded | Self::LockTimeout | Self::Key(KeyFault::InFlight))
     }
 }
 

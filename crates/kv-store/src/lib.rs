@@ -10,6 +10,7 @@ pub mod access;
 pub mod admin;
 pub mod catalogue;
 pub mod error;
+pub mod idempotency;
 pub mod orders;
 pub mod readers;
 pub mod session;

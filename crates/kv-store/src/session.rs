@@ -14,6 +14,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
 use crate::StoreError;
+use crate::idempotency::UnderWay;
 use crate::readers::Readers;
 use crate::statement::{Statement, statements};
 
@@ -91,6 +92,7 @@ pub struct Store {
     pool: Pool,
     readers: Readers,
     stock: crate::stock::Ledger,
+    keys_under_way: UnderWay,
 }
 
 /// One page of a list in key order.
@@ -127,12 +129,22 @@ impl Store {
             .runtime(deadpool_postgres::Runtime::Tokio1)
             .build()
             .map_err(|_| StoreError::Unavailable(None))?;
-        Ok(Self { pool, readers: Readers::new(config), stock: crate::stock::Ledger::start(config) })
+        let (readers, stock) = (Readers::new(config), crate::stock::Ledger::start(config));
+        Ok(Self { pool, readers, stock, keys_under_way: UnderWay::default() })
     }
 
     /// The stock ledger: every change of stock goes through it.
     pub fn stock(&self) -> &crate::stock::Ledger {
         &self.stock
+    }
+
+    pub(crate) fn keys_under_way(&self) -> &UnderWay {
+        &self.keys_under_way
+    }
+
+    /// A connection of the pool. Whoever leaves a transaction open on it must not let it go back.
+    pub(crate) async fn connection(&self) -> Result<deadpool_postgres::Object, StoreError> {
+        Ok(self.pool.get().await?)
     }
 
     /// Whether PostgreSQL answers.

@@ -36,6 +36,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::catalogue::customers::STATEMENTS,
         crate::catalogue::products::STATEMENTS,
         crate::catalogue::warehouses::STATEMENTS,
+        crate::idempotency::table::STATEMENTS,
         crate::orders::STATEMENTS,
         crate::session::STATEMENTS,
         crate::stock::audit::STATEMENTS,

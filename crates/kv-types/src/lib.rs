@@ -4,6 +4,7 @@
 //! Absent on purpose: floats (money is integer minor units, stock is integer base units) and conversions between ids.
 
 pub mod catalogue;
+pub mod idempotency;
 pub mod ids;
 pub mod money;
 pub mod order;
@@ -11,6 +12,7 @@ pub mod quantity;
 pub mod stock;
 pub mod time;
 
+pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
 pub use ids::{CustomerId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, UserId, WarehouseId};
 pub use money::{BadCurrency, Currency, MinorUnits};
 pub use quantity::{BadQuantity, Quantity};

@@ -3,32 +3,27 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::http::StatusCode;
-use axum::http::header::LOCATION;
-use axum::response::IntoResponse;
+use axum::response::Response;
+use kv_store::idempotency::Done;
 use serde::Serialize;
 use utoipa::IntoResponses;
-use utoipa::openapi::response::Response;
+use utoipa::openapi::response::Response as Described;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
 use super::problem::Problem;
+use super::shown::{Shown, respond};
 
 /// Where the resources lie.
 pub const BASE: &str = "/api/v1";
-
-/// 201 with the address of what was made.
-pub fn created<T: Serialize>(location: String, made: T) -> impl IntoResponse {
-    (StatusCode::CREATED, [(LOCATION, location)], Json(made))
-}
 
 /// The object, or 404.
 pub fn found<T: Serialize>(object: Option<T>, what: &str) -> Result<Json<T>, Problem> {
     object.map(Json).ok_or_else(|| Problem::not_found(what))
 }
 
-/// 204 when there was something to delete, else 404.
-pub fn deleted<T>(object: Option<T>, what: &str) -> Result<StatusCode, Problem> {
-    object.map(|_| StatusCode::NO_CONTENT).ok_or_else(|| Problem::not_found(what))
+/// What a write was answered, or 404 when there was nothing to write to.
+pub fn done<T>(done: Option<Done<T>>, what: &str, show: impl FnOnce(&T) -> Shown) -> Result<Response, Problem> {
+    respond(done.ok_or_else(|| Problem::not_found(what))?, show)
 }
 
 /// Declares sets of error answers for the description of the interface.
@@ -39,7 +34,7 @@ macro_rules! error_answers {
         pub struct $name;
 
         impl IntoResponses for $name {
-            fn responses() -> BTreeMap<String, RefOr<Response>> {
+            fn responses() -> BTreeMap<String, RefOr<Described>> {
                 // Every authenticated request may meet these four.
                 [401, 429, 500, 503 $(, $status)+].into_iter().map(|status| (status.to_string(), problem(status))).collect()
             }
@@ -57,12 +52,12 @@ error_answers! {
     /// Of changing an object by a body.
     ChangeErrors: 400 403 404 409 413 415 422;
     /// Of an action on an object, without a body.
-    ActErrors: 403 404 409;
+    ActErrors: 403 404 409 422;
     /// Of an action on stock, without a body but with a fence.
     StockActErrors: 403 404 409 422;
 }
 
-fn problem(status: u16) -> RefOr<Response> {
+fn problem(status: u16) -> RefOr<Described> {
     let text = match status {
         400 => "The body is no JSON",
         401 => "No valid token",

@@ -26,6 +26,17 @@ pub struct FenceParameter {
     fence: Option<String>,
 }
 
+/// The key that makes a write safe to repeat.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct KeyParameter {
+    /// The caller's own word for this write, 1 to 255 visible ASCII characters. A repeat with the same key, method, path and body
+    /// within 24 hours is given the first one's answer, with the header `Idempotency-Replayed: true`, and has no effect; with
+    /// another body it is refused with 422 `idempotency_key_reused`. What was refused is not kept: a repeat is tried anew.
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, example = "order-17")]
+    key: Option<String>,
+}
+
 /// A customer to be made.
 #[derive(ToSchema)]
 pub struct NewCustomer {

@@ -2,22 +2,24 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse as _, Response};
+use kv_store::catalogue::customers as writes;
 use kv_types::CustomerId;
 use kv_types::catalogue::{Customer, CustomerPatch, NewCustomer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{ActErrors, BASE, ChangeErrors, CreateErrors, GetErrors, ListErrors, created, deleted, found};
-use super::bodies::{self, PageParameters};
+use super::answers::{ActErrors, BASE, ChangeErrors, CreateErrors, GetErrors, ListErrors, done, found};
+use super::bodies::{self, KeyParameter, PageParameters};
 use super::conflict::of_catalogue;
 use super::ctx::Ctx;
 use super::fields::Fields;
+use super::idempotency::Keyed;
 use super::json::JsonBody;
 use super::path::PathId;
 use super::problem::Problem;
 use super::query::{Listed, Query};
+use super::shown::Shown;
 use super::values::{CODE_MAX, NAME_MAX, PHONE_MAX, email, line};
 use super::writer::Writer;
 use crate::app::App;
@@ -56,12 +58,17 @@ async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<C
 }
 
 /// Makes a customer.
-#[utoipa::path(post, path = "/customers", operation_id = "create_customer", tag = "customers", request_body = bodies::NewCustomer,
+#[utoipa::path(post, path = "/customers", operation_id = "create_customer", tag = "customers", params(KeyParameter),
+    request_body = bodies::NewCustomer,
     responses((status = 201, description = "Made", body = Customer, headers(("Location" = String, description = "Its address"))), CreateErrors))]
-async fn create(State(app): State<App>, writer: Writer, body: JsonBody) -> Result<impl IntoResponse, Problem> {
-    let new = body.read(read_new)?;
-    let customer = app.store().create_customer(writer.tenant, &new).await.map_err(of_catalogue)?;
-    Ok(created(format!("{BASE}/customers/{}", customer.id), customer))
+async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBody) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), made);
+    let write = writes::creation(writer.tenant, &body.read(read_new)?);
+    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "customer", made)
+}
+
+fn made(customer: &Customer) -> Shown {
+    Shown::created(format!("{BASE}/customers/{}", customer.id), customer)
 }
 
 /// Shows a customer.
@@ -72,28 +79,37 @@ async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<CustomerId>) -
 }
 
 /// Changes a customer: what the body leaves out stays.
-#[utoipa::path(patch, path = "/customers/{id}", operation_id = "change_customer", tag = "customers", params(("id" = CustomerId, Path)),
+#[utoipa::path(patch, path = "/customers/{id}", operation_id = "change_customer", tag = "customers", params(("id" = CustomerId, Path), KeyParameter),
     request_body = bodies::CustomerPatch,
     responses((status = 200, description = "It as it is now", body = Customer), ChangeErrors))]
 async fn change(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<CustomerId>,
+    key: Keyed,
     body: JsonBody,
-) -> Result<Json<Customer>, Problem> {
+) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), Shown::changed);
     let patch = body.read(read_patch)?;
-    let customer = if patch == CustomerPatch::default() {
-        // Nothing to change is no change: the version stays.
-        app.store().customer(writer.tenant, id).await?
-    } else {
-        app.store().change_customer(writer.tenant, id, &patch).await.map_err(of_catalogue)?
-    };
-    found(customer, "customer")
+    if patch == CustomerPatch::default() {
+        // Nothing to change is no change: the version stays, and there is nothing to keep.
+        return Ok(found(app.store().customer(writer.tenant, id).await?, "customer")?.into_response());
+    }
+    let write = writes::change(writer.tenant, id, &patch);
+    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "customer", Shown::changed)
 }
 
 /// Deletes a customer that nothing refers to.
-#[utoipa::path(delete, path = "/customers/{id}", operation_id = "delete_customer", tag = "customers", params(("id" = CustomerId, Path)),
+#[utoipa::path(delete, path = "/customers/{id}", operation_id = "delete_customer", tag = "customers",
+    params(("id" = CustomerId, Path), KeyParameter),
     responses((status = 204, description = "It is gone"), ActErrors))]
-async fn delete(State(app): State<App>, writer: Writer, PathId(id): PathId<CustomerId>) -> Result<StatusCode, Problem> {
-    deleted(app.store().delete_customer(writer.tenant, id).await.map_err(of_catalogue)?, "customer")
+async fn delete(
+    State(app): State<App>,
+    writer: Writer,
+    PathId(id): PathId<CustomerId>,
+    key: Keyed,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, &[], |_| Shown::gone());
+    let write = writes::deletion(writer.tenant, id);
+    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "customer", |_| Shown::gone())
 }

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use kv_coord::CoordError;
 use kv_coord::lock::{AcquireError, LockLost, ReleaseOutcome, RenewError};
 use kv_store::StoreError;
+use kv_store::idempotency::KeyFault;
 use kv_store::stock::{Reference, Refusal, Shortage, StockError, UnknownReference};
 
 use super::problem::{FieldFault, Problem};
@@ -45,6 +46,7 @@ impl From<StoreError> for Problem {
                 let detail = "The connection broke during the commit: the change may or may not have happened. Look before you repeat it.";
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
             }
+            StoreError::Key(fault) => (*fault).into(),
             StoreError::Database(_) | StoreError::Corrupt(_) => {
                 tracing::error!(error = %chain(&error), "a statement failed");
                 internal()
@@ -97,7 +99,27 @@ impl From<Refusal> for Problem {
                 let detail = format!("The lock on {resource} was lost: a later holder has written already.");
                 conflict("lock_lost", detail).with("resource", resource)
             }
+            Refusal::Key(fault) => fault.into(),
             Refusal::Overflow => invalid("out_of_range", "The stock level would leave its range.".into()),
+        }
+    }
+}
+
+impl From<KeyFault> for Problem {
+    fn from(fault: KeyFault) -> Self {
+        match fault {
+            KeyFault::Reused => {
+                let detail = "The Idempotency-Key was used for another request: its method, path or body differ.";
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail)
+            }
+            KeyFault::Void => {
+                let detail = "The Idempotency-Key was made void: nothing with it has an effect.";
+                Self::new(StatusCode::CONFLICT, "idempotency_key_void", detail)
+            }
+            KeyFault::InFlight => {
+                let detail = "A request with this Idempotency-Key is under way; ask again for its answer.";
+                Self::new(StatusCode::CONFLICT, "idempotency_in_flight", detail).retry_after(SOON)
+            }
         }
     }
 }

@@ -19,20 +19,28 @@ use super::problem::Problem;
 
 /// The body of a request, parsed but not yet read.
 #[derive(Debug)]
-pub struct JsonBody(Value);
+pub struct JsonBody {
+    value: Value,
+    bytes: Bytes,
+}
 
 impl JsonBody {
     /// Parses a body.
     ///
     /// # Errors
     /// 400 `invalid_json` when it is no JSON or names a key twice.
-    pub fn parse(body: &[u8]) -> Result<Self, Problem> {
+    pub fn parse(body: Bytes) -> Result<Self, Problem> {
         if body.is_empty() {
             return Err(invalid_json("The body is empty; send a JSON object.".to_owned()));
         }
         let Strict(value) =
-            serde_json::from_slice(body).map_err(|error| invalid_json(format!("The body is no JSON: {error}.")))?;
-        Ok(Self(value))
+            serde_json::from_slice(&body).map_err(|error| invalid_json(format!("The body is no JSON: {error}.")))?;
+        Ok(Self { value, bytes: body })
+    }
+
+    /// The body as it came.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
     }
 
     /// Reads the object. `read` takes the fields it knows out of [`Fields`]; whatever is left then is an unknown field.
@@ -41,7 +49,7 @@ impl JsonBody {
     /// 422 `validation_failed` with every fault of the body.
     pub fn read<T>(self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Result<T, Problem> {
         let mut faults = Faults::default();
-        let parsed = faults.object(String::new(), self.0, read);
+        let parsed = faults.object(String::new(), self.value, read);
         faults.finish(parsed)
     }
 }
@@ -65,7 +73,7 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
                 "Send the body with the header Content-Type: application/json.",
             ));
         }
-        Self::parse(&body)
+        Self::parse(body)
     }
 }
 

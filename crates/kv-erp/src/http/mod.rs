@@ -11,6 +11,7 @@ pub mod ctx;
 pub mod customers;
 mod faults;
 pub mod fields;
+pub mod idempotency;
 pub mod json;
 pub mod layers;
 mod limit;
@@ -19,6 +20,7 @@ pub mod metrics;
 mod openapi;
 mod ops;
 pub mod orders;
+mod outcomes;
 pub mod path;
 pub mod problem;
 pub mod products;
@@ -26,6 +28,7 @@ pub mod query;
 pub mod request_id;
 pub mod reservations;
 pub mod resources;
+pub mod shown;
 pub mod stock;
 pub mod values;
 pub mod warehouses;
@@ -50,6 +53,7 @@ fn known() -> OpenApiRouter<App> {
         .routes(routes!(auth::session::me))
         .routes(routes!(auth::session::logout))
         .routes(routes!(locks::acquire, locks::inspect, locks::renew, locks::release))
+        .merge(idempotency::records::routes())
         .merge(resources::routes())
 }
 

@@ -2,18 +2,21 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::response::Response;
+use kv_store::stock::{Action, Command};
 use kv_types::OrderId;
 use kv_types::order::{Order, OrderLine, PlaceOrder};
 use kv_types::stock::MAX_LINES;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{BASE, CreateErrors, GetErrors, ListErrors, StockActErrors, created, found};
-use super::bodies::{self, FenceParameter, PageParameters};
+use super::answers::{CreateErrors, GetErrors, ListErrors, StockActErrors, found};
+use super::bodies::{self, FenceParameter, KeyParameter, PageParameters};
 use super::ctx::Ctx;
 use super::fields::Fields;
+use super::idempotency::Keyed;
 use super::json::JsonBody;
+use super::outcomes::{changed, made, run, seal_made};
 use super::path::PathId;
 use super::problem::Problem;
 use super::query::{Listed, Query};
@@ -41,18 +44,19 @@ async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<O
 
 /// Places an order and holds its stock: all lines or none. The first warehouse, by priority, that has all units of a product
 /// gives them; when none has, several do.
-#[utoipa::path(post, path = "/orders", operation_id = "place_order", tag = "orders", params(FenceParameter),
+#[utoipa::path(post, path = "/orders", operation_id = "place_order", tag = "orders", params(FenceParameter, KeyParameter),
     request_body = bodies::NewOrder,
     responses((status = 201, description = "Placed", body = Order, headers(("Location" = String, description = "Its address"))), CreateErrors))]
 async fn place(
     State(app): State<App>,
     writer: Writer,
     Fence(fence): Fence,
+    key: Keyed,
     body: JsonBody,
-) -> Result<impl IntoResponse, Problem> {
-    let order = body.read(read_order)?;
-    let order = app.store().stock().place_order(writer.tenant, writer.user, order, fence).await?;
-    Ok(created(format!("{BASE}/orders/{}", order.id), order))
+) -> Result<Response, Problem> {
+    let once = key.once_sealed(&app, body.bytes(), seal_made);
+    let action = Action::place_order(writer.tenant, body.read(read_order)?);
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, made).await
 }
 
 fn read_order(fields: &mut Fields<'_>) -> Option<PlaceOrder> {
@@ -75,26 +79,32 @@ async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<OrderId>) -> R
 
 /// Accepts an order; its stock stays held. Once more is no change and no error.
 #[utoipa::path(post, path = "/orders/{id}/confirm", operation_id = "confirm_order", tag = "orders",
-    params(("id" = OrderId, Path), FenceParameter),
+    params(("id" = OrderId, Path), FenceParameter, KeyParameter),
     responses((status = 200, description = "It as it is now", body = Order), StockActErrors))]
 async fn confirm(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<OrderId>,
     Fence(fence): Fence,
-) -> Result<Json<Order>, Problem> {
-    Ok(Json(app.store().stock().confirm_order(writer.tenant, writer.user, id, fence).await?))
+    key: Keyed,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, &[], changed);
+    let command = Command { actor: writer.user, fence, once, action: Action::ConfirmOrder(id) };
+    run(&app, writer.tenant, command, changed).await
 }
 
 /// Calls an order off and gives its stock back. Once more is no change and no error.
 #[utoipa::path(post, path = "/orders/{id}/cancel", operation_id = "cancel_order", tag = "orders",
-    params(("id" = OrderId, Path), FenceParameter),
+    params(("id" = OrderId, Path), FenceParameter, KeyParameter),
     responses((status = 200, description = "It as it is now", body = Order), StockActErrors))]
 async fn cancel(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<OrderId>,
     Fence(fence): Fence,
-) -> Result<Json<Order>, Problem> {
-    Ok(Json(app.store().stock().cancel_order(writer.tenant, writer.user, id, fence).await?))
+    key: Keyed,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, &[], changed);
+    let command = Command { actor: writer.user, fence, once, action: Action::CancelOrder(id) };
+    run(&app, writer.tenant, command, changed).await
 }

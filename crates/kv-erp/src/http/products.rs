@@ -2,22 +2,24 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse as _, Response};
+use kv_store::catalogue::products as writes;
 use kv_types::ProductId;
 use kv_types::catalogue::{NewProduct, Product, ProductPatch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{ActErrors, BASE, ChangeErrors, CreateErrors, GetErrors, ListErrors, created, deleted, found};
-use super::bodies::{self, PageParameters};
+use super::answers::{ActErrors, BASE, ChangeErrors, CreateErrors, GetErrors, ListErrors, done, found};
+use super::bodies::{self, KeyParameter, PageParameters};
 use super::conflict::of_catalogue;
 use super::ctx::Ctx;
 use super::fields::Fields;
+use super::idempotency::Keyed;
 use super::json::JsonBody;
 use super::path::PathId;
 use super::problem::Problem;
 use super::query::{Listed, Query};
+use super::shown::Shown;
 use super::values::{CODE_MAX, DESCRIPTION_MAX, NAME_MAX, UOM_MAX, boolean, currency, line, paragraph, price};
 use super::writer::Writer;
 use crate::app::App;
@@ -62,12 +64,17 @@ async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<P
 }
 
 /// Makes a product.
-#[utoipa::path(post, path = "/products", operation_id = "create_product", tag = "products", request_body = bodies::NewProduct,
+#[utoipa::path(post, path = "/products", operation_id = "create_product", tag = "products", params(KeyParameter),
+    request_body = bodies::NewProduct,
     responses((status = 201, description = "Made", body = Product, headers(("Location" = String, description = "Its address"))), CreateErrors))]
-async fn create(State(app): State<App>, writer: Writer, body: JsonBody) -> Result<impl IntoResponse, Problem> {
-    let new = body.read(read_new)?;
-    let product = app.store().create_product(writer.tenant, &new).await.map_err(of_catalogue)?;
-    Ok(created(format!("{BASE}/products/{}", product.id), product))
+async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBody) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), made);
+    let write = writes::creation(writer.tenant, &body.read(read_new)?);
+    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "product", made)
+}
+
+fn made(product: &Product) -> Shown {
+    Shown::created(format!("{BASE}/products/{}", product.id), product)
 }
 
 /// Shows a product.
@@ -78,28 +85,37 @@ async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<ProductId>) ->
 }
 
 /// Changes a product: what the body leaves out stays.
-#[utoipa::path(patch, path = "/products/{id}", operation_id = "change_product", tag = "products", params(("id" = ProductId, Path)),
+#[utoipa::path(patch, path = "/products/{id}", operation_id = "change_product", tag = "products", params(("id" = ProductId, Path), KeyParameter),
     request_body = bodies::ProductPatch,
     responses((status = 200, description = "It as it is now", body = Product), ChangeErrors))]
 async fn change(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<ProductId>,
+    key: Keyed,
     body: JsonBody,
-) -> Result<Json<Product>, Problem> {
+) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), Shown::changed);
     let patch = body.read(read_patch)?;
-    let product = if patch == ProductPatch::default() {
-        // Nothing to change is no change: the version stays.
-        app.store().product(writer.tenant, id).await?
-    } else {
-        app.store().change_product(writer.tenant, id, &patch).await.map_err(of_catalogue)?
-    };
-    found(product, "product")
+    if patch == ProductPatch::default() {
+        // Nothing to change is no change: the version stays, and there is nothing to keep.
+        return Ok(found(app.store().product(writer.tenant, id).await?, "product")?.into_response());
+    }
+    let write = writes::change(writer.tenant, id, &patch);
+    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "product", Shown::changed)
 }
 
 /// Deletes a product that nothing refers to.
-#[utoipa::path(delete, path = "/products/{id}", operation_id = "delete_product", tag = "products", params(("id" = ProductId, Path)),
+#[utoipa::path(delete, path = "/products/{id}", operation_id = "delete_product", tag = "products",
+    params(("id" = ProductId, Path), KeyParameter),
     responses((status = 204, description = "It is gone"), ActErrors))]
-async fn delete(State(app): State<App>, writer: Writer, PathId(id): PathId<ProductId>) -> Result<StatusCode, Problem> {
-    deleted(app.store().delete_product(writer.tenant, id).await.map_err(of_catalogue)?, "product")
+async fn delete(
+    State(app): State<App>,
+    writer: Writer,
+    PathId(id): PathId<ProductId>,
+    key: Keyed,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, &[], |_| Shown::gone());
+    let write = writes::deletion(writer.tenant, id);
+    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "product", |_| Shown::gone())
 }

@@ -2,17 +2,20 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::IntoResponse;
+use axum::response::Response;
+use kv_store::stock::{Action, Command};
 use kv_types::ReservationId;
 use kv_types::stock::{MAX_LINES, Reservation, Reserve, ReserveLine};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{BASE, CreateErrors, GetErrors, StockActErrors, created, found};
-use super::bodies::{self, FenceParameter};
+use super::answers::{CreateErrors, GetErrors, StockActErrors, found};
+use super::bodies::{self, FenceParameter, KeyParameter};
 use super::ctx::Ctx;
 use super::fields::Fields;
+use super::idempotency::Keyed;
 use super::json::JsonBody;
+use super::outcomes::{changed, made, run, seal_made};
 use super::path::PathId;
 use super::problem::Problem;
 use super::values::{REFERENCE_MAX, line, quantity, reference_to};
@@ -25,18 +28,19 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// Holds stock: all lines or none. When it is short, the answer lists every short line with what there is.
-#[utoipa::path(post, path = "/reservations", operation_id = "create_reservation", tag = "reservations", params(FenceParameter),
+#[utoipa::path(post, path = "/reservations", operation_id = "create_reservation", tag = "reservations", params(FenceParameter, KeyParameter),
     request_body = bodies::NewReservation,
     responses((status = 201, description = "Held", body = Reservation, headers(("Location" = String, description = "Its address"))), CreateErrors))]
 async fn create(
     State(app): State<App>,
     writer: Writer,
     Fence(fence): Fence,
+    key: Keyed,
     body: JsonBody,
-) -> Result<impl IntoResponse, Problem> {
-    let reserve = body.read(read_reserve)?;
-    let reservation = app.store().stock().reserve(writer.tenant, writer.user, reserve, fence).await?;
-    Ok(created(format!("{BASE}/reservations/{}", reservation.id), reservation))
+) -> Result<Response, Problem> {
+    let once = key.once_sealed(&app, body.bytes(), seal_made);
+    let action = Action::reserve(writer.tenant, body.read(read_reserve)?);
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, made).await
 }
 
 fn read_reserve(fields: &mut Fields<'_>) -> Option<Reserve> {
@@ -64,26 +68,32 @@ async fn get(
 
 /// Gives the held stock back. Once more is no change and no error.
 #[utoipa::path(post, path = "/reservations/{id}/release", operation_id = "release_reservation", tag = "reservations",
-    params(("id" = ReservationId, Path), FenceParameter),
+    params(("id" = ReservationId, Path), FenceParameter, KeyParameter),
     responses((status = 200, description = "It as it is now", body = Reservation), StockActErrors))]
 async fn release(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<ReservationId>,
     Fence(fence): Fence,
-) -> Result<Json<Reservation>, Problem> {
-    Ok(Json(app.store().stock().release(writer.tenant, writer.user, id, fence).await?))
+    key: Keyed,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, &[], changed);
+    let command = Command { actor: writer.user, fence, once, action: Action::Release(id) };
+    run(&app, writer.tenant, command, changed).await
 }
 
 /// Lets the held stock leave. Once more is no change and no error.
 #[utoipa::path(post, path = "/reservations/{id}/confirm", operation_id = "confirm_reservation", tag = "reservations",
-    params(("id" = ReservationId, Path), FenceParameter),
+    params(("id" = ReservationId, Path), FenceParameter, KeyParameter),
     responses((status = 200, description = "It as it is now", body = Reservation), StockActErrors))]
 async fn confirm(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<ReservationId>,
     Fence(fence): Fence,
-) -> Result<Json<Reservation>, Problem> {
-    Ok(Json(app.store().stock().ship(writer.tenant, writer.user, id, fence).await?))
+    key: Keyed,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, &[], changed);
+    let command = Command { actor: writer.user, fence, once, action: Action::Ship(id) };
+    run(&app, writer.tenant, command, changed).await
 }

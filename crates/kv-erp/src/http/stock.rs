@@ -2,19 +2,20 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use kv_store::stock::LevelFilter;
+use axum::response::Response;
+use kv_store::stock::{Action, Command, LevelFilter};
 use kv_types::stock::{MAX_LINES, Receipt, Receive, ReceiveLine, StockLevel, StockMovement};
 use kv_types::{ProductId, WarehouseId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answers::{CreateErrors, GetErrors, ListErrors, found};
-use super::bodies::{self, FenceParameter, PageParameters};
+use super::bodies::{self, FenceParameter, KeyParameter, PageParameters};
 use super::ctx::Ctx;
 use super::fields::Fields;
+use super::idempotency::Keyed;
 use super::json::JsonBody;
+use super::outcomes::{made, run, seal_made};
 use super::path::PathIds;
 use super::problem::Problem;
 use super::query::{Listed, Query, id, whole};
@@ -81,18 +82,19 @@ async fn list_movements(State(app): State<App>, ctx: Ctx, query: Query) -> Resul
 }
 
 /// Takes goods into stock: all lines or none.
-#[utoipa::path(post, path = "/stock-receipts", operation_id = "receive_stock", tag = "stock", params(FenceParameter),
+#[utoipa::path(post, path = "/stock-receipts", operation_id = "receive_stock", tag = "stock", params(FenceParameter, KeyParameter),
     request_body = bodies::StockReceipt,
     responses((status = 201, description = "Booked", body = Receipt), CreateErrors))]
 async fn receive(
     State(app): State<App>,
     writer: Writer,
     Fence(fence): Fence,
+    key: Keyed,
     body: JsonBody,
-) -> Result<impl IntoResponse, Problem> {
-    let receive = body.read(read_receive)?;
-    let receipt = app.store().stock().receive(writer.tenant, writer.user, receive, fence).await?;
-    Ok((StatusCode::CREATED, Json(receipt)))
+) -> Result<Response, Problem> {
+    let once = key.once_sealed(&app, body.bytes(), seal_made);
+    let action = Action::receive(writer.tenant, body.read(read_receive)?);
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, made).await
 }
 
 fn read_receive(fields: &mut Fields<'_>) -> Option<Receive> {

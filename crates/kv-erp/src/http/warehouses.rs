@@ -2,22 +2,24 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse as _, Response};
+use kv_store::catalogue::warehouses as writes;
 use kv_types::WarehouseId;
 use kv_types::catalogue::{NewWarehouse, Warehouse, WarehousePatch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{ActErrors, BASE, ChangeErrors, CreateErrors, GetErrors, ListErrors, created, deleted, found};
-use super::bodies::{self, PageParameters};
+use super::answers::{ActErrors, BASE, ChangeErrors, CreateErrors, GetErrors, ListErrors, done, found};
+use super::bodies::{self, KeyParameter, PageParameters};
 use super::conflict::of_catalogue;
 use super::ctx::Ctx;
 use super::fields::Fields;
+use super::idempotency::Keyed;
 use super::json::JsonBody;
 use super::path::PathId;
 use super::problem::Problem;
 use super::query::{Listed, Query};
+use super::shown::Shown;
 use super::values::{CODE_MAX, NAME_MAX, boolean, line, priority};
 use super::writer::Writer;
 use crate::app::App;
@@ -59,12 +61,17 @@ async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<W
 }
 
 /// Makes a warehouse.
-#[utoipa::path(post, path = "/warehouses", operation_id = "create_warehouse", tag = "warehouses", request_body = bodies::NewWarehouse,
+#[utoipa::path(post, path = "/warehouses", operation_id = "create_warehouse", tag = "warehouses", params(KeyParameter),
+    request_body = bodies::NewWarehouse,
     responses((status = 201, description = "Made", body = Warehouse, headers(("Location" = String, description = "Its address"))), CreateErrors))]
-async fn create(State(app): State<App>, writer: Writer, body: JsonBody) -> Result<impl IntoResponse, Problem> {
-    let new = body.read(read_new)?;
-    let warehouse = app.store().create_warehouse(writer.tenant, &new).await.map_err(of_catalogue)?;
-    Ok(created(format!("{BASE}/warehouses/{}", warehouse.id), warehouse))
+async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBody) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), made);
+    let write = writes::creation(writer.tenant, &body.read(read_new)?);
+    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "warehouse", made)
+}
+
+fn made(warehouse: &Warehouse) -> Shown {
+    Shown::created(format!("{BASE}/warehouses/{}", warehouse.id), warehouse)
 }
 
 /// Shows a warehouse.
@@ -75,32 +82,37 @@ async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<WarehouseId>) 
 }
 
 /// Changes a warehouse: what the body leaves out stays.
-#[utoipa::path(patch, path = "/warehouses/{id}", operation_id = "change_warehouse", tag = "warehouses", params(("id" = WarehouseId, Path)),
+#[utoipa::path(patch, path = "/warehouses/{id}", operation_id = "change_warehouse", tag = "warehouses", params(("id" = WarehouseId, Path), KeyParameter),
     request_body = bodies::WarehousePatch,
     responses((status = 200, description = "It as it is now", body = Warehouse), ChangeErrors))]
 async fn change(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<WarehouseId>,
+    key: Keyed,
     body: JsonBody,
-) -> Result<Json<Warehouse>, Problem> {
+) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), Shown::changed);
     let patch = body.read(read_patch)?;
-    let warehouse = if patch == WarehousePatch::default() {
-        // Nothing to change is no change: the version stays.
-        app.store().warehouse(writer.tenant, id).await?
-    } else {
-        app.store().change_warehouse(writer.tenant, id, &patch).await.map_err(of_catalogue)?
-    };
-    found(warehouse, "warehouse")
+    if patch == WarehousePatch::default() {
+        // Nothing to change is no change: the version stays, and there is nothing to keep.
+        return Ok(found(app.store().warehouse(writer.tenant, id).await?, "warehouse")?.into_response());
+    }
+    let write = writes::change(writer.tenant, id, &patch);
+    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "warehouse", Shown::changed)
 }
 
 /// Deletes a warehouse that nothing refers to.
-#[utoipa::path(delete, path = "/warehouses/{id}", operation_id = "delete_warehouse", tag = "warehouses", params(("id" = WarehouseId, Path)),
+#[utoipa::path(delete, path = "/warehouses/{id}", operation_id = "delete_warehouse", tag = "warehouses",
+    params(("id" = WarehouseId, Path), KeyParameter),
     responses((status = 204, description = "It is gone"), ActErrors))]
 async fn delete(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<WarehouseId>,
-) -> Result<StatusCode, Problem> {
-    deleted(app.store().delete_warehouse(writer.tenant, id).await.map_err(of_catalogue)?, "warehouse")
+    key: Keyed,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, &[], |_| Shown::gone());
+    let write = writes::deletion(writer.tenant, id);
+    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "warehouse", |_| Shown::gone())
 }

@@ -15,13 +15,15 @@ pub(crate) enum Case {
     List(&'static str),
     /// A lock of the same name.
     Lock,
+    /// An idempotency key of the same name.
+    Key,
     /// The operation takes no id of a tenant's object.
     NoForeignId,
     /// The operation is for anybody, known or not.
     Anybody,
 }
 
-use Case::{Anybody, Body, List, Lock, NoForeignId, Path};
+use Case::{Anybody, Body, Key, List, Lock, NoForeignId, Path};
 
 /// The cases of each operation.
 pub(crate) fn cases() -> BTreeMap<&'static str, Vec<Case>> {
@@ -43,6 +45,8 @@ fn open() -> Cases {
         ("POST /api/v1/locks/{resource}", vec![Lock]),
         ("PATCH /api/v1/locks/{resource}", vec![Lock]),
         ("DELETE /api/v1/locks/{resource}", vec![Lock]),
+        ("GET /api/v1/idempotency/{key}", vec![Key]),
+        ("DELETE /api/v1/idempotency/{key}", vec![Key]),
     ]
 }
 

@@ -123,6 +123,7 @@ async fn try_case(world: &World, operation: &Operation, case: &Case, (its, my): 
             assert_ne!(own["data"], json!([]), "with own ids: {what}");
         }
         Case::Lock => try_lock(world, method, &what).await,
+        Case::Key => try_key(world, method, &what).await,
         Case::NoForeignId | Case::Anybody => {}
     }
 }
@@ -150,15 +151,40 @@ async fn try_lock(world: &World, method: &str, what: &str) {
     assert_eq!((&seen["held"], &seen["fence"]), (&json!(true), &held["fence"]), "{what}");
 }
 
+/// A key that the other tenant used under the same name is neither seen nor touched.
+async fn try_key(world: &World, method: &str, what: &str) {
+    let path = format!("/idempotency/walk:{method}");
+    let new = json!({"code": format!("walk:{method}"), "name": "N"});
+    let keyed = world.two.with("idempotency-key", format!("walk:{method}"));
+    let held = keyed.post("/warehouses", &new).await.made();
+    let line = format!("{method} {path}");
+    match method {
+        "GET" => drop(world.one.ask(&line).await.refused(404, "not_found")),
+        "DELETE" => assert_eq!(world.one.ask(&line).await.expect(200)["state"], "void", "{what}"),
+        other => panic!("no key case for {other}"),
+    }
+    let seen = world.two.get(&path).await.expect(200);
+    assert_eq!(
+        (&seen["state"], &seen["location"]),
+        (&json!("completed"), &json!(format!("/api/v1/warehouses/{held}")))
+    );
+    // What the walk began with must be there in the end.
+    world.two.ask(&format!("DELETE /warehouses/{held}")).await.expect(204);
+}
+
 /// Every id that an operation takes must be the subject of one of its cases.
 #[track_caller]
 fn assert_covers(operation: &Operation, cases: &[Case]) {
     let line = &operation.line;
     assert!(!cases.is_empty(), "{line} has no case: add one to cases.rs");
-    let is_lock = line.contains("/locks/");
+    let (is_lock, is_key) = (line.contains("/locks/"), line.contains("/idempotency/"));
     if line.contains('{') {
-        let is_covered =
-            cases.iter().any(|case| matches!(case, Case::Path(..)) || (is_lock && matches!(case, Case::Lock)));
+        let is_covered = cases.iter().any(|case| match case {
+            Case::Path(..) => true,
+            Case::Lock => is_lock,
+            Case::Key => is_key,
+            _ => false,
+        });
         assert!(is_covered, "{line} takes an id in its path, but no case gives it the other tenant's");
     } else if line.starts_with("GET ") {
         let is_covered =

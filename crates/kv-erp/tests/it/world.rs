@@ -5,7 +5,7 @@
 use std::future::Future;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Request};
 use jiff::{SignedDuration, Timestamp};
 use kv_coord::lock::Epoch;
@@ -54,6 +54,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
+    /// The body as it came.
+    pub(crate) bytes: Bytes,
 }
 
 pub(crate) async fn database() -> TestDatabase {
@@ -162,7 +164,7 @@ impl Caller {
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
         let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body, bytes }
     }
 
     /// Sends `METHOD PATH`, below `/api/v1`, with a JSON body.

@@ -6,6 +6,7 @@ use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::{first_row, own_page, page_limit, start_after};
+use crate::idempotency::{Write, params};
 use crate::session::Params;
 use crate::statement::statements;
 use crate::{Page, Store, StoreError};
@@ -49,6 +50,44 @@ fn read(row: &Row) -> Result<Customer, Error> {
     })
 }
 
+/// The making of a customer.
+///
+/// # Errors
+/// Its application's: [`StoreError::Constraint`] `customers_code` when the code is taken.
+pub fn creation(tenant: TenantId, new: &NewCustomer) -> Write<Customer> {
+    let NewCustomer { code, name, email, phone } = new.clone();
+    Write {
+        tenant,
+        statement: &INSERT_CUSTOMER,
+        params: params![tenant.get(), Uuid::now_v7(), code, name, email, phone],
+        read,
+    }
+}
+
+/// The change of a customer: there may be none of this id.
+///
+/// # Errors
+/// Its application's: [`StoreError::Constraint`] `customers_code` when the new code is taken.
+pub fn change(tenant: TenantId, id: CustomerId, patch: &CustomerPatch) -> Write<Customer> {
+    let CustomerPatch { code, name, email, phone } = patch.clone();
+    let (has_email, has_phone) = (email.is_some(), phone.is_some());
+    Write {
+        tenant,
+        statement: &UPDATE_CUSTOMER,
+        params: params![tenant.get(), id.uuid(), code, name, has_email, email.flatten(), has_phone, phone.flatten()],
+        read,
+    }
+}
+
+/// The end of a customer: there may be none of this id.
+///
+/// # Errors
+/// Its application's: [`StoreError::Constraint`] `orders_customer` when there are orders.
+pub fn deletion(tenant: TenantId, id: CustomerId) -> Write<CustomerId> {
+    let read = |row: &Row| row.try_get(0).map(CustomerId::from_uuid);
+    Write { tenant, statement: &DELETE_CUSTOMER, params: params![tenant.get(), id.uuid()], read }
+}
+
 impl Store {
     /// One page of customers, in the order of creation, behind `after`: at most [`super::MAX_PAGE`].
     ///
@@ -82,11 +121,7 @@ impl Store {
     /// # Cancel safety
     /// The customer exists wholly or not at all.
     pub async fn create_customer(&self, tenant: TenantId, new: &NewCustomer) -> Result<Customer, StoreError> {
-        let id = Uuid::now_v7();
-        let rows = self
-            .run(tenant, &INSERT_CUSTOMER, &[&tenant.get(), &id, &new.code, &new.name, &new.email, &new.phone])
-            .await?;
-        first_row(&rows, read)?.ok_or(StoreError::OutcomeUnknown)
+        self.write(&creation(tenant, new)).await?.ok_or(StoreError::OutcomeUnknown)
     }
 
     /// Changes a customer; `None` when the tenant has none of this id.
@@ -101,24 +136,7 @@ impl Store {
         id: CustomerId,
         patch: &CustomerPatch,
     ) -> Result<Option<Customer>, StoreError> {
-        let (email, phone) = (patch.email.as_ref(), patch.phone.as_ref());
-        let rows = self
-            .run(
-                tenant,
-                &UPDATE_CUSTOMER,
-                &[
-                    &tenant.get(),
-                    &id.uuid(),
-                    &patch.code,
-                    &patch.name,
-                    &email.is_some(),
-                    &email.and_then(Option::as_ref),
-                    &phone.is_some(),
-                    &phone.and_then(Option::as_ref),
-                ],
-            )
-            .await?;
-        first_row(&rows, read)
+        self.write(&change(tenant, id, patch)).await
     }
 
     /// Deletes a customer; `None` when the tenant has none of this id.
@@ -128,8 +146,7 @@ impl Store {
     /// # Cancel safety
     /// It is deleted or it is not.
     pub async fn delete_customer(&self, tenant: TenantId, id: CustomerId) -> Result<Option<CustomerId>, StoreError> {
-        let rows = self.run(tenant, &DELETE_CUSTOMER, &[&tenant.get(), &id.uuid()]).await?;
-        first_row(&rows, |row| row.try_get(0).map(CustomerId::from_uuid))
+        self.write(&deletion(tenant, id)).await
     }
 
     /// Makes many customers in one statement and says how many; those whose code is taken are left out.

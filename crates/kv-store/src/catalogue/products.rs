@@ -1,11 +1,12 @@
 //! Products: something that is stocked.
 
 use kv_types::catalogue::{NewProduct, Product, ProductPatch};
-use kv_types::{Currency, MinorUnits, ProductId, TenantId};
+use kv_types::{MinorUnits, ProductId, TenantId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::{first_row, own_page, page_limit, start_after};
+use crate::idempotency::{Write, params};
 use crate::session::Params;
 use crate::statement::statements;
 use crate::{Page, Store, StoreError};
@@ -55,6 +56,57 @@ fn read(row: &Row) -> Result<Product, Error> {
     })
 }
 
+/// The making of a product.
+///
+/// # Errors
+/// Its application's: [`StoreError::Constraint`] `products_sku` when the SKU is taken.
+pub fn creation(tenant: TenantId, new: &NewProduct) -> Write<Product> {
+    let NewProduct { sku, name, description, uom, price, currency, active } = new.clone();
+    let (id, currency) = (Uuid::now_v7(), currency.as_str().to_owned());
+    Write {
+        tenant,
+        statement: &INSERT_PRODUCT,
+        params: params![tenant.get(), id, sku, name, description, uom, price.get(), currency, active],
+        read,
+    }
+}
+
+/// The change of a product: there may be none of this id. Orders already placed keep their price.
+///
+/// # Errors
+/// Its application's: [`StoreError::Constraint`] `products_sku` when the new SKU is taken.
+pub fn change(tenant: TenantId, id: ProductId, patch: &ProductPatch) -> Write<Product> {
+    let ProductPatch { sku, name, description, uom, price, currency, active } = patch.clone();
+    let currency = currency.as_ref().map(|currency| currency.as_str().to_owned());
+    Write {
+        tenant,
+        statement: &UPDATE_PRODUCT,
+        params: params![
+            tenant.get(),
+            id.uuid(),
+            sku,
+            name,
+            description.is_some(),
+            description.flatten(),
+            uom,
+            price.map(MinorUnits::get),
+            currency,
+            active
+        ],
+        read,
+    }
+}
+
+/// The end of a product: there may be none of this id.
+///
+/// # Errors
+/// Its application's: [`StoreError::Constraint`] `stock_levels_product` or `order_items_product` when it was ever stocked or
+/// ordered.
+pub fn deletion(tenant: TenantId, id: ProductId) -> Write<ProductId> {
+    let read = |row: &Row| row.try_get(0).map(ProductId::from_uuid);
+    Write { tenant, statement: &DELETE_PRODUCT, params: params![tenant.get(), id.uuid()], read }
+}
+
 impl Store {
     /// One page of products, in the order of creation, behind `after`: at most [`super::MAX_PAGE`].
     ///
@@ -88,25 +140,7 @@ impl Store {
     /// # Cancel safety
     /// The product exists wholly or not at all.
     pub async fn create_product(&self, tenant: TenantId, new: &NewProduct) -> Result<Product, StoreError> {
-        let id = Uuid::now_v7();
-        let rows = self
-            .run(
-                tenant,
-                &INSERT_PRODUCT,
-                &[
-                    &tenant.get(),
-                    &id,
-                    &new.sku,
-                    &new.name,
-                    &new.description,
-                    &new.uom,
-                    &new.price.get(),
-                    &new.currency.as_str(),
-                    &new.active,
-                ],
-            )
-            .await?;
-        first_row(&rows, read)?.ok_or(StoreError::OutcomeUnknown)
+        self.write(&creation(tenant, new)).await?.ok_or(StoreError::OutcomeUnknown)
     }
 
     /// Changes a product; `None` when the tenant has none of this id. Orders already placed keep their price.
@@ -121,26 +155,7 @@ impl Store {
         id: ProductId,
         patch: &ProductPatch,
     ) -> Result<Option<Product>, StoreError> {
-        let description = patch.description.as_ref();
-        let rows = self
-            .run(
-                tenant,
-                &UPDATE_PRODUCT,
-                &[
-                    &tenant.get(),
-                    &id.uuid(),
-                    &patch.sku,
-                    &patch.name,
-                    &description.is_some(),
-                    &description.and_then(Option::as_ref),
-                    &patch.uom,
-                    &patch.price.map(MinorUnits::get),
-                    &patch.currency.as_ref().map(Currency::as_str),
-                    &patch.active,
-                ],
-            )
-            .await?;
-        first_row(&rows, read)
+        self.write(&change(tenant, id, patch)).await
     }
 
     /// Deletes a product; `None` when the tenant has none of this id.
@@ -150,8 +165,7 @@ impl Store {
     /// # Cancel safety
     /// It is deleted or it is not.
     pub async fn delete_product(&self, tenant: TenantId, id: ProductId) -> Result<Option<ProductId>, StoreError> {
-        let rows = self.run(tenant, &DELETE_PRODUCT, &[&tenant.get(), &id.uuid()]).await?;
-        first_row(&rows, |row| row.try_get(0).map(ProductId::from_uuid))
+        self.write(&deletion(tenant, id)).await
     }
 
     /// Makes many products in one statement and says how many; those whose SKU is taken are left out.

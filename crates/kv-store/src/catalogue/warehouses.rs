@@ -6,6 +6,7 @@ use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::{first_row, own_page, page_limit, start_after};
+use crate::idempotency::{Write, params};
 use crate::statement::statements;
 use crate::{Page, Store, StoreError};
 
@@ -41,6 +42,43 @@ fn read(row: &Row) -> Result<Warehouse, Error> {
     })
 }
 
+/// The making of a warehouse.
+///
+/// # Errors
+/// Its application's: [`StoreError::Constraint`] `warehouses_code` when the code is taken.
+pub fn creation(tenant: TenantId, new: &NewWarehouse) -> Write<Warehouse> {
+    let NewWarehouse { code, name, priority, active } = new.clone();
+    Write {
+        tenant,
+        statement: &INSERT_WAREHOUSE,
+        params: params![tenant.get(), Uuid::now_v7(), code, name, priority, active],
+        read,
+    }
+}
+
+/// The change of a warehouse: there may be none of this id.
+///
+/// # Errors
+/// Its application's: [`StoreError::Constraint`] `warehouses_code` when the new code is taken.
+pub fn change(tenant: TenantId, id: WarehouseId, patch: &WarehousePatch) -> Write<Warehouse> {
+    let WarehousePatch { code, name, priority, active } = patch.clone();
+    Write {
+        tenant,
+        statement: &UPDATE_WAREHOUSE,
+        params: params![tenant.get(), id.uuid(), code, name, priority, active],
+        read,
+    }
+}
+
+/// The end of a warehouse: there may be none of this id.
+///
+/// # Errors
+/// Its application's: [`StoreError::Constraint`] `stock_levels_warehouse` when stock ever lay in it.
+pub fn deletion(tenant: TenantId, id: WarehouseId) -> Write<WarehouseId> {
+    let read = |row: &Row| row.try_get(0).map(WarehouseId::from_uuid);
+    Write { tenant, statement: &DELETE_WAREHOUSE, params: params![tenant.get(), id.uuid()], read }
+}
+
 impl Store {
     /// One page of warehouses, in the order of creation, behind `after`: at most [`super::MAX_PAGE`].
     ///
@@ -74,11 +112,7 @@ impl Store {
     /// # Cancel safety
     /// The warehouse exists wholly or not at all.
     pub async fn create_warehouse(&self, tenant: TenantId, new: &NewWarehouse) -> Result<Warehouse, StoreError> {
-        let id = Uuid::now_v7();
-        let rows = self
-            .run(tenant, &INSERT_WAREHOUSE, &[&tenant.get(), &id, &new.code, &new.name, &new.priority, &new.active])
-            .await?;
-        first_row(&rows, read)?.ok_or(StoreError::OutcomeUnknown)
+        self.write(&creation(tenant, new)).await?.ok_or(StoreError::OutcomeUnknown)
     }
 
     /// Changes a warehouse; `None` when the tenant has none of this id.
@@ -93,14 +127,7 @@ impl Store {
         id: WarehouseId,
         patch: &WarehousePatch,
     ) -> Result<Option<Warehouse>, StoreError> {
-        let rows = self
-            .run(
-                tenant,
-                &UPDATE_WAREHOUSE,
-                &[&tenant.get(), &id.uuid(), &patch.code, &patch.name, &patch.priority, &patch.active],
-            )
-            .await?;
-        first_row(&rows, read)
+        self.write(&change(tenant, id, patch)).await
     }
 
     /// Deletes a warehouse; `None` when the tenant has none of this id.
@@ -110,7 +137,6 @@ impl Store {
     /// # Cancel safety
     /// It is deleted or it is not.
     pub async fn delete_warehouse(&self, tenant: TenantId, id: WarehouseId) -> Result<Option<WarehouseId>, StoreError> {
-        let rows = self.run(tenant, &DELETE_WAREHOUSE, &[&tenant.get(), &id.uuid()]).await?;
-        first_row(&rows, |row| row.try_get(0).map(WarehouseId::from_uuid))
+        self.write(&deletion(tenant, id)).await
     }
 }

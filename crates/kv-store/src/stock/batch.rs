@@ -2,15 +2,17 @@
 
 use std::collections::HashMap;
 
+use futures_util::future::try_join_all;
 use futures_util::try_join;
 use kv_types::stock::MovementKind;
-use kv_types::{OrderId, TenantId};
+use kv_types::{IdempotencyKey, OrderId, TenantId};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::board::{Board, Movement};
 use super::writer::Connection;
 use crate::StoreError;
+use crate::idempotency::table::{Answers, DROP_EXPIRED_KEY, KEEP_ANSWERS, of_keeping};
 use crate::session::Params;
 use crate::statement::statements;
 
@@ -77,7 +79,7 @@ pub(super) async fn write(
 ) -> Result<HashMap<OrderId, i64>, StoreError> {
     let tenant = tenant.get();
     // As in `load`: sent in this order, so that every row that a foreign key asks for is there before.
-    let ((), (), (), numbers, (), (), (), (), ()) = try_join!(
+    let ((), (), (), numbers, (), (), (), (), (), (), ()) = try_join!(
         write_levels(connection, tenant, board),
         write_movements(connection, tenant, &board.effects.movements),
         write_receipts(connection, tenant, board),
@@ -86,6 +88,9 @@ pub(super) async fn write(
         write_reservations(connection, tenant, board),
         close_reservations(connection, tenant, board),
         update_orders(connection, tenant, board),
+        drop_expired_keys(connection, tenant, board),
+        // Last before the commit: a key that others wait for is about to be theirs to read.
+        keep_answers(connection, tenant, board),
         connection.commit(),
     )?;
     Ok(numbers)
@@ -263,4 +268,24 @@ async fn update_orders(connection: &Connection, tenant: i64, board: &Board) -> R
     let versions: Vec<i64> = changed.iter().map(|id| board.orders[id].version).collect();
     connection.execute(&UPDATE_ORDERS, &[&tenant, &ids, &statuses, &versions]).await?;
     Ok(())
+}
+
+/// One by one, in order: two statements that delete several rows each might meet in different orders.
+async fn drop_expired_keys(connection: &Connection, tenant: i64, board: &Board) -> Result<(), StoreError> {
+    let mut expired: Vec<&str> = board.effects.expired_keys.iter().map(IdempotencyKey::as_str).collect();
+    expired.sort_unstable();
+    let drop_one = |key| async move { connection.execute(&DROP_EXPIRED_KEY, &[&tenant, &key]).await };
+    try_join_all(expired.into_iter().map(drop_one)).await.map(drop)
+}
+
+async fn keep_answers(connection: &Connection, tenant: i64, board: &Board) -> Result<(), StoreError> {
+    if board.effects.answers.is_empty() {
+        return Ok(());
+    }
+    let mut answers = Answers::default();
+    for new in &board.effects.answers {
+        answers.add(&new.asked, &new.answer, new.order);
+    }
+    let kept = connection.execute(&KEEP_ANSWERS, &answers.params(&tenant)).await;
+    kept.map(drop).map_err(of_keeping)
 }

@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use jiff::Timestamp;
 use kv_types::order::{Order, OrderStatus};
 use kv_types::stock::{MovementKind, Reservation};
-use kv_types::{CustomerId, OrderId, ProductId, ReceiptId, ReservationId, UserId, WarehouseId};
+use kv_types::{CustomerId, IdempotencyKey, OrderId, ProductId, ReceiptId, ReservationId, UserId, WarehouseId};
+
+use super::keys::Known;
+use crate::idempotency::{Answer, Asked};
 
 /// A stock level's key. Its order is the global order in which levels are locked.
 pub(crate) type LevelKey = (ProductId, WarehouseId);
@@ -83,6 +86,15 @@ pub(crate) struct NewReceipt {
     pub(crate) actor: UserId,
 }
 
+/// An answer to be kept under its key.
+#[derive(Clone, Debug)]
+pub(crate) struct NewAnswer {
+    pub(crate) asked: Asked,
+    pub(crate) answer: Answer,
+    /// The order that the command placed or changed.
+    pub(crate) order: Option<OrderId>,
+}
+
 /// Rows to be written, in the order in which the commands were decided.
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
@@ -94,6 +106,9 @@ pub(crate) struct Effects {
     pub(crate) orders: Vec<Order>,
     /// Orders that were there before and changed their state.
     pub(crate) changed_orders: Vec<OrderId>,
+    pub(crate) answers: Vec<NewAnswer>,
+    /// Keys that are used anew.
+    pub(crate) expired_keys: Vec<IdempotencyKey>,
 }
 
 /// The rows a batch locked or read.
@@ -110,6 +125,8 @@ pub(crate) struct Board {
     pub(crate) has_unlocked_sources: bool,
     /// The tokens that the fence table accepted, by resource.
     pub(crate) fences: HashMap<String, i64>,
+    /// What is known of the commands' idempotency keys.
+    pub(crate) keys: HashMap<IdempotencyKey, Known>,
     pub(crate) effects: Effects,
 }
 
@@ -117,7 +134,10 @@ impl Board {
     /// Whether there is anything to commit. A fence that was raised counts although its command was refused: a token that was seen
     /// makes older ones stale.
     pub(crate) fn has_effects(&self) -> bool {
-        !(self.effects.movements.is_empty() && self.effects.changed_orders.is_empty() && self.fences.is_empty())
+        !(self.effects.movements.is_empty()
+            && self.effects.changed_orders.is_empty()
+            && self.effects.answers.is_empty()
+            && self.fences.is_empty())
     }
 
     /// Available units of a level; a level that was never received into has none.

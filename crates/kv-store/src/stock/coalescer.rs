@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::command::{Command, Outcome, StockError};
 use super::writer::Writer;
 use crate::StoreError;
+use crate::idempotency::Done;
 
 /// Commands of one batch at most. Beyond this the transaction's own length costs more than a further commit would.
 const MAX_BATCH: usize = 256;
@@ -31,7 +32,7 @@ const MAX_LOCK_TIMEOUTS: usize = 2;
 pub(super) struct Job {
     pub(super) tenant: TenantId,
     pub(super) command: Command,
-    pub(super) reply: oneshot::Sender<Result<Outcome, StockError>>,
+    pub(super) reply: oneshot::Sender<Result<Done<Outcome>, StockError>>,
 }
 
 /// What the writers have done since they started.
@@ -163,7 +164,7 @@ async fn run_singly(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
             }
             Err(error) => {
                 note_failure(stats, &error, 1);
-                lock_timeouts += usize::from(matches!(error, StoreError::LockTimeout));
+                lock_timeouts += usize::from(matches!(error, StoreError::LockTimeout | StoreError::Key(_)));
                 let is_gone = matches!(error, StoreError::Unavailable(_) | StoreError::OutcomeUnknown);
                 answer(job, Err(StockError::Store(error)));
                 if is_gone {
@@ -175,9 +176,12 @@ async fn run_singly(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
     }
 }
 
-fn answer(job: Job, result: Result<Outcome, StockError>) {
+fn answer(job: Job, result: Result<Done<Outcome>, StockError>) {
+    let Job { command, reply, .. } = job;
+    // Its key is no longer under way once its caller knows.
+    drop(command);
     // Whoever asked may have gone; what was committed stays committed.
-    drop(job.reply.send(result));
+    drop(reply.send(result));
 }
 
 fn count(stats: &StockStats, commands: usize) {
@@ -203,6 +207,7 @@ fn repeat(error: &StoreError) -> StoreError {
         StoreError::Overloaded => StoreError::Overloaded,
         StoreError::LockTimeout => StoreError::LockTimeout,
         StoreError::OutcomeUnknown => StoreError::OutcomeUnknown,
+        StoreError::Key(fault) => StoreError::Key(*fault),
         StoreError::Corrupt(what) => StoreError::Corrupt(what),
         StoreError::Constraint { constraint } => StoreError::Constraint { constraint: constraint.clone() },
     }

@@ -2,10 +2,12 @@
 
 use kv_types::order::{Order, OrderStatus, PlaceOrder};
 use kv_types::stock::{Receipt, Receive, Reservation, Reserve};
-use kv_types::{OrderId, ProductId, ReceiptId, ReservationId, UserId, WarehouseId};
+use kv_types::{OrderId, ProductId, ReceiptId, ReservationId, TenantId, UserId, WarehouseId};
 use thiserror::Error;
 
+use super::shard::{id_in_shard, shard_in, shard_of};
 use crate::StoreError;
+use crate::idempotency::{KeyFault, Once};
 
 /// The fencing token with which a caller proves that it still holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +26,14 @@ impl FenceClaim {
 }
 
 /// One change of stock by one user.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Command {
     /// Who does it.
     pub actor: UserId,
     /// The lock under which it is done, if any.
     pub fence: Option<FenceClaim>,
+    /// The key under which it is done, if any.
+    pub once: Option<Once<Outcome>>,
     /// What is done.
     pub action: Action,
 }
@@ -54,6 +58,34 @@ pub enum Action {
 }
 
 impl Action {
+    /// Holds stock under a fresh id.
+    pub fn reserve(tenant: TenantId, reserve: Reserve) -> Self {
+        let shard = shard_of(tenant, reserve.lines.first().map(|line| line.product));
+        Self::Reserve(ReservationId::from_uuid(id_in_shard(shard)), reserve)
+    }
+
+    /// Takes goods in under a fresh id.
+    pub fn receive(tenant: TenantId, receive: Receive) -> Self {
+        let shard = shard_of(tenant, receive.lines.first().map(|line| line.product));
+        Self::Receive(ReceiptId::from_uuid(id_in_shard(shard)), receive)
+    }
+
+    /// Places an order under fresh ids.
+    pub fn place_order(tenant: TenantId, order: PlaceOrder) -> Self {
+        let shard = shard_of(tenant, order.lines.first().map(|line| line.product));
+        let id = OrderId::from_uuid(id_in_shard(shard));
+        Self::PlaceOrder(id, ReservationId::from_uuid(id_in_shard(shard)), order)
+    }
+
+    /// Its writer's shard, which its id remembers.
+    pub(super) fn shard(&self) -> u8 {
+        shard_in(match self {
+            Self::Reserve(id, _) | Self::Release(id) | Self::Ship(id) => id.uuid(),
+            Self::Receive(id, _) => id.uuid(),
+            Self::PlaceOrder(id, ..) | Self::ConfirmOrder(id) | Self::CancelOrder(id) => id.uuid(),
+        })
+    }
+
     /// How many rows of a batch's work it stands for, roughly.
     pub(crate) fn lines(&self) -> usize {
         match self {
@@ -147,6 +179,9 @@ pub enum Refusal {
         /// The lock's resource.
         resource: String,
     },
+    /// The command's idempotency key stands in its way.
+    #[error(transparent)]
+    Key(KeyFault),
     /// The sum would leave the range of the ledger.
     #[error("the stock level would leave its range")]
     Overflow,

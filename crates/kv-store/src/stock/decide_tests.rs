@@ -104,7 +104,7 @@ fn command(number: usize, step: &Step) -> Command {
             Action::PlaceOrder(id, reservation(number), PlaceOrder { customer: customer(), lines, reference: None })
         }
     };
-    Command { actor: user(), fence: None, action }
+    Command { actor: user(), fence: None, once: None, action }
 }
 
 /// Every movement replayed from the first board must give the last one, version by version.

@@ -12,6 +12,7 @@ use super::batch;
 use super::board::Board;
 use super::writer::Connection;
 use crate::StoreError;
+use crate::idempotency::table::PROVE_KEY;
 use crate::session::{Params, READ_COMMITTED, begin};
 
 /// What became of a transaction.
@@ -84,9 +85,11 @@ async fn prove(connection: &Connection, tenant: i64, board: &Board) -> Result<Ve
         let params: Params<'_> = &[&tenant, &product, &warehouse, &movement.version, &kind, &reservation, &receipt];
         return connection.query(&batch::PROVE_MOVEMENT, params).await;
     }
-    let Some(order) = board.effects.changed_orders.last().and_then(|id| board.orders.get(id)) else {
-        return Ok(Vec::new());
-    };
-    let params: Params<'_> = &[&tenant, &order.id.uuid(), &order.version, &order.status.as_str()];
-    connection.query(&batch::PROVE_ORDER, params).await
+    if let Some(order) = board.effects.changed_orders.last().and_then(|id| board.orders.get(id)) {
+        let params: Params<'_> = &[&tenant, &order.id.uuid(), &order.version, &order.status.as_str()];
+        return connection.query(&batch::PROVE_ORDER, params).await;
+    }
+    let Some(kept) = board.effects.answers.last() else { return Ok(Vec::new()) };
+    let (key, fingerprint) = (kept.asked.key.as_str(), kept.asked.fingerprint.as_slice());
+    connection.query(&PROVE_KEY, &[&tenant, &key, &fingerprint]).await
 }

@@ -1,7 +1,8 @@
 //! The first round trip of a batch: begin, tenant, fences, and every row the batch's commands will decide on, locked in the one
-//! global order: fences, new levels, levels by (product, warehouse), orders. This is the only place that locks stock levels;
-//! two batches can therefore wait for each other only in one direction. The locks are NO KEY UPDATE: a foreign key's check, as a
-//! DELETE in the catalogue makes it, then never waits for a batch that in turn waits for the DELETE.
+//! global order: fences, new levels, levels by (product, warehouse), orders; the batch's writes wait for idempotency keys alone.
+//! This is the only place that locks stock levels; two batches can therefore wait for each other only in one direction. The locks
+//! are NO KEY UPDATE: a foreign key's check, as a DELETE in the catalogue makes it, then never waits for a batch that in turn
+//! waits for the DELETE.
 
 use futures_util::try_join;
 use kv_types::{CustomerId, ProductId, TenantId, WarehouseId};
@@ -9,10 +10,13 @@ use tokio_postgres::Row;
 
 use super::board::{Board, Level, ProductFacts, WarehouseFacts};
 use super::command::Command;
+use super::keys::Known;
 use super::rows::{read_orders, read_reservations};
 use super::wanted::{Ids, Wanted};
 use super::writer::Connection;
 use crate::StoreError;
+use crate::idempotency::KeyRow;
+use crate::idempotency::table::FIND_KEYS;
 use crate::session::Params;
 use crate::statement::statements;
 
@@ -93,6 +97,7 @@ struct Answers {
     warehouses: Vec<Row>,
     sources: Vec<Row>,
     customers: Vec<Row>,
+    keys: Vec<Row>,
 }
 
 /// An open transaction and what it locked.
@@ -119,6 +124,10 @@ pub(super) async fn load(
     board.reservations = read_reservations(&answers.reservations)?.into_iter().map(|r| (r.id, r)).collect();
     let orders = read_orders(&answers.orders, &answers.order_items, board.reservations.values())?;
     board.orders = orders.into_iter().map(|order| (order.id, order)).collect();
+    for row in &answers.keys {
+        let KeyRow { key, kept } = KeyRow::read(row)?;
+        board.keys.insert(key, Known::Row(kept));
+    }
     Ok(Loaded { board, transaction: identity.try_get(0)? })
 }
 
@@ -127,33 +136,51 @@ pub(super) async fn load(
 async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers, StoreError> {
     let tenant = &ids.tenant;
     let has_orders = !ids.orders.is_empty();
-    let ((), identity, fences, _, levels, orders, order_items, reservations, products, warehouses, sources, customers) =
-        try_join!(
-            connection.batch_execute(begin),
-            connection.query(&IDENTIFY, &[]),
-            async {
-                let params: Params<'_> = &[tenant, &ids.resources, &ids.fences];
-                connection.query_if(!ids.fences.is_empty(), &CLAIM_FENCES, params).await
-            },
-            async {
-                let params: Params<'_> = &[tenant, &ids.new_keys.0, &ids.new_keys.1];
-                connection.query_if(!ids.new_keys.0.is_empty(), &ENSURE_LEVELS, params).await
-            },
-            lock_levels(connection, ids),
-            async { connection.query_if(has_orders, &LOCK_ORDERS, &[tenant, &ids.orders]).await },
-            async { connection.query_if(has_orders, &READ_ORDER_ITEMS, &[tenant, &ids.orders]).await },
-            async {
-                let params: Params<'_> = &[tenant, &ids.reservations, &ids.orders];
-                connection.query_if(ids.closes_reservations(), &READ_RESERVATIONS, params).await
-            },
-            async { connection.query_if(!ids.products.is_empty(), &READ_PRODUCTS, &[tenant, &ids.products]).await },
-            async {
-                let params: Params<'_> = &[tenant, &ids.warehouses, &ids.anywhere];
-                connection.query_if(!ids.products.is_empty(), &READ_WAREHOUSES, params).await
-            },
-            async { connection.query_if(!ids.anywhere.is_empty(), &READ_SOURCES, &[tenant, &ids.anywhere]).await },
-            async { connection.query_if(!ids.customers.is_empty(), &READ_CUSTOMERS, &[tenant, &ids.customers]).await },
-        )?;
+    let (
+        (),
+        identity,
+        fences,
+        _,
+        levels,
+        orders,
+        order_items,
+        reservations,
+        products,
+        warehouses,
+        sources,
+        customers,
+        keys,
+    ) = try_join!(
+        connection.batch_execute(begin),
+        connection.query(&IDENTIFY, &[]),
+        async {
+            let params: Params<'_> = &[tenant, &ids.resources, &ids.fences];
+            connection.query_if(!ids.fences.is_empty(), &CLAIM_FENCES, params).await
+        },
+        async {
+            let params: Params<'_> = &[tenant, &ids.new_keys.0, &ids.new_keys.1];
+            connection.query_if(!ids.new_keys.0.is_empty(), &ENSURE_LEVELS, params).await
+        },
+        lock_levels(connection, ids),
+        async { connection.query_if(has_orders, &LOCK_ORDERS, &[tenant, &ids.orders]).await },
+        async { connection.query_if(has_orders, &READ_ORDER_ITEMS, &[tenant, &ids.orders]).await },
+        async {
+            let params: Params<'_> = &[tenant, &ids.reservations, &ids.orders];
+            connection.query_if(ids.closes_reservations(), &READ_RESERVATIONS, params).await
+        },
+        async { connection.query_if(!ids.products.is_empty(), &READ_PRODUCTS, &[tenant, &ids.products]).await },
+        async {
+            let params: Params<'_> = &[tenant, &ids.warehouses, &ids.anywhere];
+            connection.query_if(!ids.products.is_empty(), &READ_WAREHOUSES, params).await
+        },
+        async { connection.query_if(!ids.anywhere.is_empty(), &READ_SOURCES, &[tenant, &ids.anywhere]).await },
+        async { connection.query_if(!ids.customers.is_empty(), &READ_CUSTOMERS, &[tenant, &ids.customers]).await },
+        // After everything that is decided on: whoever's effect is seen above has its key seen here.
+        async {
+            let params: Params<'_> = &[tenant, &ids.idempotency_keys];
+            connection.query_if(!ids.idempotency_keys.is_empty(), &FIND_KEYS, params).await
+        },
+    )?;
     Ok(Answers {
         identity,
         fences,
@@ -165,6 +192,7 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
         warehouses,
         sources,
         customers,
+        keys,
     })
 }
 

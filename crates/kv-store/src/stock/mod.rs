@@ -14,22 +14,24 @@ pub(crate) mod decide;
 #[cfg(test)]
 mod decide_tests;
 mod fate;
+pub(crate) mod keys;
+#[cfg(test)]
+mod keys_tests;
 pub(crate) mod load;
 pub(crate) mod read;
 pub(crate) mod rows;
 #[cfg(feature = "conformance")]
 pub mod rule;
+mod shard;
 mod wanted;
 mod writer;
 
-use std::hash::{Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use kv_types::order::{Order, PlaceOrder};
 use kv_types::stock::{Receipt, Receive, Reservation, Reserve};
-use kv_types::{OrderId, ProductId, ReceiptId, ReservationId, TenantId, UserId};
+use kv_types::{OrderId, ReservationId, TenantId, UserId};
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
 pub use audit::LedgerFault;
 pub use coalescer::StockStats;
@@ -38,6 +40,7 @@ pub use read::LevelFilter;
 
 use coalescer::Job;
 
+use crate::idempotency::{Done, wait_for};
 use crate::{StoreConfig, StoreError};
 
 /// The way to the stock writers. Cheap to clone; the writers end when the last clone is gone.
@@ -72,6 +75,32 @@ impl Ledger {
         &self.stats
     }
 
+    /// Does a change, under its key when it has one.
+    ///
+    /// # Errors
+    /// What the action's own method says, and of one under a key [`Refusal::Key`] or [`StoreError::Key`].
+    /// # Cancel safety
+    /// A dropped future's command either never begins or takes effect as a whole.
+    pub async fn run(&self, tenant: TenantId, command: Command) -> Result<Done<Outcome>, StockError> {
+        let writer = &self.writers[usize::from(command.action.shard()) % self.writers.len()];
+        let is_repeat = command.once.as_ref().is_some_and(|once| once.presence.is_repeat());
+        let (reply, answer) = oneshot::channel();
+        writer.try_send(Job { tenant, command, reply }).map_err(|_| StockError::Store(StoreError::Overloaded))?;
+        let answer = wait_for(is_repeat, answer).await.map_err(|fault| StockError::Store(fault.into()))?;
+        // A writer that panics drops its batch unanswered; it may have been committing.
+        answer.unwrap_or(Err(StockError::Store(StoreError::OutcomeUnknown)))
+    }
+
+    async fn run_plain(
+        &self,
+        tenant: TenantId,
+        actor: UserId,
+        action: Action,
+        fence: Option<FenceClaim>,
+    ) -> Result<Outcome, StockError> {
+        self.run(tenant, Command { actor, fence, once: None, action }).await.map(Done::now)
+    }
+
     /// Holds stock: all lines or none.
     ///
     /// # Errors
@@ -85,10 +114,7 @@ impl Ledger {
         reserve: Reserve,
         fence: Option<FenceClaim>,
     ) -> Result<Reservation, StockError> {
-        let shard = reserve.lines.first().map_or(0, |line| shard_of(tenant, line.product));
-        let id = ReservationId::from_uuid(id_in_shard(shard));
-        let command = Command { actor, fence, action: Action::Reserve(id, reserve) };
-        self.submit(tenant, shard, command).await.map(expect_reservation)
+        self.run_plain(tenant, actor, Action::reserve(tenant, reserve), fence).await.map(expect_reservation)
     }
 
     /// Takes goods in: all lines or none. Cancel safety as [`Ledger::reserve`].
@@ -102,10 +128,7 @@ impl Ledger {
         receive: Receive,
         fence: Option<FenceClaim>,
     ) -> Result<Receipt, StockError> {
-        let shard = receive.lines.first().map_or(0, |line| shard_of(tenant, line.product));
-        let id = ReceiptId::from_uuid(id_in_shard(shard));
-        let command = Command { actor, fence, action: Action::Receive(id, receive) };
-        match self.submit(tenant, shard, command).await? {
+        match self.run_plain(tenant, actor, Action::receive(tenant, receive), fence).await? {
             Outcome::Receipt(receipt) => Ok(receipt),
             other => unreachable!("a receipt was asked for, not {other:?}"),
         }
@@ -122,8 +145,7 @@ impl Ledger {
         id: ReservationId,
         fence: Option<FenceClaim>,
     ) -> Result<Reservation, StockError> {
-        let command = Command { actor, fence, action: Action::Release(id) };
-        self.submit(tenant, shard_in(id.uuid()), command).await.map(expect_reservation)
+        self.run_plain(tenant, actor, Action::Release(id), fence).await.map(expect_reservation)
     }
 
     /// Lets a reservation's stock leave; once more is no change. Cancel safety as [`Ledger::reserve`].
@@ -137,8 +159,7 @@ impl Ledger {
         id: ReservationId,
         fence: Option<FenceClaim>,
     ) -> Result<Reservation, StockError> {
-        let command = Command { actor, fence, action: Action::Ship(id) };
-        self.submit(tenant, shard_in(id.uuid()), command).await.map(expect_reservation)
+        self.run_plain(tenant, actor, Action::Ship(id), fence).await.map(expect_reservation)
     }
 
     /// Places an order and holds its stock: all lines or none. Cancel safety as [`Ledger::reserve`].
@@ -152,10 +173,7 @@ impl Ledger {
         order: PlaceOrder,
         fence: Option<FenceClaim>,
     ) -> Result<Order, StockError> {
-        let shard = order.lines.first().map_or(0, |line| shard_of(tenant, line.product));
-        let ids = (OrderId::from_uuid(id_in_shard(shard)), ReservationId::from_uuid(id_in_shard(shard)));
-        let command = Command { actor, fence, action: Action::PlaceOrder(ids.0, ids.1, order) };
-        self.submit(tenant, shard, command).await.map(expect_order)
+        self.run_plain(tenant, actor, Action::place_order(tenant, order), fence).await.map(expect_order)
     }
 
     /// Accepts an order; once more is no change. Cancel safety as [`Ledger::reserve`].
@@ -169,8 +187,7 @@ impl Ledger {
         id: OrderId,
         fence: Option<FenceClaim>,
     ) -> Result<Order, StockError> {
-        let command = Command { actor, fence, action: Action::ConfirmOrder(id) };
-        self.submit(tenant, shard_in(id.uuid()), command).await.map(expect_order)
+        self.run_plain(tenant, actor, Action::ConfirmOrder(id), fence).await.map(expect_order)
     }
 
     /// Calls an order off and gives its stock back; once more is no change. Cancel safety as [`Ledger::reserve`].
@@ -184,35 +201,8 @@ impl Ledger {
         id: OrderId,
         fence: Option<FenceClaim>,
     ) -> Result<Order, StockError> {
-        let command = Command { actor, fence, action: Action::CancelOrder(id) };
-        self.submit(tenant, shard_in(id.uuid()), command).await.map(expect_order)
+        self.run_plain(tenant, actor, Action::CancelOrder(id), fence).await.map(expect_order)
     }
-
-    async fn submit(&self, tenant: TenantId, shard: u8, command: Command) -> Result<Outcome, StockError> {
-        let writer = &self.writers[usize::from(shard) % self.writers.len()];
-        let (reply, answer) = oneshot::channel();
-        writer.try_send(Job { tenant, command, reply }).map_err(|_| StockError::Store(StoreError::Overloaded))?;
-        // A writer that panics drops its batch unanswered; it may have been committing.
-        answer.await.unwrap_or(Err(StockError::Store(StoreError::OutcomeUnknown)))
-    }
-}
-
-/// Commands on one product go to one writer: they share its batches instead of waiting for each other's row lock.
-fn shard_of(tenant: TenantId, product: ProductId) -> u8 {
-    let mut hasher = std::hash::DefaultHasher::new();
-    (tenant, product).hash(&mut hasher);
-    hasher.finish() as u8
-}
-
-/// A fresh id whose last byte remembers the shard, so that what is later done to the reservation or order meets the same writer.
-fn id_in_shard(shard: u8) -> Uuid {
-    let mut bytes = Uuid::now_v7().into_bytes();
-    bytes[15] = shard;
-    Uuid::from_bytes(bytes)
-}
-
-fn shard_in(id: Uuid) -> u8 {
-    id.as_bytes()[15]
 }
 
 fn expect_reservation(outcome: Outcome) -> Reservation {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kv_types::{CustomerId, OrderId, ProductId, ReservationId, TenantId, WarehouseId};
+use kv_types::{CustomerId, IdempotencyKey, OrderId, ProductId, ReservationId, TenantId, WarehouseId};
 use uuid::Uuid;
 
 use super::board::LevelKey;
@@ -21,6 +21,7 @@ pub(super) struct Wanted {
     customers: BTreeSet<CustomerId>,
     orders: BTreeSet<OrderId>,
     reservations: BTreeSet<ReservationId>,
+    idempotency_keys: BTreeSet<IdempotencyKey>,
 }
 
 impl Wanted {
@@ -31,6 +32,7 @@ impl Wanted {
                 let fence = wanted.fences.entry(claim.resource.clone()).or_insert(claim.fence);
                 *fence = (*fence).max(claim.fence);
             }
+            wanted.idempotency_keys.extend(command.once.as_ref().map(|once| once.asked.key.clone()));
             wanted.add(&command.action);
         }
         wanted
@@ -90,6 +92,7 @@ pub(super) struct Ids {
     pub(super) customers: Vec<Uuid>,
     pub(super) orders: Vec<Uuid>,
     pub(super) reservations: Vec<Uuid>,
+    pub(super) idempotency_keys: Vec<String>,
 }
 
 impl Ids {
@@ -107,6 +110,7 @@ impl Ids {
             customers: wanted.customers.iter().map(|id| id.uuid()).collect(),
             orders: wanted.orders.iter().map(|id| id.uuid()).collect(),
             reservations: wanted.reservations.iter().map(|id| id.uuid()).collect(),
+            idempotency_keys: wanted.idempotency_keys.iter().map(|key| key.as_str().to_owned()).collect(),
         }
     }
 

@@ -16,8 +16,10 @@ use tokio_postgres::{Client, NoTls, Row};
 use super::board::Board;
 use super::command::{Command, Outcome, Refusal};
 use super::fate::{self, Fate};
-use super::{batch, decide, load};
+use super::keys::{self, Decision};
+use super::{batch, load};
 use crate::StoreError;
+use crate::idempotency::{self, Done, KeyFault};
 use crate::session::{Params, READ_COMMITTED, begin};
 use crate::statement::Statement;
 
@@ -28,7 +30,9 @@ const RESOLVE_TRIES: u32 = 20;
 const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
 
 /// What came of each command of a batch, in order.
-pub(super) type Decisions = Vec<Result<Outcome, Refusal>>;
+pub(super) type Decisions = Vec<Result<Done<Outcome>, Refusal>>;
+
+type Undone = Vec<Result<Decision, Refusal>>;
 
 /// A connection with every statement of a batch prepared.
 pub(super) struct Connection {
@@ -78,7 +82,7 @@ impl Connection {
                 tracing::debug!(%error, "a stock writer's connection ended");
             }
         });
-        let statements = load::STATEMENTS.iter().chain(batch::STATEMENTS);
+        let statements = load::STATEMENTS.iter().chain(batch::STATEMENTS).chain(idempotency::table::STATEMENTS);
         let prepared = try_join_all(statements.map(|statement| async {
             client.prepare(statement.text).await.map(|prepared| (statement.name, prepared))
         }))
@@ -142,8 +146,10 @@ impl Writer {
         match self.attempt(tenant, commands, Patience::OneMoreLook).await {
             // The server may have been restarted since the last batch. The break was before anything was decided.
             Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused => {}
-            // A victim of a deadlock or of a migration was rolled back.
-            Err(Broken::BeforeWriting(error)) if error.is_deadlock() || error.is_stale_plan() => {
+            // A victim of a deadlock, of a migration or of a repeat elsewhere was rolled back.
+            Err(Broken::BeforeWriting(error))
+                if error.is_deadlock() || error.is_stale_plan() || error.is_taken_key() =>
+            {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a stock batch is run again");
             }
             Err(Broken::SourcesAppeared) => {}
@@ -171,7 +177,8 @@ impl Writer {
             .map_err(Broken::BeforeWriting)?;
         let mut board = loaded.board;
         let mut decisions = catch_unwind(AssertUnwindSafe(|| {
-            commands.iter().map(|command| decide::decide(&mut board, command)).collect::<Decisions>()
+            let numbered = commands.iter().enumerate();
+            numbered.map(|(number, command)| keys::decide_once(&mut board, number, command)).collect::<Undone>()
         }))
         .map_err(|_| Broken::BeforeWriting(StoreError::Corrupt("a stock level")))?;
         if patience == Patience::OneMoreLook && board.has_unlocked_sources && decisions.iter().any(is_short) {
@@ -179,26 +186,28 @@ impl Writer {
             self.connection = Some(connection);
             return Err(Broken::SourcesAppeared);
         }
-        if board.has_effects() {
-            let written = timeout(TRIP_LIMIT, Box::pin(batch::write(&connection, tenant, &board))).await;
-            let numbers = match written.unwrap_or(Err(StoreError::Unavailable(None))) {
-                Ok(numbers) => numbers,
-                Err(StoreError::Unavailable(_)) => {
-                    drop(connection);
-                    let numbers = self.resolve(tenant, &loaded.transaction, &board).await;
-                    number_orders(&mut decisions, &numbers.map_err(Broken::DuringCommit)?);
-                    return Ok(decisions);
-                }
-                // The commit may have been sent behind the statement whose answer was not as expected.
-                Err(error @ StoreError::Corrupt(_)) => return Err(Broken::DuringCommit(error)),
-                Err(error) => return Err(Broken::BeforeWriting(error)),
-            };
-            number_orders(&mut decisions, &numbers);
-        } else {
+        if !board.has_effects() {
             connection.roll_back();
+            self.connection = Some(connection);
+            return Ok(keys::settle(commands, decisions));
         }
-        self.connection = Some(connection);
-        Ok(decisions)
+        let written = timeout(TRIP_LIMIT, Box::pin(batch::write(&connection, tenant, &board))).await;
+        let numbers = match written.unwrap_or(Err(StoreError::Unavailable(None))) {
+            Ok(numbers) => {
+                self.connection = Some(connection);
+                numbers
+            }
+            Err(StoreError::Unavailable(_)) => {
+                drop(connection);
+                let asked = self.resolve(tenant, &loaded.transaction, &board).await;
+                asked.map_err(Broken::DuringCommit)?
+            }
+            // The commit may have been sent behind the statement whose answer was not as expected.
+            Err(error @ StoreError::Corrupt(_)) => return Err(Broken::DuringCommit(error)),
+            Err(error) => return Err(Broken::BeforeWriting(error)),
+        };
+        number_orders(&mut decisions, &numbers);
+        Ok(keys::settle(commands, decisions))
     }
 
     /// Asks a new connection what became of a transaction whose commit was not answered: the numbers of its orders when it was
@@ -236,7 +245,7 @@ enum Patience {
     None,
 }
 
-fn is_short(decision: &Result<Outcome, Refusal>) -> bool {
+fn is_short(decision: &Result<Decision, Refusal>) -> bool {
     matches!(decision, Err(Refusal::Short(_)))
 }
 
@@ -253,15 +262,16 @@ enum Broken {
 impl Broken {
     fn into_error(self) -> StoreError {
         match self {
+            Self::BeforeWriting(error) if error.is_taken_key() => KeyFault::InFlight.into(),
             Self::BeforeWriting(error) | Self::DuringCommit(error) => error,
             Self::SourcesAppeared => StoreError::LockTimeout,
         }
     }
 }
 
-fn number_orders(decisions: &mut Decisions, numbers: &HashMap<OrderId, i64>) {
+fn number_orders(decisions: &mut Undone, numbers: &HashMap<OrderId, i64>) {
     for decision in decisions {
-        if let Ok(Outcome::Order(order)) = decision
+        if let Ok(Decision::Now(Outcome::Order(order))) = decision
             && let Some(number) = numbers.get(&order.id)
         {
             order.order_number = *number;

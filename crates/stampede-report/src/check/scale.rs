@@ -157,7 +157,10 @@ mod tests {
         let scale = Scale::over(&[(0, 400), (100, 800), (900, 1_000)], false).unwrap();
         assert_eq!(scale.cuts(), []);
         let permille = |place: f64| (place * 1e3).round() as u64;
-        assert_eq!([0, 100, 400, 850, 1_000, 5_000].map(|ns| permille(scale.place(ns))), [0, 100, 400, 850, 1_000, 1_000]);
+        assert_eq!(
+            [0, 100, 400, 850, 1_000, 5_000].map(|ns| permille(scale.place(ns))),
+            [0, 100, 400, 850, 1_000, 1_000]
+        );
         let ticks: Vec<(u64, u64)> = scale.ticks().into_iter().map(|(place, ns)| (permille(place), ns)).collect();
         assert_eq!(ticks, [(0, 0), (200, 200), (400, 400), (600, 600), (800, 800), (1_000, 1_000)]);
     }

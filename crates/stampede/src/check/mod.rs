@@ -60,7 +60,8 @@ fn judge_files(args: &CheckArgs) -> Result<CheckRun, Failure> {
     let mut workloads = Vec::new();
     for file in &args.history {
         let name = file.display().to_string();
-        let from = File::open(file).map_err(|error| Failure::usage(anyhow!("--history: cannot read {name}: {error}")))?;
+        let from =
+            File::open(file).map_err(|error| Failure::usage(anyhow!("--history: cannot read {name}: {error}")))?;
         let history = history::read(BufReader::new(from), &name).map_err(Failure::usage)?;
         if !history.is_whole && !args.allow_truncated {
             return Err(Failure::usage(anyhow!(
@@ -97,5 +98,7 @@ fn judge_files(args: &CheckArgs) -> Result<CheckRun, Failure> {
 fn write_edn(file: &Path, history: &History) -> anyhow::Result<()> {
     let to = File::create(file).with_context(|| format!("cannot write {}", file.display()))?;
     let mut to = BufWriter::new(to);
-    edn(&mut to, &history.operations).and_then(|()| to.flush()).with_context(|| format!("cannot write {}", file.display()))
+    edn(&mut to, &history.operations)
+        .and_then(|()| to.flush())
+        .with_context(|| format!("cannot write {}", file.display()))
 }

@@ -115,12 +115,7 @@ fn is_of(workload: &Workload, area: Area) -> bool {
 }
 
 /// One workload against a fresh server.
-async fn one(
-    target: &Target,
-    workload: &Workload,
-    bug: Option<&Bug>,
-    seed: u64,
-) -> Result<WorkloadVerdict, Failure> {
+async fn one(target: &Target, workload: &Workload, bug: Option<&Bug>, seed: u64) -> Result<WorkloadVerdict, Failure> {
     let server = Server::start(bug, seed, Config::default()).context("cannot start a server").map_err(Failure::tool)?;
     let bench = Bench::new(target, &server.url(), &format!("{seed:x}"), Scope::default()).map_err(Failure::tool)?;
     let mut lines = Vec::new();

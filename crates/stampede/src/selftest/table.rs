@@ -35,7 +35,10 @@ impl Row {
             let fits = |rule: &str| self.bug.is_none_or(|bug| bug.rules.contains(&rule));
             match verdict.violations().find(|finding| fits(&finding.rule)) {
                 Some(finding) => self.named = Some((finding.rule.clone(), verdict.id.clone())),
-                None => self.wrong = verdict.violations().next().map(|finding| format!("{} ({})", finding.rule, finding.what)),
+                None => {
+                    self.wrong =
+                        verdict.violations().next().map(|finding| format!("{} ({})", finding.rule, finding.what))
+                }
             }
         }
         for doubt in verdict.doubts() {
@@ -87,7 +90,12 @@ pub(super) fn summary(rows: &[Row], elapsed: Duration) -> String {
     let found = bugs.iter().filter(|row| row.is_good()).count();
     let cleared = sound.iter().filter(|row| row.is_good()).count();
     let slowest = bugs.iter().filter(|row| row.is_good()).max_by_key(|row| row.took);
-    let mut text = format!("\n{found} of {} planted bugs named, {cleared} of {} sound servers not accused, in {}\n", bugs.len(), sound.len(), took(elapsed));
+    let mut text = format!(
+        "\n{found} of {} planted bugs named, {cleared} of {} sound servers not accused, in {}\n",
+        bugs.len(),
+        sound.len(),
+        took(elapsed)
+    );
     if let Some(slowest) = slowest {
         let name = slowest.bug.map_or("", |bug| bug.id);
         writeln!(text, "the slowest was {name}: {} operations, {}", slowest.operations, took(slowest.took)).ok();

@@ -32,8 +32,19 @@ fn a_lost_update_is_named_and_its_history_can_be_judged_again() {
     let kept = folder.path().join("kept");
     let page = folder.path().join("check.html");
     let output = stampede(&[
-        "check", &target(), "--url", &server.url(), "--only", "stock", "-n", "800", "--keep", kept.to_str().unwrap(),
-        "--edn", "-o", page.to_str().unwrap(),
+        "check",
+        &target(),
+        "--url",
+        &server.url(),
+        "--only",
+        "stock",
+        "-n",
+        "800",
+        "--keep",
+        kept.to_str().unwrap(),
+        "--edn",
+        "-o",
+        page.to_str().unwrap(),
     ]);
     assert_eq!(output.status.code(), Some(3), "{}{}", said(&output), remarked(&output));
     let page = std::fs::read_to_string(page).unwrap();
@@ -58,7 +69,11 @@ fn mistakes_are_named_before_anything_is_sent() {
     let text = std::fs::read_to_string(target()).unwrap();
     for (from, to, words) in [
         ("read = \"get_counter\"", "look = \"get_counter\"", "the model counter has no operation `look`"),
-        ("bind = { increment = \"add\", read = \"get_counter\" }", "bind = { read = \"get_counter\" }", "increment is missing"),
+        (
+            "bind = { increment = \"add\", read = \"get_counter\" }",
+            "bind = { read = \"get_counter\" }",
+            "increment is missing",
+        ),
         ("take = { held = \"/held\" }", "", "must take `held`"),
         ("json = { by = \"{by}\" }", "json = { by = \"{buy}\" }", "slot `{buy}` has no value"),
         ("model = \"counter\"", "model = \"count\"", "unknown variant `count`"),
@@ -80,7 +95,13 @@ fn a_server_that_talks_nonsense_is_no_pass_and_no_panic() {
     let server = crate::server::Server::answering(200);
     let url = format!("http://127.0.0.1:{}", server.port());
     let output = stampede(&["check", &target(), "--url", &url, "--only", "counter", "-n", "100", "-c", "4"]);
-    assert!(matches!(output.status.code(), Some(1 | 3 | 5)), "{:?} {}{}", output.status, said(&output), remarked(&output));
+    assert!(
+        matches!(output.status.code(), Some(1 | 3 | 5)),
+        "{:?} {}{}",
+        output.status,
+        said(&output),
+        remarked(&output)
+    );
     assert!(!remarked(&output).contains("panicked"), "{}", remarked(&output));
 }
 

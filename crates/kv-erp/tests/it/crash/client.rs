@@ -34,16 +34,30 @@ impl Connection {
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> Result<Answer, Gone> {
-        self.ask(Method::GET, path, &Value::Null).await
+        self.ask(Method::GET, path, &Value::Null, None).await.map(|(answer, _)| answer)
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Result<Answer, Gone> {
-        self.ask(Method::POST, path, body).await
+        self.ask(Method::POST, path, body, None).await.map(|(answer, _)| answer)
     }
 
-    async fn ask(&mut self, method: Method, path: &str, body: &Value) -> Result<Answer, Gone> {
+    /// The same under an idempotency key, and whether the answer is that of an earlier request.
+    pub(crate) async fn post_once(&mut self, path: &str, body: &Value, key: &str) -> Result<(Answer, bool), Gone> {
+        self.ask(Method::POST, path, body, Some(key)).await
+    }
+
+    async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: &Value,
+        key: Option<&str>,
+    ) -> Result<(Answer, bool), Gone> {
         let mut request = Request::builder().method(method).uri(path).header(HOST, &self.host);
         request = request.header(AUTHORIZATION, &self.authorization);
+        if let Some(key) = key {
+            request = request.header("idempotency-key", key);
+        }
         let body = if body.is_null() {
             Body::empty()
         } else {
@@ -53,8 +67,9 @@ impl Connection {
         self.sender.ready().await.map_err(|_| Gone)?;
         let answer = self.sender.send_request(request.body(body).unwrap()).await.map_err(|_| Gone)?;
         let status = answer.status().as_u16();
+        let is_replayed = answer.headers().get("idempotency-replayed").is_some_and(|value| value == "true");
         let bytes = answer.into_body().collect().await.map_err(|_| Gone)?.to_bytes();
         let value = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
-        Ok((status, value))
+        Ok(((status, value), is_replayed))
     }
 }

@@ -61,6 +61,69 @@ mod power_cut {
     }
 }
 
+/// The service dies between the commit of an order and its answer, and the order is asked for again under its key.
+mod lost_answer {
+    use serde_json::json;
+
+    use super::client::{Answer, Connection};
+    use super::*;
+
+    const UNITS: i64 = 100_000;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_order_whose_answer_died_with_the_service_is_placed_once() {
+        let mut rig = Rig::start().await;
+        let (levels, _) = rig.stock(1, UNITS).await;
+        let mut connection = Connection::open(&rig.door()).await.unwrap();
+        let (status, customer) =
+            connection.post("/api/v1/customers", &json!({"code": "c", "name": "C"})).await.unwrap();
+        assert_eq!(status, 201, "{customer}");
+        let order = move |number: usize| {
+            let items = json!([{"product_id": levels[0].product, "quantity": 1}]);
+            (
+                format!("order-{number}"),
+                json!({"customer_id": customer["id"], "items": items, "reference": format!("order-{number}")}),
+            )
+        };
+        let asked = order.clone();
+        let client = tokio::spawn(async move {
+            let mut told: Vec<Answer> = Vec::new();
+            loop {
+                let (key, body) = asked(told.len());
+                match connection.post_once("/api/v1/orders", &body, &key).await {
+                    Ok((answer, false)) if answer.0 == 201 => told.push(answer),
+                    Ok(other) => panic!("{other:?}"),
+                    Err(_) => return told,
+                }
+            }
+        });
+        // The commit is on disk, and the service waits for the word that it is.
+        rig.hold_commits(Hold::BeforeAnswer).await;
+        rig.kill().await;
+        let told = client.await.unwrap();
+        rig.restart().await;
+        let mut connection = Connection::open(&rig.door()).await.unwrap();
+        for (number, first) in told.iter().enumerate() {
+            let (key, body) = order(number);
+            let (again, is_replayed) = connection.post_once("/api/v1/orders", &body, &key).await.unwrap();
+            assert_eq!((&again, is_replayed), (first, true));
+        }
+        let (key, body) = order(told.len());
+        let (state, record) = connection.get(&format!("/api/v1/idempotency/{key}")).await.unwrap();
+        assert_eq!((state, record["state"].as_str()), (200, Some("completed")), "the order was committed");
+        let (answer, is_replayed) = connection.post_once("/api/v1/orders", &body, &key).await.unwrap();
+        assert_eq!((answer.0, is_replayed), (201, true), "{answer:?}");
+        assert_eq!(record["location"], format!("/api/v1/orders/{}", answer.1["id"].as_str().unwrap()));
+        let inside = rig.look_inside().await;
+        let found = inside.query("select id::text, number from orders where reference = $1", &[&key]).await.unwrap();
+        let found: Vec<(&str, i64)> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
+        assert_eq!(found, [(answer.1["id"].as_str().unwrap(), answer.1["order_number"].as_i64().unwrap())]);
+        let all: i64 = inside.query_one("select count(*) from orders", &[]).await.unwrap().get(0);
+        assert_eq!(all, told.len() as i64 + 1);
+        assert_eq!(rig.store.audit_stock(rig.tenant).await.unwrap(), vec![]);
+    }
+}
+
 /// The database dies and comes back under a service that lives on.
 mod database_crash {
     use super::*;

@@ -9,7 +9,8 @@ const NS_PER_MS: u64 = 1_000_000;
 pub(super) fn until_ns(grant: &Operation, operations: &[Operation]) -> Option<u64> {
     let returned_ns = grant.return_ns.filter(|_| grant.op == "acquire" && grant.outcome == Outcome::Ok)?;
     let token = grant.output.text("token").ok().flatten();
-    let is_later = |one: &&Operation| one.key == grant.key && returned_ns <= one.call_ns && one.outcome != Outcome::Fail;
+    let is_later =
+        |one: &&Operation| one.key == grant.key && returned_ns <= one.call_ns && one.outcome != Outcome::Fail;
     let is_of_holder = |one: &&Operation| match &token {
         Some(token) => one.input.text("token").ok().flatten().as_ref() == Some(token),
         None => one.process == grant.process,

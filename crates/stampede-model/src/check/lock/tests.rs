@@ -289,7 +289,16 @@ proptest! {
 #[test]
 fn most_busy_and_faultless_runs_hold() {
     let holds = (0..100).filter(|&seed| {
-        let plan = Plan { seed, clients: 6, operations: 300, ttl_ms: 100, lost: 0, tick_ns: 1, own_tokens: false, fault: None };
+        let plan = Plan {
+            seed,
+            clients: 6,
+            operations: 300,
+            ttl_ms: 100,
+            lost: 0,
+            tick_ns: 1,
+            own_tokens: false,
+            fault: None,
+        };
         let (mut heading, operations) = history(plan);
         heading.settings.set("margin_ms", 200);
         check(&heading, &operations).answer == Answer::Holds
@@ -314,7 +323,16 @@ fn each_fault_is_found_by_its_rule() {
     for (fault, rule) in faults {
         let found = (0..20).filter(|&seed| {
             let clients = if fault == Fault::RefusesFree { 2 } else { 6 };
-            let plan = Plan { seed, clients, operations: 1_200, ttl_ms: 100, lost: 0, tick_ns: 1, own_tokens: false, fault: Some(fault) };
+            let plan = Plan {
+                seed,
+                clients,
+                operations: 1_200,
+                ttl_ms: 100,
+                lost: 0,
+                tick_ns: 1,
+                own_tokens: false,
+                fault: Some(fault),
+            };
             let (heading, operations) = history(plan);
             let report = check(&heading, &operations);
             report.violations.iter().any(|finding| finding.rule == rule)
@@ -329,7 +347,16 @@ fn each_fault_is_found_by_its_rule() {
 #[ignore = "a measurement, for a release build"]
 fn a_million_operations() {
     for (clients, lost) in [(10, 0), (100, 0), (100, 1)] {
-        let plan = Plan { seed: 7, clients, operations: 1_000_000, ttl_ms: 100, lost, tick_ns: 1, own_tokens: false, fault: None };
+        let plan = Plan {
+            seed: 7,
+            clients,
+            operations: 1_000_000,
+            ttl_ms: 100,
+            lost,
+            tick_ns: 1,
+            own_tokens: false,
+            fault: None,
+        };
         let (heading, operations) = history(plan);
         let began = std::time::Instant::now();
         let report = check(&heading, &operations);

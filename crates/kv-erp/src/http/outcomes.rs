@@ -1,0 +1,92 @@
+//! How the result of a change of stock is shown, now and to a repeat.
+
+use axum::response::Response;
+use kv_store::idempotency::Answer;
+use kv_store::stock::{Command, Outcome};
+use kv_types::TenantId;
+
+use super::answers::BASE;
+use super::problem::Problem;
+use super::shown::{Shown, respond};
+use crate::app::App;
+
+/// Does a change of stock and answers with what `show` makes of its result.
+pub(super) async fn run(
+    app: &App,
+    tenant: TenantId,
+    command: Command,
+    show: fn(&Outcome) -> Shown,
+) -> Result<Response, Problem> {
+    respond(app.store().stock().run(tenant, command).await?, show)
+}
+
+/// 201 with what was made.
+pub(super) fn made(outcome: &Outcome) -> Shown {
+    match outcome {
+        Outcome::Reservation(held) => Shown::created(format!("{BASE}/reservations/{}", held.id), held),
+        Outcome::Receipt(receipt) => Shown::booked(receipt),
+        Outcome::Order(order) => Shown::created(format!("{BASE}/orders/{}", order.id), order),
+    }
+}
+
+/// 200 with the thing as it is now.
+pub(super) fn changed(outcome: &Outcome) -> Shown {
+    match outcome {
+        Outcome::Reservation(held) => Shown::changed(held),
+        Outcome::Receipt(receipt) => Shown::changed(receipt),
+        Outcome::Order(order) => Shown::changed(order),
+    }
+}
+
+/// How an order's number stands in an answer as long as it is not drawn. A quote within a JSON string has a backslash before
+/// it, so no text of a caller's can look like this.
+const NO_NUMBER: &[u8] = b"\"order_number\":0,";
+
+/// [`made`], to be kept. A new order's number is drawn when its row is written; until then its place in the body is left open.
+pub(super) fn seal_made(outcome: &Outcome) -> Answer {
+    let mut answer = made(outcome).seal();
+    if matches!(outcome, Outcome::Order(order) if order.order_number == 0)
+        && let Some(at) = answer.body.windows(NO_NUMBER.len()).position(|bytes| bytes == NO_NUMBER)
+    {
+        let zero = at + NO_NUMBER.len() - b"0,".len();
+        answer.body.remove(zero);
+        answer.number_at = Some(zero);
+    }
+    answer
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use kv_types::order::{Order, OrderStatus};
+    use kv_types::{CustomerId, OrderId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn order(order_number: i64) -> Outcome {
+        Outcome::Order(Order {
+            id: OrderId::from_uuid(Uuid::from_u128(1)),
+            order_number,
+            customer_id: CustomerId::from_uuid(Uuid::from_u128(2)),
+            status: OrderStatus::Pending,
+            currency: "EUR".to_owned(),
+            total_minor: 0,
+            reference: Some("\"order_number\":0,".to_owned()),
+            reservation_id: None,
+            items: Vec::new(),
+            version: 1,
+            created_at: Timestamp::UNIX_EPOCH,
+        })
+    }
+
+    #[test]
+    fn a_number_that_is_drawn_later_fits_into_the_place_left_for_it() {
+        let open = seal_made(&order(0));
+        let at = open.number_at.expect("its place is left open");
+        let filled = [&open.body[..at], b"100017", &open.body[at..]].concat();
+        let known = seal_made(&order(100_017));
+        assert_eq!((known.number_at, &known.head), (None, &open.head));
+        assert_eq!(String::from_utf8(filled).unwrap(), String::from_utf8(known.body).unwrap());
+    }
+}

@@ -1,0 +1,213 @@
+//! A single write that gives one row, and the same under a key: the effect, then the answer and the commit, in two round trips.
+//!
+//! Under a key it runs as a task of its own. Its caller may go at any time; the write ends all the same, and its key is under
+//! way until then. The connection goes back to the pool only with no transaction open on it: otherwise it is closed, which
+//! rolls back.
+
+use deadpool_postgres::Object;
+use kv_types::TenantId;
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::presence::wait_for;
+use super::table::{Answers, DROP_EXPIRED_KEY, FIND_KEYS, KEEP_ANSWERS, of_keeping};
+use super::{Answer, Done, Kept, KeyFault, KeyRow, Once};
+use crate::session::{READ_COMMITTED, begin};
+use crate::statement::Statement;
+use crate::{Store, StoreError};
+
+/// How often a write begins anew because somebody else's commit came between: of the same key, or of what made it a victim.
+const ROUNDS: usize = 3;
+
+/// A statement's parameter that may leave its maker.
+pub(crate) type Param = Box<dyn ToSql + Sync + Send>;
+
+/// A statement that writes one row, or none when there is nothing to write to, and gives it.
+pub struct Write<T> {
+    pub(crate) tenant: TenantId,
+    pub(crate) statement: &'static Statement,
+    pub(crate) params: Vec<Param>,
+    pub(crate) read: fn(&Row) -> Result<T, tokio_postgres::Error>,
+}
+
+impl<T> std::fmt::Debug for Write<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Write")
+            .field("tenant", &self.tenant)
+            .field("statement", &self.statement.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Parameters of a [`Write`], each boxed.
+macro_rules! params {
+    ($($param:expr),+ $(,)?) => { vec![$(Box::new($param) as $crate::idempotency::Param),+] };
+}
+pub(crate) use params;
+
+impl<T> Write<T> {
+    fn params(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.params.iter().map(|param| &**param as &(dyn ToSql + Sync)).collect()
+    }
+}
+
+impl Store {
+    /// Does a write, under a key when there is one; `None` when there is nothing to write to.
+    ///
+    /// # Errors
+    /// What the write's maker says, and of one under a key [`StoreError::Key`].
+    /// # Cancel safety
+    /// The write happens wholly or not at all.
+    pub async fn apply<T: Send + 'static>(
+        &self,
+        write: Write<T>,
+        once: Option<Once<T>>,
+    ) -> Result<Option<Done<T>>, StoreError> {
+        let Some(once) = once else { return Ok(self.write(&write).await?.map(Done::Now)) };
+        let (store, is_repeat) = (self.clone(), once.presence.is_repeat());
+        let task = tokio::spawn(async move { store.write_once(&write, &once).await });
+        // A task that panicked may have been committing.
+        wait_for(is_repeat, task).await?.unwrap_or(Err(StoreError::OutcomeUnknown))
+    }
+
+    /// Does a write without a key.
+    pub(crate) async fn write<T>(&self, write: &Write<T>) -> Result<Option<T>, StoreError> {
+        let rows = self.run(write.tenant, write.statement, &write.params()).await?;
+        Ok(rows.first().map(write.read).transpose()?)
+    }
+
+    async fn write_once<T>(&self, write: &Write<T>, once: &Once<T>) -> Result<Option<Done<T>>, StoreError> {
+        for _ in 0..ROUNDS {
+            match self.try_write_once(write, once).await {
+                Err(error) if error.is_taken_key() || error.is_deadlock() || error.is_stale_plan() => {}
+                // The refusal may be the work of this very request, done before.
+                Err(error @ StoreError::Constraint { .. }) => {
+                    return match self.find_answer(write.tenant, once).await? {
+                        Some(answer) => Ok(Some(Done::Before(answer))),
+                        None => Err(error),
+                    };
+                }
+                done => return done,
+            }
+        }
+        Err(KeyFault::InFlight.into())
+    }
+
+    async fn find_answer<T>(&self, tenant: TenantId, once: &Once<T>) -> Result<Option<Answer>, StoreError> {
+        let rows = self.run(tenant, &FIND_KEYS, &[&tenant.get(), &[once.asked.key.as_str()].as_slice()]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(KeyRow::read(row)?.kept.judge(&once.asked)?.cloned())
+    }
+
+    async fn try_write_once<T>(&self, write: &Write<T>, once: &Once<T>) -> Result<Option<Done<T>>, StoreError> {
+        let transaction = Open::on(self).await?;
+        let (rows, known) = match transaction.try_effect(write, once).await {
+            Ok(tried) => tried,
+            Err(error) => {
+                transaction.roll_back().await;
+                return Err(error);
+            }
+        };
+        let found = match known.as_ref().map(|kept| kept.judge(&once.asked)) {
+            Some(Err(fault)) => Err(fault.into()),
+            Some(Ok(Some(answer))) => Ok(Some(Done::Before(answer.clone()))),
+            Some(Ok(None)) | None => match rows.first() {
+                None => Ok(None),
+                Some(row) => {
+                    let result = (write.read)(row)?;
+                    let answer = (once.encode)(&result);
+                    transaction.keep_and_commit(write.tenant, (once, &answer), known.is_some()).await?;
+                    return Ok(Some(Done::Now(result)));
+                }
+            },
+        };
+        transaction.roll_back().await;
+        found
+    }
+}
+
+/// A pooled connection on which a transaction may be open.
+struct Open(Option<Object>);
+
+impl Open {
+    async fn on(store: &Store) -> Result<Self, StoreError> {
+        Ok(Self(Some(store.connection().await?)))
+    }
+
+    fn client(&self) -> &Object {
+        self.0.as_ref().expect("the connection is given back only by the methods that end this")
+    }
+
+    /// Begins, tries the effect, and reads the key after it, so that whoever's effect stood in its way has its key seen.
+    async fn try_effect<T>(&self, write: &Write<T>, once: &Once<T>) -> Result<(Vec<Row>, Option<Kept>), StoreError> {
+        let client = self.client();
+        let effect = client.prepare_cached(write.statement.text).await?;
+        let look = client.prepare_cached(FIND_KEYS.text).await?;
+        let opening = begin(READ_COMMITTED, write.tenant);
+        let (tenant, keys) = (write.tenant.get(), [once.asked.key.as_str()]);
+        let (effect_params, keys) = (write.params(), keys.as_slice());
+        let look_params: [&(dyn ToSql + Sync); 2] = [&tenant, &keys];
+        let (begun, rows, known) = futures_util::join!(
+            client.batch_execute(&opening),
+            client.query(&effect, &effect_params),
+            client.query(&look, &look_params),
+        );
+        let tried = begun.and(rows).and_then(|rows| Ok((rows, known?)));
+        let (rows, known) = tried.map_err(StoreError::from).inspect_err(|error| {
+            if error.is_stale_plan() {
+                client.statement_cache.clear();
+            }
+        })?;
+        let known = known.first().map(KeyRow::read).transpose()?;
+        Ok((rows, known.map(|row| row.kept)))
+    }
+
+    /// Keeps the answer and commits, in one round trip.
+    async fn keep_and_commit<T>(
+        mut self,
+        tenant: TenantId,
+        (once, answer): (&Once<T>, &Answer),
+        has_expired: bool,
+    ) -> Result<(), StoreError> {
+        let client = self.client();
+        let expire = client.prepare_cached(DROP_EXPIRED_KEY.text).await?;
+        let keep = client.prepare_cached(KEEP_ANSWERS.text).await?;
+        let (tenant, key) = (tenant.get(), once.asked.key.as_str());
+        let mut answers = Answers::default();
+        answers.add(&once.asked, answer, None);
+        let params = answers.params(&tenant);
+        let (expired, kept, committed) = futures_util::join!(
+            async { if has_expired { client.execute(&expire, &[&tenant, &key]).await } else { Ok(0) } },
+            client.execute(&keep, &params),
+            client.batch_execute("commit"),
+        );
+        let written = expired.and(kept).map(drop).and(committed);
+        let outcome = written.map_err(|error| match StoreError::from(error) {
+            StoreError::Unavailable(_) => StoreError::OutcomeUnknown,
+            other => of_keeping(other),
+        });
+        if !matches!(outcome, Err(StoreError::OutcomeUnknown)) {
+            // A commit after a refused statement has rolled back: either way nothing is open.
+            self.give_back();
+        }
+        outcome
+    }
+
+    async fn roll_back(mut self) {
+        if self.client().batch_execute("rollback").await.is_ok() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Some(object) = self.0.take() {
+            drop(Object::take(object));
+        }
+    }
+}

@@ -12,6 +12,9 @@ use super::{advice, script, text, timeline, words};
 use crate::export::markdown::escaped;
 use crate::table::{Side, markdown};
 
+/// The sides of the table's columns.
+const SIDES: [Side; 7] = [Side::Left, Side::Left, Side::Left, Side::Right, Side::Left, Side::Right, Side::Right];
+
 pub(super) fn render(run: &CheckRun) -> String {
     let mut page = format!("# {}: check of {}\n\n", words::word(run.answer()), escaped(&run.target));
     let _infallible = write!(
@@ -47,8 +50,7 @@ fn table(run: &CheckRun) -> String {
             thousands(words::violation_count(verdict)),
         ]
     }));
-    use Side::{Left, Right};
-    markdown(&rows, &[Left, Left, Left, Right, Left, Right, Right])
+    markdown(&rows, &SIDES)
 }
 
 fn violations(run: &CheckRun, verdict: &WorkloadVerdict) -> String {

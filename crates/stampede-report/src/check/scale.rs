@@ -188,7 +188,9 @@ mod tests {
     proptest! {
         #[test]
         fn places_rise_with_time(mut spans in prop::collection::vec((0_u64..1 << 40, 0_u64..1 << 30), 1..12), is_open in any::<bool>()) {
-            spans.iter_mut().for_each(|(from, length)| *length += *from);
+            for (from, length) in &mut spans {
+                *length += *from;
+            }
             spans.sort_unstable();
             let scale = Scale::over(&spans, is_open).unwrap();
             let mut moments: Vec<u64> = spans.iter().flat_map(|(from, to)| [*from, *to, from / 2 + to / 2]).collect();

@@ -11,6 +11,9 @@ use super::{advice, timeline, words};
 use crate::table::{Side, aligned};
 use crate::words::plain;
 
+/// The sides of the table's columns.
+const SIDES: [Side; 7] = [Side::Left, Side::Left, Side::Left, Side::Right, Side::Left, Side::Right, Side::Right];
+
 /// One workload.
 pub(super) fn line(verdict: &WorkloadVerdict) -> String {
     let took = show_duration(Duration::from_millis(verdict.elapsed_ms));
@@ -67,8 +70,7 @@ fn table(run: &CheckRun) -> String {
             thousands(words::violation_count(verdict)),
         ]
     }));
-    use Side::{Left, Right};
-    aligned(&rows, &[Left, Left, Left, Right, Left, Right, Right])
+    aligned(&rows, &SIDES)
 }
 
 fn violations(run: &CheckRun, verdict: &WorkloadVerdict) -> String {
@@ -128,7 +130,8 @@ pub(crate) fn origin(example: &Counterexample) -> String {
     }
     let mut text = format!("Shown: {} of the history's {}", thousands(shown), words::counted(of, "operation"));
     if example.left < of {
-        text.push_str(&format!("; the rule is still broken when only {} of them are left", thousands(example.left)));
+        let left = thousands(example.left);
+        let _infallible = write!(text, "; the rule is still broken when only {left} of them are left");
     }
     text + "."
 }

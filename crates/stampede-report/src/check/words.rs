@@ -1,5 +1,7 @@
 //! Words that all forms of a check's report share.
 
+use std::fmt::Write as _;
+
 use std::time::Duration;
 
 use stampede_model::check::counterexample::{Counterexample, Shown};
@@ -23,7 +25,7 @@ pub(crate) fn summary(run: &CheckRun) -> String {
     let mut text = format!("{} of {} workloads hold", count(Answer::Holds), run.workloads.len());
     for (answer, word) in [(Answer::Violated, "violated"), (Answer::Unknown, "unknown")] {
         if count(answer) > 0 {
-            text.push_str(&format!(", {} {word}", count(answer)));
+            let _infallible = write!(text, ", {} {word}", count(answer));
         }
     }
     text

@@ -36,8 +36,8 @@ impl Row {
             match verdict.violations().find(|finding| fits(&finding.rule)) {
                 Some(finding) => self.named = Some((finding.rule.clone(), verdict.id.clone())),
                 None => {
-                    self.wrong =
-                        verdict.violations().next().map(|finding| format!("{} ({})", finding.rule, finding.what))
+                    let first = verdict.violations().next();
+                    self.wrong = first.map(|finding| format!("{} ({})", finding.rule, finding.what));
                 }
             }
         }

@@ -3,6 +3,8 @@
 //! The drawing is not stretched: its places are shares of its width, its heights and strokes are pixels, so hatching and
 //! corners look the same at any width. The words are text of the page beside it, cut where their room ends.
 
+use std::fmt::Write as _;
+
 use maud::{Markup, html};
 use stampede_model::check::counterexample::{Counterexample, Part, Shown};
 use stampede_model::history::Outcome;
@@ -168,10 +170,8 @@ fn caption(example: &Counterexample, scale: &Scale) -> String {
         text.push_str(" A dashed bar has no known outcome.");
     }
     for cut in scale.cuts() {
-        text.push_str(&format!(
-            " Cut out where it is grey: {} in which none of these was under way.",
-            show_ns(cut.ns())
-        ));
+        let cut = show_ns(cut.ns());
+        let _infallible = write!(text, " Cut out where it is grey: {cut} in which none of these was under way.");
     }
     text
 }

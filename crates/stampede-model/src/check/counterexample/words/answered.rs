@@ -71,7 +71,7 @@ const FIRST: [&str; 12] = [
 ];
 
 /// Those of them that an answer showed; what a ledger books is told as a deed.
-fn first(operation: &Operation) -> impl Iterator<Item = (&'static str, &Value)> {
+fn first(operation: &Operation) -> impl Iterator<Item = (&str, &Value)> {
     let is_booked = |name: &str| operation.op == "movement" && name != "version";
     FIRST.into_iter().filter(move |name| !is_booked(name)).filter_map(|name| Some((name, operation.output.get(name)?)))
 }
@@ -122,14 +122,9 @@ fn length(value: &Value) -> i64 {
 fn lines(value: &Value) -> String {
     let one = |line: &Value| {
         let get = |name: &str| line.get(name).filter(|value| !value.is_null()).map(short_value);
-        let mut words = get("key").unwrap_or_default();
-        if let Some(version) = get("version") {
-            words.push_str(&format!(" at version {version}"));
-        }
-        if let Some(available) = get("available") {
-            words.push_str(&format!(" with {available} left"));
-        }
-        words
+        let version = get("version").map(|version| format!(" at version {version}"));
+        let available = get("available").map(|available| format!(" with {available} left"));
+        [get("key"), version, available].into_iter().flatten().collect::<String>()
     };
     value.as_array().into_iter().flatten().take(PARTS).map(one).collect::<Vec<_>>().join(", ")
 }

@@ -33,12 +33,11 @@ impl Row {
     pub(super) fn note(&mut self, verdict: &WorkloadVerdict) {
         if accuses(verdict) {
             let fits = |rule: &str| self.bug.is_none_or(|bug| bug.rules.contains(&rule));
-            match verdict.violations().find(|finding| fits(&finding.rule)) {
-                Some(finding) => self.named = Some((finding.rule.clone(), verdict.id.clone())),
-                None => {
-                    let first = verdict.violations().next();
-                    self.wrong = first.map(|finding| format!("{} ({})", finding.rule, finding.what));
-                }
+            let named = verdict.violations().find(|finding| fits(&finding.rule));
+            self.named = named.map(|finding| (finding.rule.clone(), verdict.id.clone()));
+            if named.is_none() {
+                let first = verdict.violations().next();
+                self.wrong = first.map(|finding| format!("{} ({})", finding.rule, finding.what));
             }
         }
         for doubt in verdict.doubts() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Method;
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
-use stampede_model::history::{Fields, Operation, Outcome};
+use stampede_model::history::{Fields, Model, Operation, Outcome};
 use stampede_model::interval::Interval;
 use stampede_model::row::Outcome as Seen;
 use stampede_model::target::{Ref, Role, Roles, Scope, Workload};
@@ -156,7 +156,7 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
             self.process = self.shared.recorder.borrow_mut().process();
         }
         let keep = is_write(&prepared).then_some(prepared);
-        let keep = keep.map(|prepared| (prepared, intent.look));
+        let keep = keep.map(|prepared| (prepared, intent.look, self.caller.clone()));
         self.shared.recorder.borrow_mut().ended(done.operation.clone(), keep).map_err(WorkloadError::History)?;
         Ok(done)
     }
@@ -175,6 +175,12 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
         (operation.return_ns, operation.outcome) = (Some(when.return_ns), Outcome::Ok);
         "its time was over".clone_into(&mut operation.note);
         recorder.write(&operation).map_err(WorkloadError::History)
+    }
+
+    /// The name in the history: of tenants, making something is one more way of being shown it.
+    fn op_of(&self, role: &'static str) -> &'static str {
+        let is_of_tenants = *self.shared.workload.model.as_ref() == Model::Tenants;
+        if is_of_tenants && role == "create" { "see" } else { role }
     }
 
     fn role(&self, intent: &Intent) -> &'static Role {
@@ -222,7 +228,7 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
             id,
             process,
             key: intent.key.clone().or_else(of_object).unwrap_or_default(),
-            op: intent.role.to_owned(),
+            op: self.op_of(intent.role).to_owned(),
             input: intent.input.clone(),
             call_ns,
             return_ns: None,

@@ -18,8 +18,9 @@ pub(super) enum Look {
     Plain,
     /// The planted texts in its head and body.
     Canaries,
-    /// Versions and amounts of several objects: the object's name in the history, and the ending of what was taken for it.
-    Lines(Vec<(String, &'static str)>),
+    /// Versions and amounts of several objects, found in the list that was taken as `items`: each object's name in the history, and
+    /// the id by which its item is known. Without a list the answer is about the only object.
+    Lines(Vec<(String, Value)>),
     /// A digest of the body, so that two answers can be compared.
     Digest,
     /// The ids in the list that was taken as `found`.
@@ -67,9 +68,16 @@ fn canaries(answered: &Answered) -> Vec<Value> {
     found
 }
 
-fn lines(keys: &[(String, &str)], answered: &Answered) -> Fields {
-    let line = |(key, ending): &(String, &str)| {
-        let field = |name: &str| answered.taken.get(&format!("{name}{ending}")).cloned();
+fn lines(keys: &[(String, Value)], answered: &Answered) -> Fields {
+    let items = answered.taken.get("items").and_then(Value::as_array);
+    let line = |(key, id): &(String, Value)| {
+        let of_item = |name: &str| {
+            let items = items?;
+            let item =
+                items.iter().find(|item| item.as_object().is_some_and(|item| item.values().any(|value| value == id)));
+            item?.get(name).cloned()
+        };
+        let field = |name: &str| if items.is_some() { of_item(name) } else { answered.taken.get(name).cloned() };
         let mut line = json!({"key": key, "version": field("version")?});
         if let (Some(available), Some(object)) = (field("available"), line.as_object_mut()) {
             object.insert("available".to_owned(), available);

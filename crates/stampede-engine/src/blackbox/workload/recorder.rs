@@ -6,6 +6,7 @@ use std::io::{self, Write};
 
 use stampede_model::history::{HistoryWriter, Operation, Outcome};
 
+use super::super::caller::Caller;
 use super::super::exchange::Prepared;
 use super::look::Look;
 
@@ -18,6 +19,8 @@ pub(super) struct Pending<'t> {
     pub(super) operation: Operation,
     pub(super) prepared: Prepared<'t>,
     pub(super) look: Look,
+    /// Who asked.
+    pub(super) caller: Caller,
 }
 
 /// Writes operations as they become final.
@@ -54,12 +57,16 @@ impl<'t, W: Write> Recorder<'t, W> {
     }
 
     /// Keeps or writes an operation that has ended.
-    pub(super) fn ended(&mut self, operation: Operation, request: Option<(Prepared<'t>, Look)>) -> io::Result<()> {
+    pub(super) fn ended(
+        &mut self,
+        operation: Operation,
+        request: Option<(Prepared<'t>, Look, Caller)>,
+    ) -> io::Result<()> {
         if operation.outcome == Outcome::Info
-            && let Some((prepared, look)) = request
+            && let Some((prepared, look, caller)) = request
             && self.pending.len() < MAX_PENDING
         {
-            self.pending.push(Pending { operation, prepared, look });
+            self.pending.push(Pending { operation, prepared, look, caller });
             return Ok(());
         }
         self.write(&operation)

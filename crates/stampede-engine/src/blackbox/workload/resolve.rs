@@ -2,12 +2,13 @@
 //!
 //! An answer that says it repeats an earlier one proves that the first attempt took effect, and shows what it saw. One that is new
 //! proves that the first had not, and, the key being used up, never will; the resent request is then an operation of its own.
-//! A refusal proves nothing: the first may still be on its way. It stays unknown.
+//! A refusal by itself proves nothing: the first may still be on its way. Where the target can make a key void, that settles it; where
+//! the refusal is that of a used key, it is final; else the outcome stays unknown.
 
 use std::io::Write;
 use std::time::Duration;
 
-use stampede_model::history::{Operation, Outcome};
+use stampede_model::history::{Model, Operation, Outcome};
 use stampede_model::row::Outcome as Seen;
 use stampede_model::target::TakePlace;
 use tokio::time::sleep;
@@ -31,8 +32,9 @@ pub(super) async fn resolve<W: Write>(shared: &Shared<'_, '_, W>, bench: &Bench<
     }
     let mut line = None;
     for pending in pending {
-        let outcome = ask(bench, &mut line, &pending).await;
-        settle(shared, pending, outcome).map_err(WorkloadError::History)?;
+        let is_final = *shared.workload.model.as_ref() == Model::Idempotency;
+        let outcome = ask(bench, &mut line, (&pending, is_final)).await;
+        settle((shared, bench), pending, outcome).map_err(WorkloadError::History)?;
     }
     Ok(())
 }
@@ -43,11 +45,15 @@ enum Said {
     Repeats(Box<Answered>),
     /// It took effect itself.
     Anew(Box<Answered>),
+    /// The first did nothing, and never will.
+    Void,
+    /// The key is used up by another request: as it was told, for good.
+    Refused(Box<Answered>),
     /// Nothing that helps.
     Nothing,
 }
 
-async fn ask(bench: &Bench<'_>, line: &mut Option<Line>, pending: &Pending<'_>) -> Said {
+async fn ask(bench: &Bench<'_>, line: &mut Option<Line>, (pending, is_final): (&Pending<'_>, bool)) -> Said {
     let Some(resolve) = &bench.target().resolve else { return Said::Nothing };
     if pending.operation.idempotency_key.is_none() {
         return Said::Nothing;
@@ -75,17 +81,43 @@ async fn ask(bench: &Bench<'_>, line: &mut Option<Line>, pending: &Pending<'_>) 
         match answered.outcome {
             Seen::Accepted { .. } | Seen::Malformed { .. } if is_repeated => return Said::Repeats(Box::new(answered)),
             Seen::Accepted { .. } | Seen::Malformed { .. } => return Said::Anew(Box::new(answered)),
+            Seen::Refused { .. } if is_final => return Said::Refused(Box::new(answered)),
+            _ if make_void(bench, line, pending).await => return Said::Void,
             _ => sleep(PAUSE).await,
         }
     }
     Said::Nothing
 }
 
-fn settle<W: Write>(shared: &Shared<'_, '_, W>, pending: Pending<'_>, said: Said) -> std::io::Result<()> {
+/// Whether the key could be made void, so that what is still on its way can do nothing any more.
+async fn make_void(bench: &Bench<'_>, line: &mut Option<Line>, pending: &Pending<'_>) -> bool {
+    let Some(void) = bench.target().resolve.as_ref().and_then(|resolve| resolve.void.as_ref()) else { return false };
+    let (Some(key), Some(open)) = (&pending.operation.idempotency_key, line) else { return false };
+    let caller = pending.caller.with("idempotency_key", key.as_str());
+    let Ok(answered) = bench.call(open, void, &caller).await else { return false };
+    let is_done = answered.taken.get("state").and_then(serde_json::Value::as_str) == Some("completed");
+    answered.is_accepted() && !is_done
+}
+
+fn settle<W: Write>(
+    (shared, bench): (&Shared<'_, '_, W>, &Bench<'_>),
+    pending: Pending<'_>,
+    said: Said,
+) -> std::io::Result<()> {
     let mut recorder = shared.recorder.borrow_mut();
     let mut first = pending.operation;
     match said {
         Said::Nothing => return recorder.write(&first),
+        Said::Void => {
+            first.outcome = Outcome::Fail;
+            first.return_ns = Some(bench.now_ns());
+            first.note = format!("{}; its key is void, it had no effect", first.note);
+        }
+        Said::Refused(answered) => {
+            (first.outcome, first.refused) = (Outcome::Fail, Some("conflict".to_owned()));
+            first.return_ns = Some(answered.interval.return_ns);
+            first.note = format!("{}; a resent request finds its key used by another", first.note);
+        }
         Said::Repeats(answered) => {
             first.outcome = Outcome::Ok;
             first.return_ns = Some(answered.interval.return_ns);

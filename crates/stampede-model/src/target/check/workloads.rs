@@ -29,6 +29,12 @@ impl Checker<'_> {
                 self.role(workload, role, &known)?;
             }
         }
+        if let Some(void) = self.target.resolve.as_ref().and_then(|resolve| resolve.void.as_ref()) {
+            let known = self.session_scope(first)?.with(["idempotency_key"]);
+            let request = self.request(void)?;
+            self.run(request, void, known)?;
+            self.must_take(request, void, &["state"])?;
+        }
         if let Some(ledger) = &workload.ledger {
             self.run(self.request(&ledger.request)?, &ledger.request, made.with(["after"]))?;
         }

@@ -10,7 +10,7 @@ mod roles;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
 use super::request::{Ref, duration};
@@ -63,23 +63,32 @@ pub struct Workload {
     pub settings: BTreeMap<String, toml::Value>,
 }
 
-/// The request or requests of an operation.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub enum Bound {
-    /// One.
-    One(Ref),
-    /// Several of the same meaning, taken in turn.
-    Several(Vec<Ref>),
-}
+/// The request or requests of an operation; of several that mean the same each is taken in turn.
+#[derive(Clone, Debug)]
+pub struct Bound(Vec<Ref>);
 
 impl Bound {
     /// The requests.
     pub fn requests(&self) -> &[Ref] {
-        match self {
-            Self::One(one) => std::slice::from_ref(one),
-            Self::Several(several) => several,
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Bound {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "expected the name of a request, or a list of names")]
+        enum Names {
+            One(String),
+            Several(Vec<String>),
         }
+        // A place cannot be had inside of either form, so all names have that of the whole.
+        let names = Spanned::<Names>::deserialize(deserializer)?;
+        let span = names.span();
+        Ok(Self(match names.into_inner() {
+            Names::One(name) => vec![Spanned::new(span, name)],
+            Names::Several(names) => names.into_iter().map(|name| Spanned::new(span.clone(), name)).collect(),
+        }))
     }
 }
 
@@ -91,6 +100,9 @@ pub struct Resolve {
     pub by: ResolveBy,
     /// Where the answer of a resent request says that it repeats an earlier one.
     pub replayed: super::TakeFrom,
+    /// A request that uses up `{idempotency_key}` when nothing was done with it yet, so that what is still on its way can do
+    /// nothing either. It takes `state`, which is `completed` when something had been done.
+    pub void: Option<Ref>,
 }
 
 /// The ways of learning it.

@@ -246,13 +246,13 @@ static QUEUE: [Role; 4] = [
 static TRANSACTIONS: [Role; 2] = [
     Role {
         name: "order",
-        doc: "changes {key_a} and {key_b} together; {units} of each",
+        doc: "changes {key_a} and {key_b} together, {units} of each; its `items` name the keys and their versions",
         is_required: true,
         gives: &["key_a", "key_b", "units"],
-        must_take: &["version_a", "version_b"],
+        must_take: &["items"],
         refused: Some("insufficient"),
         weight: 3,
         ..NOTHING
     },
-    Role { name: "read", doc: "shows one key", must_take: &["version", "available"], weight: 1, ..NOTHING },
+    Role { name: "snapshot", doc: "shows one key", must_take: &["version"], weight: 1, ..NOTHING },
 ];

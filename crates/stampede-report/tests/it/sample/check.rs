@@ -12,13 +12,20 @@ const US: u64 = 1_000;
 const MS: u64 = 1_000_000;
 
 /// One operation; its times are in microseconds.
-fn operation(id: u64, process: u64, key: &str, op: &str, (call_us, return_us): (u64, u64), rest: Value) -> Operation {
+fn operation(
+    (id, process): (u64, u64),
+    key: &str,
+    op: &str,
+    (call_us, return_us): (u64, u64),
+    rest: Value,
+) -> Operation {
     let mut value = json!({
         "id": id, "process": process, "key": key, "op": op, "call_ns": call_us * US, "return_ns": return_us * US,
         "outcome": "ok",
     });
-    for (name, field) in rest.as_object().unwrap() {
-        value[name] = field.clone();
+    let Value::Object(rest) = rest else { panic!("{rest} is no object") };
+    for (name, field) in rest {
+        value[name] = field;
     }
     serde_json::from_value(value).unwrap()
 }
@@ -61,7 +68,7 @@ const RESERVE: &str = "POST /api/v1/stock/8c1f/reservations: 201";
 
 fn reserved(id: u64, process: u64, times: (u64, u64), out: &Value) -> Operation {
     let rest = json!({"in": {"units": 1}, "out": out, "note": RESERVE, "idempotency_key": format!("r-{id}")});
-    operation(id, process, "sku-1", "reserve", times, rest)
+    operation((id, process), "sku-1", "reserve", times, rest)
 }
 
 /// Ten units; the tenth is sold twice while a third client is told the truth.
@@ -70,7 +77,7 @@ pub(crate) fn last_unit() -> (Vec<Operation>, Finding) {
         .map(|id| {
             let times = (70_000 + id * 100, 70_080 + id * 100);
             let rest = json!({"out": {"available": 4, "version": 12}, "note": "GET /api/v1/stock/8c1f: 200"});
-            operation(id, id % 8, if id % 3 == 0 { "sku-2" } else { "sku-1" }, "read", times, rest)
+            operation((id, id % 8), if id % 3 == 0 { "sku-2" } else { "sku-1" }, "read", times, rest)
         })
         .collect();
     let refused = json!({
@@ -98,11 +105,11 @@ pub(crate) fn last_unit() -> (Vec<Operation>, Finding) {
             (113_240, 116_020),
             &json!({"version": 21, "available": 0, "reserved": 10, "reservation": "r-9be2"}),
         ),
-        operation(417, 1, "sku-1", "reserve", (114_000, 114_610), refused),
-        operation(418, 3, "sku-2", "reserve", (114_100, 114_900), pending),
+        operation((417, 1), "sku-1", "reserve", (114_000, 114_610), refused),
+        operation((418, 3), "sku-2", "reserve", (114_100, 114_900), pending),
     ]);
     let rest = json!({"out": {"available": 0, "reserved": 11, "version": 21}, "note": "GET /api/v1/stock/8c1f: 200"});
-    operations.push(operation(431, 0, "sku-1", "read", (913_300, 913_900), rest));
+    operations.push(operation((431, 0), "sku-1", "read", (913_300, 913_900), rest));
     let finding = Finding::new(
         "oversold",
         "sku-1",
@@ -125,9 +132,9 @@ pub(crate) fn two_holders() -> (Vec<Operation>, Finding) {
     };
     let rest = json!({"in": {"token": "tok-11-5f0c"}, "note": "POST /api/v1/locks/invoice-7/release: 200"});
     let operations = vec![
-        operation(88, 1, "red/invoice-7", "acquire", (40_000, 41_300), acquired(11)),
-        operation(91, 4, "red/invoice-7", "acquire", (43_600, 44_500), acquired(12)),
-        operation(95, 1, "red/invoice-7", "release", (52_200, 52_900), rest),
+        operation((88, 1), "red/invoice-7", "acquire", (40_000, 41_300), acquired(11)),
+        operation((91, 4), "red/invoice-7", "acquire", (43_600, 44_500), acquired(12)),
+        operation((95, 1), "red/invoice-7", "release", (52_200, 52_900), rest),
     ];
     let what = "operation 91 was given the lock while client 1 held it: its lease of 30s had 29.9s to go, and it gave the \
                 lock back only with operation 95";
@@ -142,7 +149,7 @@ pub(crate) fn leak() -> (Vec<Operation>, Finding) {
             "in": {"route": "GET /api/v1/products"}, "out": {"status": 200, "canaries": canaries},
             "note": "GET /api/v1/products?search=cnry: 200"
         });
-        operation(id, id % 4, "red", "see", (id * 700, id * 700 + 420), rest)
+        operation((id, id % 4), "red", "see", (id * 700, id * 700 + 420), rest)
     };
     let operations: Vec<Operation> = (0..40)
         .map(|id| see(id, if id == 23 { json!(["cnry-red-4b1", "cnry-blue-90e"]) } else { json!(["cnry-red-4b1"]) }))
@@ -159,7 +166,7 @@ pub(crate) fn one_call_too_many() -> (Vec<Operation>, Finding) {
             "out": {"limit": 60, "remaining": remaining, "reset_ms": 1_773_480_473_000_u64}, "note": "GET /api/v1/me: 200"
         });
         let call_us = (id / 8) * 1_900 + (id % 8) * 60;
-        operation(id, id % 8, "alice", "call", (call_us, call_us + 1_100 + (id * 37) % 600), rest)
+        operation((id, id % 8), "alice", "call", (call_us, call_us + 1_100 + (id * 37) % 600), rest)
     };
     let operations: Vec<Operation> = (0..61).map(call).collect();
     let what = "61 calls of alice passed in the window that ends at 09:27:53 UTC; two of them were told that 0 remain";
@@ -284,12 +291,12 @@ pub(crate) fn odd() -> CheckRun {
     let pending =
         json!({"in": {"units": 2}, "outcome": "info", "return_ns": null, "note": "POST /r: no answer: timed out"});
     let operations = vec![
-        operation(1, 0, "k", "reserve", (5_000, 5_000), json!({"in": {"units": 1}, "note": "made by hand"})),
-        operation(2, 1, "k", "reserve", (5_000, 0), pending),
-        operation(3, 2, "k", "movement", (900_000, 900_001), row.clone()),
+        operation((1, 0), "k", "reserve", (5_000, 5_000), json!({"in": {"units": 1}, "note": "made by hand"})),
+        operation((2, 1), "k", "reserve", (5_000, 0), pending),
+        operation((3, 2), "k", "movement", (900_000, 900_001), row.clone()),
     ];
     let finding = Finding::new("units-lost", "k", "the ledger books one unit, two were asked for").by([3, 1, 2]);
-    let ledger = vec![operation(9, 2, "k", "movement", (900_000, 900_001), row)];
+    let ledger = vec![operation((9, 2), "k", "movement", (900_000, 900_001), row)];
     let alone = Finding::new("units-made", "k", "the ledger's version 3 books what nobody asked for").by([9]);
     let workloads = vec![
         violated("ledger", Model::Stock, &operations, finding, Strength::Bounds),

@@ -20,10 +20,18 @@ impl Transacting {
         let role = client.choose(|_| true);
         let (a, b) = pair(client);
         let (key_a, key_b) = (client.shared.objects[a].key.clone(), client.shared.objects[b].key.clone());
-        if role == Some("read") {
-            let look = Look::Lines(vec![(key_a, "")]);
+        if role == Some("snapshot") {
+            let input = Fields::new().with("keys", json!([key_a]));
+            let look = Look::Lines(vec![(key_a, Value::Null)]);
             client
-                .perform(Intent { role: "read", object: a, key: Some(String::new()), look, ..Intent::default() })
+                .perform(Intent {
+                    role: "snapshot",
+                    object: a,
+                    key: Some(String::new()),
+                    input,
+                    look,
+                    ..Intent::default()
+                })
                 .await?;
             return Ok(());
         }
@@ -34,7 +42,7 @@ impl Transacting {
             key: Some(String::new()),
             input: Fields::new().with("lines", json!([{"key": key_a, "units": 1}, {"key": key_b, "units": 1}])),
             slots: Scope::default().with("key_a", name(a)).with("key_b", name(b)).with("units", 1),
-            look: Look::Lines(vec![(key_a, "_a"), (key_b, "_b")]),
+            look: Look::Lines(vec![(key_a, name(a)), (key_b, name(b))]),
             ..Intent::default()
         };
         client.perform(intent).await?;

@@ -138,7 +138,14 @@ static LOCK: [Role; 6] = [
 
 static REGISTER: [Role; 3] = [
     Role { name: "read", doc: "shows the value", is_required: true, must_take: &["value"], weight: 3, ..NOTHING },
-    Role { name: "write", doc: "sets the value", is_required: true, gives: &["value"], weight: 2, ..NOTHING },
+    Role {
+        name: "write",
+        doc: "sets the value; {value_text} is it as a text",
+        is_required: true,
+        gives: &["value", "value_text"],
+        weight: 2,
+        ..NOTHING
+    },
     Role {
         name: "cas",
         doc: "sets the value if it is what was read",

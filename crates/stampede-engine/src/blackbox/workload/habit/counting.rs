@@ -24,7 +24,8 @@ impl Counting {
             Some("write") => {
                 let (object, value) = (client.any_object(), self.fresh(client));
                 let given = |fields: Fields| fields.with("value", value);
-                act(client, "write", object, (given(Fields::new()), Scope::default().with("value", value))).await
+                let slots = Scope::default().with("value", value).with("value_text", value.to_string());
+                act(client, "write", object, (given(Fields::new()), slots)).await
             }
             Some("increment") => {
                 let object = client.any_object();

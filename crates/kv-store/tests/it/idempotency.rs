@@ -96,7 +96,7 @@ async fn a_repeat_is_told_the_same_and_has_no_effect() {
     assert_eq!(reserved(&house, level).await, 2);
 
     // An end, and the same end once more: no change, but an answer to keep.
-    for name in ["end", "end once more"] {
+    for name in ["end", "end-once-more"] {
         let done = run(&house.store, house.one, Action::Release(held.id), asked(name, 2)).await.unwrap();
         let again = run(&house.store, house.one, Action::Release(held.id), asked(name, 2)).await.unwrap();
         assert!(matches!((&done, &again), (Done::Now(_), Done::Before(_))), "{done:?} {again:?}");
@@ -218,7 +218,8 @@ async fn a_request_that_is_late_loses_against_a_key_made_void() {
     let house = House::new().await;
     let level = house.stocked(house.one, "a", 10).await;
     let (store, one) = (patient(&house), house.one);
-    let holder = house.database.connect().await.unwrap();
+    // A transaction keeps its first look at who waits, so another session looks.
+    let (holder, watcher) = (house.database.connect().await.unwrap(), house.database.connect().await.unwrap());
     holder.batch_execute("begin; select from stock_levels for update").await.unwrap();
     let late = {
         let store = store.clone();
@@ -226,7 +227,7 @@ async fn a_request_that_is_late_loses_against_a_key_made_void() {
     };
     let waiting =
         "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
-    eventually(SOON, async || holder.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 1).await;
+    eventually(SOON, async || watcher.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 1).await;
     assert_eq!(store.key(one.tenant, &key("k")).await.unwrap(), Some(KeyRecord::InFlight));
     // Another process knows nothing of it.
     assert_eq!(house.store.key(one.tenant, &key("k")).await.unwrap(), None);
@@ -251,7 +252,8 @@ async fn a_request_whose_caller_has_gone_is_under_way_until_it_ends() {
     let house = House::new().await;
     let level = house.stocked(house.one, "a", 10).await;
     let (one, tenant) = (house.one, house.one.tenant);
-    let holder = house.database.connect().await.unwrap();
+    // A transaction keeps its first look at who waits, so another session looks.
+    let (holder, watcher) = (house.database.connect().await.unwrap(), house.database.connect().await.unwrap());
     holder.batch_execute("begin; select from stock_levels for update; lock table customers").await.unwrap();
     let patient = patient(&house);
     let (store, other) = (patient.clone(), patient.clone());
@@ -261,7 +263,7 @@ async fn a_request_whose_caller_has_gone_is_under_way_until_it_ends() {
     ];
     let waiting = "select count(*) from pg_stat_activity where datname = current_database() and usename = 'kv_app'
         and wait_event_type = 'Lock'";
-    eventually(SOON, async || holder.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 2).await;
+    eventually(SOON, async || watcher.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 2).await;
     for caller in callers {
         caller.abort();
         assert!(caller.await.unwrap_err().is_cancelled());
@@ -328,7 +330,7 @@ async fn an_expired_key_is_new_again_and_forgotten() {
     assert!(matches!(make(store, one, "d", asked("customer", 2)).await, Ok(Done::Now(_))));
     assert!(matches!(store.void_key(one.tenant, &key("void")).await, Ok(KeyRecord::Void { .. })));
 
-    store.void_key(house.two.tenant, &key("of the other")).await.unwrap();
+    store.void_key(house.two.tenant, &key("of-the-other")).await.unwrap();
     superuser.execute(expire, &[]).await.unwrap();
     store.void_key(one.tenant, &key("fresh")).await.unwrap();
     assert_eq!(store.forget_expired_keys(3).await.unwrap(), 3, "no more than asked for");

@@ -11,7 +11,7 @@ use std::time::Duration;
 use stampede_model::history::{Model, Operation, Outcome};
 use stampede_model::row::Outcome as Seen;
 use stampede_model::target::TakePlace;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::super::caller::Bench;
 use super::super::exchange::{Answered, Line};
@@ -21,6 +21,8 @@ use super::recorder::Pending;
 
 /// How often a request is sent again before its outcome stays unknown.
 const TRIES: u32 = 20;
+/// How long all outcomes of a round may take; a target that answers none of them is not asked for each.
+const ALL: Duration = Duration::from_secs(10);
 /// Pause between two tries: the first attempt may still be at work.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -30,10 +32,11 @@ pub(super) async fn resolve<W: Write>(shared: &Shared<'_, '_, W>, bench: &Bench<
     if pending.is_empty() {
         return Ok(());
     }
-    let mut line = None;
+    let (mut line, until) = (None, Instant::now() + ALL);
     for pending in pending {
         let is_final = *shared.workload.model.as_ref() == Model::Idempotency;
-        let outcome = ask(bench, &mut line, (&pending, is_final)).await;
+        let is_late = Instant::now() >= until;
+        let outcome = if is_late { Said::Nothing } else { ask(bench, &mut line, (&pending, is_final)).await };
         settle((shared, bench), pending, outcome).map_err(WorkloadError::History)?;
     }
     Ok(())

@@ -30,11 +30,9 @@ fn two_turns() -> LockModel {
     LockModel { turns: 2, renewals: 0, budget: NOTHING, ..two_clients() }
 }
 
-/// Three clients for the sake of the line alone, one of them in a hurry.
+/// Three clients for the sake of the line alone, all of them patient.
 fn three_clients() -> LockModel {
-    let hurried = Wait::from_millis(50).expect("in range");
-    let budget = Budget { restarts: 0, ..EVERYTHING };
-    LockModel { waits: vec![PATIENT, hurried, PATIENT], work: Work::Nothing, budget, ..two_clients() }
+    LockModel { waits: vec![PATIENT; 3], work: Work::Nothing, budget: NOTHING, renewals: 0, ..two_clients() }
 }
 
 #[test]

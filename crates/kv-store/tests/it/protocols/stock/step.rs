@@ -163,7 +163,10 @@ fn end(model: &StockModel, world: &mut World, (client, number): (usize, Number),
         }
         return Answer::Expired;
     }
-    let (_, change) = rows.decide(&command(action)).expect("what is not over can be ended");
+    let Ok((_, change)) = rows.decide(&command(action)) else {
+        assert!(model.mistake.is_some(), "what is not over can be ended");
+        return Answer::Expired;
+    };
     world.table.write(change);
     if wished == End::Confirm && world.is_due(number) {
         world.fault = Some(Fault::ExpiredWasConfirmed);

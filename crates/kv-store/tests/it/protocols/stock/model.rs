@@ -145,7 +145,7 @@ impl Model for StockModel {
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::<Self>::always(CONSERVED, |model, world| model.is_conserved(world)),
+            Property::<Self>::always(CONSERVED, StockModel::is_conserved),
             Property::<Self>::always(ENDS_ONCE, |_, world| {
                 (0..world.promises.len()).all(|number| {
                     let endings = usize::from(!world.is_pending(number));

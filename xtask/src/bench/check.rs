@@ -68,7 +68,7 @@ fn build(bench: &Bench, root: &Path) -> Result<PathBuf> {
     let folder = bench.target.join("linearizability");
     let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
     let mut command = Command::new(cargo);
-    command.args(["build", "--release", "--locked", "--target-dir"]).arg(&folder).current_dir(root.join(CRATE));
+    command.args(["build", "--release", "--target-dir"]).arg(&folder).current_dir(root.join(CRATE));
     if !command.status().context("run cargo")?.success() {
         bail!("{CRATE} cannot be built; what is wrong stands above");
     }

@@ -92,7 +92,7 @@ fn agrees<L: SequentialModel>(model: &L, calls: &[Call<L::Op>]) -> Result<(), Te
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_level_is_searched_like_by_every_order(calls in calls(stock_op()), initial in 0..3_i64) {
@@ -141,7 +141,7 @@ fn answered(shape: &[(u64, u64, u64, i64)], initial: i64) -> Vec<Call<StockOp>> 
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn what_happened_is_accepted_and_one_unit_too_many_at_the_end_is_not(

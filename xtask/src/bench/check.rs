@@ -4,6 +4,7 @@
 //! Who gave no answer within 30 s or 3 GiB is not asked for more clients of the same sort.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -53,7 +54,7 @@ pub(super) fn run(bench: &Bench, root: &Path) -> Result<()> {
                 }
                 beside(&ours, &theirs, truth)
             };
-            row.push_str(&format!("{cell:>32}"));
+            let _infallible = write!(row, "{cell:>32}");
         }
         say(&row)?;
         if let Some((_, limit_ms)) = TARGETS.iter().find(|(target, _)| *target == name) {

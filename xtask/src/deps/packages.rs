@@ -108,10 +108,10 @@ mod tests {
     fn an_unexcused_duplicate_is_found_and_a_compatible_pair_is_not() {
         let mut lines = excused();
         assert_eq!(duplicates(&graph(&lines)), Vec::<String>::new());
-        lines.extend(["kv-erp -> rand@0.9.1".to_owned(), "kv-erp -> rand@0.9.2".to_owned()]);
+        lines.extend(["kv-erp -> bytes@0.9.1".to_owned(), "kv-erp -> bytes@0.9.2".to_owned()]);
         assert_eq!(duplicates(&graph(&lines)), Vec::<String>::new());
-        lines.push("kv-erp -> rand@0.10.0".to_owned());
-        assert_eq!(duplicates(&graph(&lines)), ["rand is there in versions 0.10 and 0.9; hint: cargo tree -d"]);
+        lines.push("kv-erp -> bytes@0.10.0".to_owned());
+        assert_eq!(duplicates(&graph(&lines)), ["bytes is there in versions 0.10 and 0.9; hint: cargo tree -d"]);
     }
 
     #[test]

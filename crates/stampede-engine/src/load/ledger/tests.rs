@@ -204,7 +204,7 @@ fn points_double_what_they_cover_when_they_are_too_many() {
 fn points_double_what_they_cover_when_their_latencies_take_too_much() {
     // A hundred latencies a second, no two in one step of the histogram.
     let of_second = |second| {
-        (0..100).map(move |n| Ended { second, step: 0, thread: 0, ns: 1_000 << (n % 16) | n * 31, how: How::Good })
+        (0..100).map(move |n| Ended { second, step: 0, thread: 0, ns: (1_000 << (n % 16)) | (n * 31), how: How::Good })
     };
     let all: Vec<Ended> = (0..64).flat_map(of_second).collect();
     let wide = added_up(&all, (1, 1), (10_000, usize::MAX));

@@ -7,6 +7,7 @@ mod bench;
 mod deps;
 mod fuzz;
 mod test;
+mod wrong;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ enum Chore {
     Deps,
     /// Throw bytes at the parser of answers.
     Fuzz(fuzz::Args),
+    /// Put the service with known wrong strategies before the bench.
+    Wrong(wrong::Args),
     /// Measure a figure beside its reference.
     Bench(bench::Args),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Chore::Test(args) => test::run(&args),
         Chore::Deps => deps::run().map(|()| ExitCode::SUCCESS),
         Chore::Fuzz(args) => fuzz::run(&args),
+        Chore::Wrong(args) => wrong::run(&args),
         Chore::Bench(args) => bench::run(&args),
     };
     outcome.unwrap_or_else(|error| {

@@ -19,3 +19,5 @@ pub mod signals;
 pub mod sweep;
 pub mod telemetry;
 pub mod up;
+#[cfg(feature = "wrong-strategies")]
+pub mod wrong;

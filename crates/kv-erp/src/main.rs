@@ -14,6 +14,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = telemetry::start(&cli.log, cli.log_format).and_then(|()| {
+        #[cfg(feature = "wrong-strategies")]
+        kv_erp::wrong::choose()?;
         limits::raise_open_files();
         run(&cli.command)
     });

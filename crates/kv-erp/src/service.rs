@@ -41,6 +41,8 @@ pub async fn assemble(config: &ServiceConfig, store: &StoreConfig) -> Result<App
             }
         }
     };
+    #[cfg(feature = "wrong-strategies")]
+    let coordination = crate::wrong::spoil(coordination);
     let app = App::new(store, coordination, config.http.clone());
     tokio::spawn(sweep::keep_sweeping(app.store().clone(), app.draining().clone()));
     Ok(app)

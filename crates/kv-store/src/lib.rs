@@ -16,6 +16,8 @@ pub mod readers;
 pub mod session;
 pub mod statement;
 pub mod stock;
+#[cfg(feature = "wrong-strategies")]
+pub mod wrong;
 
 pub use error::StoreError;
 pub use session::{Page, Store, StoreConfig};

@@ -195,7 +195,7 @@ impl Line {
     async fn ask(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, tokio_postgres::Error> {
         let place = PAGES.iter().position(|page| page.name == statement.name);
         let prepared = &self.prepared[place.expect("every page's statement is one of PAGES")];
-        let prepared = prepared.get_or_try_init(|| self.client.prepare(statement.text)).await?;
+        let prepared = prepared.get_or_try_init(|| self.client.prepare(statement.sql())).await?;
         self.client.query(prepared, params).await
     }
 

@@ -184,7 +184,7 @@ impl Store {
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.pool.get().await?;
-        let prepared = client.prepare_cached(statement.text).await?;
+        let prepared = client.prepare_cached(statement.sql()).await?;
         let opening = begin(READ_COMMITTED, tenant);
         let (begun, rows, committed) = futures_util::join!(
             client.batch_execute(&opening),
@@ -218,7 +218,7 @@ impl Store {
         let client = self.pool.get().await?;
         let mut prepared = Vec::with_capacity(N);
         for statement in statements {
-            prepared.push(client.prepare_cached(statement.text).await?);
+            prepared.push(client.prepare_cached(statement.sql()).await?);
         }
         let opening = begin(SNAPSHOT, tenant);
         let (begun, answers, committed) = futures_util::join!(
@@ -247,11 +247,11 @@ impl Store {
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
         let client = self.pool.get().await?;
-        let prepared = client.prepare_cached(statement.text).await?;
+        let prepared = client.prepare_cached(statement.sql()).await?;
         match client.query(&prepared, params).await.map_err(StoreError::from) {
             Err(error) if error.is_stale_plan() => {
                 client.statement_cache.clear();
-                let prepared = client.prepare_cached(statement.text).await?;
+                let prepared = client.prepare_cached(statement.sql()).await?;
                 Ok(client.query(&prepared, params).await?)
             }
             done => done,

@@ -12,6 +12,14 @@ pub struct Statement {
 }
 
 impl Statement {
+    /// What PostgreSQL is asked to prepare.
+    pub(crate) fn sql(&self) -> &'static str {
+        #[cfg(feature = "wrong-strategies")]
+        return crate::wrong::text(self);
+        #[cfg(not(feature = "wrong-strategies"))]
+        self.text
+    }
+
     /// Whether it may change anything.
     pub fn writes(&self) -> bool {
         !self.text.starts_with("select ")

@@ -3,6 +3,7 @@
 pub mod blackbox;
 mod clock;
 pub mod control;
+pub mod gateway;
 pub mod http;
 pub mod load;
 pub mod null_server;

@@ -9,6 +9,7 @@ use crate::check::CheckArgs;
 use crate::compare::CompareArgs;
 use crate::doctor::DoctorArgs;
 use crate::exit;
+use crate::gateway::GatewayArgs;
 use crate::load::LoadArgs;
 use crate::plan::PlanArgs;
 use crate::report::{ExportArgs, ReportArgs};
@@ -41,6 +42,8 @@ pub(crate) enum Command {
     Plan(Box<PlanArgs>),
     /// Put one part under stress: a database, a cache, a pool of connections, a service.
     Stress(StressArgs),
+    /// Give Redis and PostgreSQL an HTTP face, so that what is made of them can be checked.
+    Gateway(GatewayArgs),
     /// Find out what this machine can measure.
     Doctor(DoctorArgs),
     /// Show a run again: as a summary, or as files whose kind follows from their endings.

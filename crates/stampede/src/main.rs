@@ -12,6 +12,7 @@ mod cli;
 mod compare;
 mod doctor;
 mod exit;
+mod gateway;
 mod live;
 mod load;
 mod plan;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => compare::command(&args),
         Command::Baseline(args) => baseline::command(&args),
         Command::Ab(args) => ab::command(&args),
+        Command::Gateway(args) => gateway::command(&args),
         Command::Doctor(args) => doctor::command(&args),
     };
     match outcome {

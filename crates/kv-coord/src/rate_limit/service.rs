@@ -18,6 +18,8 @@ use crate::settings::RedisSettings;
 #[derive(Clone)]
 pub struct RateLimiter {
     store: Store,
+    #[cfg(feature = "wrong-strategies")]
+    is_in_two_steps: bool,
 }
 
 #[derive(Clone)]
@@ -46,7 +48,7 @@ impl RateLimiter {
 
     /// The same, with a clock of the caller's.
     pub fn in_process_with(clock: Arc<dyn Clock>) -> Self {
-        Self { store: Store::InProcess(Arc::new(InProcess::new(clock))) }
+        Self::over(Store::InProcess(Arc::new(InProcess::new(clock))))
     }
 
     /// Limits kept in Redis, shared by all processes. A call fails when Redis does not answer within
@@ -57,7 +59,7 @@ impl RateLimiter {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn redis(settings: &RedisSettings) -> Result<Self, CoordError> {
-        Ok(Self { store: Store::Redis(Arc::new(RedisLimits::open(settings)?)) })
+        Ok(Self::over(Store::Redis(Arc::new(RedisLimits::open(settings)?))))
     }
 
     /// The same, and while Redis does not answer this process limits alone, to its `share`-th part of each limit (the number
@@ -69,7 +71,23 @@ impl RateLimiter {
     /// Outside a tokio runtime.
     pub fn redis_or_alone(settings: &RedisSettings, share: NonZeroU32) -> Result<Self, CoordError> {
         let fallback = Fallback::open(settings, share, Arc::new(SystemClock::new()))?;
-        Ok(Self { store: Store::Fallback(Arc::new(fallback)) })
+        Ok(Self::over(Store::Fallback(Arc::new(fallback))))
+    }
+
+    fn over(store: Store) -> Self {
+        Self {
+            store,
+            #[cfg(feature = "wrong-strategies")]
+            is_in_two_steps: false,
+        }
+    }
+
+    /// The same limits, but a call is judged first and counted a moment later: known to be wrong.
+    #[cfg(feature = "wrong-strategies")]
+    #[must_use]
+    pub fn in_two_steps(mut self) -> Self {
+        self.is_in_two_steps = true;
+        self
     }
 
     /// Decides one call under all `policies` together and records it if it may go on.
@@ -79,6 +97,15 @@ impl RateLimiter {
     /// # Cancel safety
     /// Dropping the future may or may not have recorded the call.
     pub async fn check(&self, policies: &[Policy]) -> Result<Decision, CoordError> {
+        #[cfg(feature = "wrong-strategies")]
+        if self.is_in_two_steps {
+            let judged = self.peek(policies).await?;
+            if judged.is_allowed() {
+                tokio::task::yield_now().await;
+                self.penalise(policies).await?;
+            }
+            return Ok(judged);
+        }
         self.act(Action::Check, policies).await
     }
 

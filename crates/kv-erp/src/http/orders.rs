@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use kv_store::orders::OrderFilter;
 use kv_store::stock::{Action, Command};
 use kv_types::OrderId;
 use kv_types::order::{Order, OrderLine, PlaceOrder};
@@ -34,11 +35,15 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// Lists orders, in the order in which they were placed.
-#[utoipa::path(get, path = "/orders", operation_id = "list_orders", tag = "orders", params(PageParameters),
+#[utoipa::path(get, path = "/orders", operation_id = "list_orders", tag = "orders",
+    params(PageParameters, ("reference" = Option<String>, Query, description = "Only orders with exactly this reference")),
     responses((status = 200, description = "One page", body = Listed<Order>), ListErrors))]
 async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<Order>, Problem> {
-    let (limit, after) = query.read(|query| Some((query.limit(), query.cursor())))?;
-    let page = app.store().orders(ctx.tenant, after, limit).await?;
+    let (limit, after, filter) = query.read(|query| {
+        let reference = query.optional("reference", |raw| line(REFERENCE_MAX)(raw.into()));
+        Some((query.limit(), query.cursor(), OrderFilter { reference }))
+    })?;
+    let page = app.store().orders(ctx.tenant, &filter, after, limit).await?;
     Ok(Listed::new(page, |order| order.id))
 }
 

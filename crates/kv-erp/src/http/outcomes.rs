@@ -17,6 +17,8 @@ pub(super) async fn run(
     command: Command,
     show: fn(&Outcome) -> Shown,
 ) -> Result<Response, Problem> {
+    #[cfg(feature = "wrong-strategies")]
+    let _lease = crate::wrong::lease(app, tenant).await;
     respond(app.store().stock().run(tenant, command).await?, show)
 }
 

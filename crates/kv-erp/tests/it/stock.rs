@@ -140,6 +140,34 @@ fn allocations(order: &Value) -> Vec<(String, i64)> {
 }
 
 #[tokio::test]
+async fn orders_are_found_by_their_reference_page_by_page() {
+    let world = World::new().await;
+    let (product, _) = world.one.stocked("A", 10).await;
+    let customer = world.one.customer("C").await;
+    let place = async |reference: &str| {
+        let items = json!([{"product_id": product, "quantity": 1}]);
+        let body = json!({"customer_id": customer, "items": items, "reference": reference});
+        world.one.post("/orders", &body).await.made()
+    };
+    let wanted = [place("PO 7").await, place("PO 7").await];
+    place("PO 77").await;
+    let ids = |page: &Value| -> Vec<String> {
+        page["data"].as_array().unwrap().iter().map(|order| order["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let all = world.one.get("/orders?reference=PO%207").await.expect(200);
+    assert_eq!(ids(&all), wanted);
+    assert_eq!((&all["data"][0]["items"][0]["quantity"], all["data"][1]["reservation_id"].is_string()), (&json!(1), true));
+    let first = world.one.get("/orders?reference=PO%207&limit=1").await.expect(200);
+    let rest = format!("/orders?reference=PO%207&cursor={}", first["next_cursor"].as_str().unwrap());
+    let second = world.one.get(&rest).await.expect(200);
+    assert_eq!([ids(&first), ids(&second)].concat(), wanted);
+    assert_eq!(second["next_cursor"], Value::Null);
+    assert_eq!(ids(&world.two.get("/orders?reference=PO%207").await.expect(200)), Vec::<String>::new());
+    let refused = world.one.get("/orders?reference=a%0Ab&reference=b").await;
+    assert!(faults(&refused.refused(422, "validation_failed")).iter().any(|(field, _)| field == "reference"));
+}
+
+#[tokio::test]
 async fn an_order_takes_from_warehouses_by_their_priority_and_gives_back_when_called_off() {
     let world = World::new().await;
     let product = world.one.product("A").await;

@@ -141,8 +141,8 @@ impl Open {
     /// Begins, tries the effect, and reads the key after it, so that whoever's effect stood in its way has its key seen.
     async fn try_effect<T>(&self, write: &Write<T>, once: &Once<T>) -> Result<(Vec<Row>, Option<Kept>), StoreError> {
         let client = self.client();
-        let effect = client.prepare_cached(write.statement.text).await?;
-        let look = client.prepare_cached(FIND_KEYS.text).await?;
+        let effect = client.prepare_cached(write.statement.sql()).await?;
+        let look = client.prepare_cached(FIND_KEYS.sql()).await?;
         let opening = begin(READ_COMMITTED, write.tenant);
         let (tenant, keys) = (write.tenant.get(), [once.asked.key.as_str()]);
         let (effect_params, keys) = (write.params(), keys.as_slice());
@@ -170,8 +170,8 @@ impl Open {
         has_expired: bool,
     ) -> Result<(), StoreError> {
         let client = self.client();
-        let expire = client.prepare_cached(DROP_EXPIRED_KEY.text).await?;
-        let keep = client.prepare_cached(KEEP_ANSWERS.text).await?;
+        let expire = client.prepare_cached(DROP_EXPIRED_KEY.sql()).await?;
+        let keep = client.prepare_cached(KEEP_ANSWERS.sql()).await?;
         let (tenant, key) = (tenant.get(), once.asked.key.as_str());
         let mut answers = Answers::default();
         answers.add(&once.asked, answer, None);

@@ -71,6 +71,16 @@ statements! {
     TRANSACTION_STATUS = "select pg_xact_status($1::text::xid8)";
 }
 
+/// Keeps the answers of a batch that is committed, in a transaction of their own: one of the wrong strategies.
+#[cfg(feature = "wrong-strategies")]
+pub(super) async fn keep_answers_late(connection: &Connection, tenant: TenantId, board: &Board) {
+    let opening = crate::session::begin(crate::session::READ_COMMITTED, tenant);
+    if connection.batch_execute(&opening).await.is_ok() {
+        keep_answers(connection, tenant.get(), board).await.ok();
+        connection.commit().await.ok();
+    }
+}
+
 /// Writes the board's effects and commits, in one round trip. Gives the numbers of new orders.
 pub(super) async fn write(
     connection: &Connection,
@@ -90,7 +100,13 @@ pub(super) async fn write(
         update_orders(connection, tenant, board),
         drop_expired_keys(connection, tenant, board),
         // Last before the commit: a key that others wait for is about to be theirs to read.
-        keep_answers(connection, tenant, board),
+        async {
+            #[cfg(feature = "wrong-strategies")]
+            if crate::wrong::is(crate::wrong::Strategy::IdempotencyOutside) {
+                return Ok(());
+            }
+            keep_answers(connection, tenant, board).await
+        },
         connection.commit(),
     )?;
     Ok(numbers)

@@ -84,7 +84,7 @@ impl Connection {
         });
         let statements = load::STATEMENTS.iter().chain(batch::STATEMENTS).chain(idempotency::table::STATEMENTS);
         let prepared = try_join_all(statements.map(|statement| async {
-            client.prepare(statement.text).await.map(|prepared| (statement.name, prepared))
+            client.prepare(statement.sql()).await.map(|prepared| (statement.name, prepared))
         }))
         .await?;
         Ok(Self { prepared: prepared.into_iter().collect(), client, plans: Plans::new() })
@@ -146,6 +146,13 @@ impl Writer {
         match self.attempt(tenant, commands, Patience::OneMoreLook).await {
             // The server may have been restarted since the last batch. The break was before anything was decided.
             Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused => {}
+            // Whoever locks in any order has to live with the deadlocks.
+            #[cfg(feature = "wrong-strategies")]
+            Err(Broken::BeforeWriting(error))
+                if error.is_deadlock() && crate::wrong::is(crate::wrong::Strategy::UnsortedLocks) =>
+            {
+                return Err(error);
+            }
             // A victim of a deadlock, of a migration or of a repeat elsewhere was rolled back.
             Err(Broken::BeforeWriting(error))
                 if error.is_deadlock() || error.is_stale_plan() || error.is_taken_key() =>
@@ -191,9 +198,15 @@ impl Writer {
             self.connection = Some(connection);
             return Ok(keys::settle(commands, decisions));
         }
+        #[cfg(feature = "wrong-strategies")]
+        crate::wrong::stand_still().await;
         let written = timeout(TRIP_LIMIT, Box::pin(batch::write(&connection, tenant, &board))).await;
         let numbers = match written.unwrap_or(Err(StoreError::Unavailable(None))) {
             Ok(numbers) => {
+                #[cfg(feature = "wrong-strategies")]
+                if crate::wrong::is(crate::wrong::Strategy::IdempotencyOutside) {
+                    batch::keep_answers_late(&connection, tenant, &board).await;
+                }
                 self.connection = Some(connection);
                 numbers
             }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use kv_store::orders::OrderFilter;
 use kv_store::catalogue::customers;
 use kv_store::idempotency::{Answer, Asked, Done, KeyFault, KeyRecord, Once};
 use kv_store::stock::{Action, Command, Outcome, Refusal, StockError};
@@ -123,7 +124,7 @@ async fn a_new_order_s_number_is_in_the_kept_answer() {
     assert!(again.contains(&number), "{again}");
     let confirmed = run(&house.store, house.one, confirm.clone(), asked("confirm", 1)).await.unwrap();
     assert_eq!(text(confirmed), text(run(&house.store, house.one, confirm, asked("confirm", 1)).await.unwrap()));
-    assert_eq!(house.store.orders(house.one.tenant, None, 10).await.unwrap().rows.len(), 1);
+    assert_eq!(house.store.orders(house.one.tenant, &OrderFilter::default(), None, 10).await.unwrap().rows.len(), 1);
     house.assert_ledger_holds().await;
 }
 

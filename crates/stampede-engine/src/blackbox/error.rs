@@ -60,6 +60,9 @@ pub enum RowError {
         /// The bound.
         most: usize,
     },
+    /// A workload that could not be carried out, or whose history is none.
+    #[error("the workload could not be carried out: {0}")]
+    Workload(String),
     /// A load that cannot be run.
     #[error("the load cannot be run: {0}")]
     Load(#[from] LoadError),

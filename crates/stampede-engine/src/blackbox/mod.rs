@@ -6,6 +6,7 @@
 //! Absent on purpose: knowledge of any particular API, which is the target file's.
 
 mod caller;
+mod checked;
 mod error;
 mod exchange;
 mod exclusive;
@@ -40,6 +41,7 @@ pub async fn run_row(bench: &Bench<'_>, row: Row<'_>, effort: Effort, control: &
         Row::RateLimit(row) => limit::run(bench, row).await,
         Row::Lock(row) => lock::run(bench, row).await,
         Row::Exclusive(row) => exclusive::run(bench, row).await,
+        Row::Checked(row) => checked::run(bench, row, effort).await,
     };
     let mut report = match outcome {
         Ok(ruling) => blank(bench.target(), row, effort).ruled(ruling),

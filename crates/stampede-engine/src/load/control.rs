@@ -94,7 +94,8 @@ pub struct LiveSecond {
 pub enum Rate {
     /// So many times the rate asked for now, and of all that is still to come.
     Factor(f64),
-    /// So many arrivals per second from now on, over all open flows in their present proportion; a curve is left.
+    /// So many arrivals per second from now on, over all open flows in their present proportion; a curve is left. A flow
+    /// that has yet to begin adds its own rate when it does.
     PerS(f64),
 }
 

@@ -5,8 +5,12 @@
 //! Absent on purpose: a dynamic call per request. The scenario's type is known here; only making a user goes through a
 //! pointer.
 
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use futures_util::FutureExt;
 
 use super::client::Client;
 use super::scenario::{BarrierSpec, FlowId, Halt, Scenario, Seat, StepId, StepSpec};
@@ -53,8 +57,19 @@ impl<S: Scenario> Drive for Driven<S> {
     }
 
     fn spawn(self: Arc<Self>, place: Place) {
-        tokio::task::spawn_local(async move { live(&self.0, &place).await });
+        tokio::task::spawn_local(async move {
+            // A user that is gone without a word would leave a run that waits for it and looks well.
+            if let Err(panic) = AssertUnwindSafe(live(&self.0, &place)).catch_unwind().await {
+                place.shard.give_up(format!("the code of a user panicked: {}", text_of(&*panic)));
+            }
+        });
     }
+}
+
+/// What was said in a panic.
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a text")
 }
 
 /// How a user came to its end.

@@ -207,6 +207,11 @@ impl Shard {
         self.deadlines.borrow_mut().set(slot.id, deadline_ns);
     }
 
+    /// The run ends early; the first reason stays.
+    pub(super) fn give_up(&self, why: String) {
+        self.given_up.borrow_mut().get_or_insert(why);
+    }
+
     /// The time-out that holds unless a request has its own.
     pub(super) fn timeout_ns(&self) -> u64 {
         self.timeout_ns

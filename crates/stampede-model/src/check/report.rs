@@ -31,7 +31,8 @@ pub enum Strength {
     Bounds,
     /// A search found an order that explains every operation.
     Exact,
-    /// The system itself named the order (versions, fences, remaining), and the order explains every operation.
+    /// The system itself named what decides it: the order (versions, fences, remaining), or where no order matters, whose a value is,
+    /// what a key made, which jobs took effect. It explains every operation, and nothing had to be assumed.
     Witness,
 }
 

@@ -1,6 +1,6 @@
 //! What a row demands, in words, computed from the numbers it is judged by.
 
-use super::rows::{ConcurrencyRow, ExclusiveRow, LoadRow, RateLimitRow, Row, StockRow};
+use super::rows::{CheckedRow, ConcurrencyRow, ExclusiveRow, LoadRow, RateLimitRow, Row, StockRow};
 use super::{Request, Target};
 use crate::units::show_duration;
 
@@ -23,6 +23,16 @@ impl LoadRow {
     }
 }
 
+impl CheckedRow {
+    /// Operations in all.
+    pub fn size(&self, effort: Effort) -> u32 {
+        match effort {
+            Effort::Full => self.operations,
+            Effort::Quick => self.quick,
+        }
+    }
+}
+
 impl Row<'_> {
     /// The table's second column: what is done.
     pub fn metric(&self, target: &Target, effort: Effort) -> String {
@@ -35,6 +45,7 @@ impl Row<'_> {
             Self::RateLimit(row) => format!("{} req/{}/user", row.limit, window_word(row)),
             Self::Lock(_) => "lock rules".to_owned(),
             Self::Exclusive(row) => format!("{} contenders for one lock", row.contenders),
+            Self::Checked(row) => checked_metric(target, row, effort),
         }
     }
 
@@ -57,6 +68,7 @@ impl Row<'_> {
             }
             Self::Lock(_) => "acquire, refuse, release, expire, execute, tenants, strangers".to_owned(),
             Self::Exclusive(ExclusiveRow { .. }) => "never two holders, fences increase, all served".to_owned(),
+            Self::Checked(_) => "every answer explained, by witness or exactly".to_owned(),
         }
     }
 }
@@ -68,6 +80,12 @@ fn load_metric(row: &LoadRow, request: Option<&Request>, effort: Effort) -> Stri
         Some(request) => format!("{} {} {rate} req/s, {lasts}", request.method.as_str(), request.path.as_ref()),
         None => format!("{rate} req/s, {lasts}"),
     }
+}
+
+fn checked_metric(target: &Target, row: &CheckedRow, effort: Effort) -> String {
+    let Some(workload) = target.workload_of(row, effort) else { return row.workload.as_ref().clone() };
+    let (model, clients) = (workload.model.as_ref(), workload.clients);
+    format!("{model}: {} operations of {clients} clients", crate::units::thousands(u64::from(workload.operations)))
 }
 
 fn stock_demand(row: &StockRow) -> String {

@@ -27,7 +27,7 @@ pub use request::{
     HeaderName, Method, Pointer, Ref, Refusal, Request, Session, SessionUse, Status, TakeFrom, TakePlace, User,
 };
 pub use rows::{
-    ConcurrencyRow, ExclusiveRow, Ledger, LedgerAmounts, LimitHeaders, LimiterKind, LoadRow, LockRow, QuickLoad,
+    CheckedRow, ConcurrencyRow, ExclusiveRow, Ledger, LedgerAmounts, LimitHeaders, LimiterKind, LoadRow, LockRow, QuickLoad,
     RateLimitRow, ResetForm, Row, StockRow,
 };
 pub use start::{Origin, PrivateServer, Process, Ready, Start};
@@ -65,6 +65,8 @@ pub struct Target {
     lock: Vec<LockRow>,
     #[serde(default)]
     exclusive: Vec<ExclusiveRow>,
+    #[serde(default)]
+    checked: Vec<CheckedRow>,
     /// How an unknown outcome is learned after a workload.
     pub resolve: Option<Resolve>,
     /// What `stampede check` does.
@@ -99,7 +101,15 @@ impl Target {
         let limits = self.rate_limit.iter().map(Row::RateLimit);
         let locks = self.lock.iter().map(Row::Lock);
         let exclusive = self.exclusive.iter().map(Row::Exclusive);
-        load.chain(stock).chain(concurrency).chain(limits).chain(locks).chain(exclusive).collect()
+        let checked = self.checked.iter().map(Row::Checked);
+        load.chain(stock).chain(concurrency).chain(limits).chain(locks).chain(exclusive).chain(checked).collect()
+    }
+
+    /// A workload in the size of a row; the target's check has found it.
+    pub fn workload_of(&self, row: &CheckedRow, effort: Effort) -> Option<Workload> {
+        let named = self.workload.iter().find(|workload| workload.id.as_ref() == row.workload.as_ref())?;
+        let operations = row.size(effort);
+        Some(Workload { operations, round: named.round.min(operations), ..named.clone() })
     }
 
     /// The same API at a place where it already runs: nothing is started.

@@ -24,6 +24,8 @@ pub enum Row<'a> {
     Lock(&'a LockRow),
     /// Many contenders for one lock.
     Exclusive(&'a ExclusiveRow),
+    /// A workload's history, judged by the checkers.
+    Checked(&'a CheckedRow),
 }
 
 impl Row<'_> {
@@ -36,17 +38,19 @@ impl Row<'_> {
             Self::RateLimit(row) => row.id.as_ref(),
             Self::Lock(row) => row.id.as_ref(),
             Self::Exclusive(row) => row.id.as_ref(),
+            Self::Checked(row) => row.id.as_ref(),
         }
     }
 
     /// The table's first column.
-    pub fn test(&self) -> &'static str {
+    pub fn test(&self) -> &str {
         match self {
             Self::Load(_) => "Load Test",
             Self::Stock(_) => "Stock",
             Self::Concurrency(_) => "Concurrency",
             Self::RateLimit(_) => "Rate Limiting",
             Self::Lock(_) | Self::Exclusive(_) => "Locks",
+            Self::Checked(row) => &row.test,
         }
     }
 }
@@ -284,4 +288,20 @@ pub struct ExclusiveRow {
     /// How long each holds it.
     #[serde(deserialize_with = "duration")]
     pub hold: Duration,
+}
+
+/// A workload of `stampede check`, in this row's size: the row passes when the checkers prove that every answer was right.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckedRow {
+    /// Its name.
+    pub id: Ref,
+    /// The table's first column.
+    pub test: String,
+    /// The workload.
+    pub workload: Ref,
+    /// Operations in all.
+    pub operations: u32,
+    /// Operations for `--quick`.
+    pub quick: u32,
 }

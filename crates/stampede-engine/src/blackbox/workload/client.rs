@@ -177,10 +177,14 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
         recorder.write(&operation).map_err(WorkloadError::History)
     }
 
-    /// The name in the history: of tenants, making something is one more way of being shown it.
+    /// The name in the history: of tenants, making something is one more way of being shown it, and a snapshot is one of however
+    /// many keys.
     fn op_of(&self, role: &'static str) -> &'static str {
-        let is_of_tenants = *self.shared.workload.model.as_ref() == Model::Tenants;
-        if is_of_tenants && role == "create" { "see" } else { role }
+        match (*self.shared.workload.model.as_ref(), role) {
+            (Model::Tenants, "create") => "see",
+            (Model::Transactions, "snapshot-of-two") => "snapshot",
+            _ => role,
+        }
     }
 
     fn role(&self, intent: &Intent) -> &'static Role {

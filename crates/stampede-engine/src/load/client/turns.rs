@@ -97,6 +97,6 @@ impl Client<'_> {
 
     /// The run cannot go on.
     pub(in crate::load) fn give_up_run(&self, text: String) {
-        self.shard.given_up.borrow_mut().get_or_insert(text);
+        self.shard.give_up(text);
     }
 }

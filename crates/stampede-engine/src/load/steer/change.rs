@@ -58,6 +58,9 @@ impl Steer {
         let mut changed = wishes.flows.clone();
         for wished in &mut changed {
             let Load::Open { plan, now } = &mut wished.load else { continue };
+            if matches!(rate, Rate::PerS(_)) && before_per_s > 0.0 && wished.start_ns > at_ns {
+                continue;
+            }
             let at_ns = at_ns.saturating_sub(wished.start_ns);
             let refused = |error: &dyn std::fmt::Display| Refused::Value(error.to_string());
             *plan = match rate {

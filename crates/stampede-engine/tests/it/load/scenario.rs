@@ -80,6 +80,16 @@ fn a_scenario_can_give_up_the_run_and_says_why() {
 }
 
 #[test]
+fn a_panic_in_a_users_code_ends_the_run_by_name() {
+    let server = Server::start(Habit::Status(200));
+    let (shop, _) = Shop::new(&server, Shopping::Faulty);
+    let error = run(&plan(shop, users(3), 1_000_000), &Control::new()).unwrap_err();
+    let LoadError::GivenUp(text) = &error else { panic!("{error:?}") };
+    assert!(text.starts_with("the code of a user panicked: no product left in basket "), "{text}");
+    assert!(server.requests() < 1_000, "the others stopped too");
+}
+
+#[test]
 fn users_come_and_go_with_their_curve() {
     let server = Server::start(Habit::Status(200));
     let (shop, seen) = Shop::new(&server, Shopping::Plain);

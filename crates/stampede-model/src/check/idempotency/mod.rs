@@ -42,10 +42,18 @@ pub fn check(heading: &Heading, operations: &[Operation]) -> CheckReport {
     if !gathered.keys.iter().any(|key| key.creations.iter().filter(|one| one.end != End::Nothing).count() > 1) {
         findings.doubt(Finding::new("too-few-operations", "", "no key was used twice"));
     }
-    findings.conclude(name, Strength::Rules, gathered.operations, gathered.all_keys).with_indeterminate(
+    let is_audited = gathered.keys.iter().all(is_audited);
+    let strength = if is_audited { Strength::Witness } else { Strength::Rules };
+    findings.conclude(name, strength, gathered.operations, gathered.all_keys).with_indeterminate(
         gathered.unknown,
         "each creation without an answer may have happened, once, unless what exists was looked up afterwards",
     )
+}
+
+/// Whether what exists was looked up after everything else, and nothing can have come later: the ids then decide all of it.
+fn is_audited(key: &IdempotencyKey<'_>) -> bool {
+    let last = key.creations.iter().map(|one| one.span.end).max().unwrap_or(0);
+    key.found.iter().any(|found| found.span.call > last) && key.creations.iter().all(|one| one.end != End::Unknown)
 }
 
 fn done<'a>(key: &'a IdempotencyKey<'_>) -> impl Iterator<Item = &'a Creation> {

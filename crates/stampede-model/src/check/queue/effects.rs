@@ -18,6 +18,13 @@ pub(super) struct Drained {
     last: Option<Span>,
 }
 
+impl Drained {
+    /// Whether every job that is not seen to have taken effect is accounted for without a guess.
+    pub(super) fn is_empty(&self) -> bool {
+        self.since.is_some() && self.visible == 0
+    }
+}
+
 /// Looks at what was left; what still is, is a finding.
 pub(super) fn drain(queue: &QueueKey<'_>, findings: &mut Findings) -> Drained {
     let Some(last) = queue.left.last() else {

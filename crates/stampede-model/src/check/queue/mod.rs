@@ -2,6 +2,7 @@
 //! nothing is left over.
 //!
 //! Sums at the end, no order: what was acknowledged less what took effect after the drain must be empty, and the other way round.
+//! With every job looked up after an empty queue, without a dead one, the jobs' names decide all of it: a witness.
 //! Invariants: an enqueue without an answer may or may not have happened; a dead job is visible and so not lost, but which jobs are
 //! dead is not told, so as many may be missing as are dead.
 //! Absent on purpose: first in, first out. Workers side by side keep no order.
@@ -65,10 +66,13 @@ pub fn check(heading: &Heading, operations: &[Operation]) -> CheckReport {
         }
     };
     let gathered = gather(operations, QueueKey::new, QueueKey::add, &mut findings);
-    let mut comes_again = false;
+    let (mut comes_again, mut strength) = (false, Strength::Witness);
     for queue in &gathered.keys {
         let drained = effects::drain(queue, &mut findings);
         effects::check(queue, &drained, &rules, &mut findings);
+        if !drained.is_empty() {
+            strength = Strength::Rules;
+        }
         comes_again |= redelivery::check(queue, &rules, &mut findings);
     }
     if !gathered.keys.iter().any(QueueKey::has_acknowledged) {
@@ -82,6 +86,6 @@ pub fn check(heading: &Heading, operations: &[Operation]) -> CheckReport {
         ));
     }
     findings
-        .conclude(name, Strength::Rules, gathered.operations, gathered.all_keys)
+        .conclude(name, strength, gathered.operations, gathered.all_keys)
         .with_indeterminate(gathered.unknown, "a job whose enqueue got no answer may be absent without being lost")
 }

@@ -2,7 +2,7 @@
 //! do changes no answer.
 //!
 //! Every value a tenant writes carries a canary, a text that names him and occurs nowhere else. So each answer is judged by itself,
-//! whatever happened at the same time and whether it was taken as a success or not.
+//! whatever happened at the same time and whether it was taken as a success or not: the canary is the witness, and no order matters.
 //! Invariants: a canary belongs to the longest name of a tenant of the history that it begins with, and accuses nobody if the
 //! asker's name is one too; answers without any canary or foreign try prove nothing, and are counted.
 //! Absent on purpose: timing. That a foreign id takes longer than an absent one is not seen here.
@@ -65,7 +65,7 @@ pub fn check(heading: &Heading, operations: &[Operation]) -> CheckReport {
     }
     check_tried(&gathered, &known, &demand, &mut findings);
     findings
-        .conclude(name, Strength::Rules, gathered.operations, gathered.all_keys)
+        .conclude(name, Strength::Witness, gathered.operations, gathered.all_keys)
         .with_indeterminate(gathered.unknown, "an answer that never came shows nothing to anybody")
 }
 

@@ -30,6 +30,7 @@ pub(super) fn check(target: &Target, source: &Source<'_>) -> Check {
             Row::RateLimit(row) => checker.rate_limit(row)?,
             Row::Lock(row) => checker.lock(row)?,
             Row::Exclusive(row) => checker.exclusive(row)?,
+            Row::Checked(row) => checker.checked(row)?,
         }
     }
     target.workload.iter().try_for_each(|workload| checker.workload(workload))
@@ -279,5 +280,6 @@ fn row_id<'r>(row: &Row<'r>) -> &'r Ref {
         Row::RateLimit(row) => &row.id,
         Row::Lock(row) => &row.id,
         Row::Exclusive(row) => &row.id,
+        Row::Checked(row) => &row.id,
     }
 }

@@ -4,11 +4,19 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use super::super::request::Ref;
-use super::super::rows::{ConcurrencyRow, ExclusiveRow, LoadRow, LockRow, RateLimitRow, StockRow};
+use super::super::rows::{CheckedRow, ConcurrencyRow, ExclusiveRow, LoadRow, LockRow, RateLimitRow, StockRow};
 use super::{Check, Checker, Known};
 use crate::threshold::Threshold;
 
 impl Checker<'_> {
+    pub(super) fn checked(&self, row: &CheckedRow) -> Check {
+        let names = || self.target.workload.iter().map(|workload| workload.id.as_ref().as_str());
+        if names().all(|name| name != row.workload.as_ref()) {
+            return Err(self.unknown("workload", &row.workload, names()));
+        }
+        self.demand(row.operations > 0 && row.quick > 0, &row.id, "operations and quick must be above zero")
+    }
+
     pub(super) fn load(&self, row: &LoadRow) -> Check {
         let known = self.session_scope(&row.user)?;
         self.run(self.request(&row.request)?, &row.request, known)?;

@@ -222,9 +222,9 @@ static IDEMPOTENCY: [Role; 4] = [
     },
     Role {
         name: "effect",
-        doc: "shows how often the effect happened, at the end",
+        doc: "shows the effect's units, at the end",
         gives: &["idempotency_key", "body"],
-        must_take: &["times"],
+        must_take: &["units"],
         ..NOTHING
     },
     Role { name: "other", doc: "makes trouble meanwhile", weight: 0, ..NOTHING },
@@ -250,7 +250,7 @@ static QUEUE: [Role; 4] = [
     Role { name: "trouble", doc: "breaks a worker or the queue's memory", weight: 1, ..NOTHING },
 ];
 
-static TRANSACTIONS: [Role; 2] = [
+static TRANSACTIONS: [Role; 3] = [
     Role {
         name: "order",
         doc: "changes {key_a} and {key_b} together, {units} of each; its `items` name the keys and their versions",
@@ -262,4 +262,12 @@ static TRANSACTIONS: [Role; 2] = [
         ..NOTHING
     },
     Role { name: "snapshot", doc: "shows one key", must_take: &["version"], weight: 1, ..NOTHING },
+    Role {
+        name: "snapshot-of-two",
+        doc: "shows {key_a} and {key_b} as they are at one instant; its `items` name the keys and their versions",
+        gives: &["key_a", "key_b"],
+        must_take: &["items"],
+        weight: 2,
+        ..NOTHING
+    },
 ];

@@ -10,7 +10,7 @@ use stampede_model::target::Scope;
 use tokio::time::sleep;
 
 use super::super::WorkloadError;
-use super::super::client::{Client, Intent};
+use super::super::client::{Client, Done, Intent};
 
 /// Lease when the workload names none.
 const TTL_MS: i64 = 400;
@@ -18,6 +18,10 @@ const TTL_MS: i64 = 400;
 const MAX_WAIT_MS: i64 = 300;
 /// Longest time a lock is held without being used.
 const MAX_HOLD_US: u64 = 3_000;
+/// How late at most a holder that fell asleep wakes up after its lease: while the next one has just begun.
+const MAX_LATE_US: u64 = 6_000;
+/// What a former holder does before it sees that it is one.
+const LATE_ACTS: u32 = 4;
 
 #[derive(Clone, Debug)]
 struct Held {
@@ -25,14 +29,16 @@ struct Held {
     key: String,
     token: Value,
     fence: Option<Value>,
+    /// When its lease is over at the latest, on the history's clock.
+    until_ns: u64,
 }
 
 /// What a client holds, or held.
 #[derive(Debug, Default)]
 pub(in super::super) struct Exclusion {
     held: Option<Held>,
-    /// A lock whose lease was left to run out: what its holder still does must not count.
-    lost: Option<Held>,
+    /// A lock whose lease was left to run out, and how often its former holder will still act: none of it must count.
+    lost: Option<(Held, u32)>,
     /// Some token that was once granted to this client.
     old_token: Option<Value>,
     written: i64,
@@ -40,11 +46,8 @@ pub(in super::super) struct Exclusion {
 
 impl Exclusion {
     pub(super) async fn act<W: Write>(&mut self, client: &mut Client<'_, '_, W>) -> Result<(), WorkloadError> {
-        if let Some(lost) = self.lost.take()
-            && client.has("write")
-            && lost.fence.is_some()
-        {
-            return self.write(client, &lost).await;
+        if let Some((lost, left)) = self.lost.take() {
+            return self.act_late(client, lost, left).await;
         }
         let Some(held) = self.held.clone() else { return self.idle(client).await };
         match client.rng.random_range(0..20) {
@@ -54,8 +57,9 @@ impl Exclusion {
             11 if client.has("read-guarded") => look(client, "read-guarded", held.object).await,
             // One in twenty holders falls asleep until its lease is over, and then goes on as if nothing had happened.
             12 => {
-                sleep(Duration::from_millis(ttl_ms(client).unsigned_abs() + 50)).await;
-                self.lost = self.held.take();
+                let late_ns = client.rng.random_range(0..MAX_LATE_US) * 1_000;
+                sleep(Duration::from_nanos(held.until_ns.saturating_sub(client.now_ns()) + late_ns)).await;
+                self.lost = self.held.take().map(|held| (held, LATE_ACTS));
                 Ok(())
             }
             _ => {
@@ -63,6 +67,23 @@ impl Exclusion {
                 self.give_back(client).await
             }
         }
+    }
+
+    /// Writes, or renews its lease, as if it still held the lock.
+    async fn act_late<W: Write>(
+        &mut self,
+        client: &mut Client<'_, '_, W>,
+        lost: Held,
+        left: u32,
+    ) -> Result<(), WorkloadError> {
+        if left > 1 {
+            self.lost = Some((lost.clone(), left - 1));
+        }
+        let may_write = client.has("write") && lost.fence.is_some();
+        if client.has("renew") && (!may_write || client.rng.random_range(0..3) == 0) {
+            return self.renew_as(client, &lost).await.map(drop);
+        }
+        if may_write { self.write(client, &lost).await } else { Ok(()) }
     }
 
     async fn idle<W: Write>(&mut self, client: &mut Client<'_, '_, W>) -> Result<(), WorkloadError> {
@@ -92,7 +113,9 @@ impl Exclusion {
         if done.is_ok() {
             let token = done.taken.get("token").or_else(|| done.taken.get("fence")).cloned().unwrap_or(Value::Null);
             self.old_token = Some(token.clone());
-            self.held = Some(Held { object, key, token, fence: done.taken.get("fence").cloned() });
+            let granted_ns = done.operation.return_ns.unwrap_or(done.operation.call_ns);
+            let until_ns = granted_ns + ttl_ms.unsigned_abs() * 1_000_000;
+            self.held = Some(Held { object, key, token, fence: done.taken.get("fence").cloned(), until_ns });
         }
         Ok(())
     }
@@ -114,20 +137,27 @@ impl Exclusion {
     }
 
     async fn renew<W: Write>(&mut self, client: &mut Client<'_, '_, W>, held: Held) -> Result<(), WorkloadError> {
+        let done = self.renew_as(client, &held).await?;
+        if done.operation.is_refused() {
+            self.lost = self.held.take().map(|held| (held, 1));
+        } else if let (true, Some(held)) = (done.is_ok(), &mut self.held) {
+            let renewed_ns = done.operation.return_ns.unwrap_or(done.operation.call_ns);
+            held.until_ns = renewed_ns + ttl_ms(client).unsigned_abs() * 1_000_000;
+        }
+        Ok(())
+    }
+
+    async fn renew_as<W: Write>(&self, client: &mut Client<'_, '_, W>, held: &Held) -> Result<Done, WorkloadError> {
         let ttl_ms = ttl_ms(client);
         let intent = Intent {
             role: "renew",
             object: held.object,
             key: Some(held.key.clone()),
             input: Fields::new().with("token", held.token.clone()).with("ttl_ms", ttl_ms),
-            slots: slots(&held).with("ttl_ms", ttl_ms),
+            slots: slots(held).with("ttl_ms", ttl_ms),
             ..Intent::default()
         };
-        let done = client.perform(intent).await?;
-        if done.operation.is_refused() {
-            self.lost = self.held.take();
-        }
-        Ok(())
+        client.perform(intent).await
     }
 
     /// Releases what is held.

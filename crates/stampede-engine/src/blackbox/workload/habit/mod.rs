@@ -40,7 +40,7 @@ pub(super) enum Habit {
 impl Habit {
     pub(super) fn of(model: Model, common: &Common) -> Self {
         match model {
-            Model::Stock => Self::Stock(stocking::Stocking::default()),
+            Model::Stock => Self::Stock(stocking::Stocking::with(&common.offered)),
             Model::Lock => Self::Lock(exclusion::Exclusion::default()),
             Model::Register | Model::Counter => Self::Counting(counting::Counting::default()),
             Model::RateLimit => Self::Limit(limiting::Limiting::default()),
@@ -81,6 +81,7 @@ pub(super) struct Common {
     pub(super) tenancy: Tenancy,
     pub(super) once: Once,
     pub(super) queueing: Queueing,
+    offered: stocking::Offered,
 }
 
 impl<W: Write> Client<'_, '_, W> {

@@ -1,6 +1,8 @@
 //! Stock: take, give back, ship, add, look.
 
+use std::cell::RefCell;
 use std::io::Write;
+use std::rc::Rc;
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -15,10 +17,15 @@ use super::super::client::{Client, Intent};
 
 /// Reservations that one client keeps open; the oldest is given back first.
 const MAX_OPEN: usize = 8;
+/// One in so many ends is tried by two clients at the same time.
+const TOGETHER_ONE_IN: u32 = 6;
+
+/// A reservation that its client is about to end, and how, for another client to end as well.
+pub(in super::super) type Offered = Rc<RefCell<Option<(Open, &'static str)>>>;
 
 /// One open reservation.
 #[derive(Clone, Debug)]
-struct Open {
+pub(in super::super) struct Open {
     object: usize,
     reservation: Value,
     units: i64,
@@ -34,10 +41,18 @@ pub(in super::super) struct Stocking {
     ended: Vec<Open>,
     /// Reservations that end by themselves, with the interval of the call that made them.
     lapsing: Vec<(Open, Interval)>,
+    offered: Offered,
 }
 
 impl Stocking {
+    pub(super) fn with(offered: &Offered) -> Self {
+        Self { offered: Rc::clone(offered), ..Self::default() }
+    }
+
     pub(super) async fn act<W: Write>(&mut self, client: &mut Client<'_, '_, W>) -> Result<(), WorkloadError> {
+        if let Some((open, role)) = self.offer_of_another(client) {
+            return self.end_one(client, open, role).await;
+        }
         if self.open.len() >= MAX_OPEN && client.has("release") {
             return self.end(client, "release").await;
         }
@@ -81,7 +96,7 @@ impl Stocking {
     /// Ends the oldest open reservation; one time in eight one that has ended already.
     async fn end<W: Write>(&mut self, client: &mut Client<'_, '_, W>, role: &'static str) -> Result<(), WorkloadError> {
         let again = !self.ended.is_empty() && (self.open.is_empty() || client.rng.random_range(0..8) == 0);
-        let mut open = if again { self.ended.remove(0) } else { self.open.remove(0) };
+        let open = if again { self.ended.remove(0) } else { self.open.remove(0) };
         // Some targets answer a repeated end as they answered the first; what ended one way must not end another.
         let repeats = client.shared.workload.settings.contains_key("repeated_end") && open.ended_by == role;
         let role = match role {
@@ -90,6 +105,28 @@ impl Stocking {
             _ if repeats => return Ok(()),
             role => role,
         };
+        if !again && client.rng.random_range(0..TOGETHER_ONE_IN) == 0 {
+            *self.offered.borrow_mut() = Some((open.clone(), role));
+        }
+        self.end_one(client, open, role).await
+    }
+
+    /// What another client is ending at this moment, and how to end it too.
+    fn offer_of_another<W: Write>(&mut self, client: &mut Client<'_, '_, W>) -> Option<(Open, &'static str)> {
+        let (open, first) = self.offered.borrow_mut().take()?;
+        let must_differ = client.shared.workload.settings.contains_key("repeated_end");
+        let may = |role: &&str| client.has(role) && !(must_differ && *role == first);
+        let roles: Vec<&str> = ["release", "confirm"].into_iter().filter(may).collect();
+        let role = roles.get(client.rng.random_range(0..roles.len().max(1)))?;
+        Some((open, role))
+    }
+
+    async fn end_one<W: Write>(
+        &mut self,
+        client: &mut Client<'_, '_, W>,
+        mut open: Open,
+        role: &'static str,
+    ) -> Result<(), WorkloadError> {
         let slots = Scope::default().with("reservation", open.reservation.clone()).with("units", open.units);
         let intent = Intent {
             role,

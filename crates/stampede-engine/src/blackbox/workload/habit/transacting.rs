@@ -36,15 +36,15 @@ impl Transacting {
             return Ok(());
         }
         let name = |object: usize| client.shared.objects[object].scope.get("id").cloned().unwrap_or(Value::Null);
-        let intent = Intent {
-            role: "order",
-            object: a,
-            key: Some(String::new()),
-            input: Fields::new().with("lines", json!([{"key": key_a, "units": 1}, {"key": key_b, "units": 1}])),
-            slots: Scope::default().with("key_a", name(a)).with("key_b", name(b)).with("units", 1),
-            look: Look::Lines(vec![(key_a, name(a)), (key_b, name(b))]),
-            ..Intent::default()
+        let slots = Scope::default().with("key_a", name(a)).with("key_b", name(b)).with("units", 1);
+        let (role, input) = if role == Some("snapshot-of-two") {
+            ("snapshot-of-two", Fields::new().with("keys", json!([key_a, key_b])))
+        } else {
+            let lines = json!([{"key": key_a, "units": 1}, {"key": key_b, "units": 1}]);
+            ("order", Fields::new().with("lines", lines))
         };
+        let look = Look::Lines(vec![(key_a, name(a)), (key_b, name(b))]);
+        let intent = Intent { role, object: a, key: Some(String::new()), input, slots, look, ..Intent::default() };
         client.perform(intent).await?;
         Ok(())
     }

@@ -41,6 +41,8 @@ pub(super) enum Shopping {
     Patient,
     /// Gives up the run in its third iteration.
     Quitter,
+    /// Panics in its third iteration.
+    Faulty,
     /// Meets as many others before each order.
     Together(u32),
     /// Thinks for an hour after the list.
@@ -111,6 +113,7 @@ impl Scenario for Shop {
             Shopping::Quitter if self.seen.iterations.lock().unwrap().len() >= 3 => {
                 return Err(Halt::Run("the feeder `skus` is used up".to_owned()));
             }
+            Shopping::Faulty if iteration >= 2 => panic!("no product left in basket {iteration}"),
             _ => {
                 let body = client
                     .send(LIST, &list, Want::ALL, |received| {

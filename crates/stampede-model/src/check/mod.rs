@@ -6,6 +6,7 @@
 //! Absent on purpose: requests. Where a history comes from is no concern of a checker.
 
 mod attempts;
+mod audit;
 mod by_key;
 pub mod counter;
 pub mod counterexample;
@@ -33,6 +34,7 @@ mod testing;
 pub mod transactions;
 mod words;
 
+pub use audit::AUDIT;
 pub use counterexample::{Counterexample, explain, shrink};
 pub use judge::judge;
 pub use report::{Answer, CheckReport, Finding, Findings, Rule, Strength};

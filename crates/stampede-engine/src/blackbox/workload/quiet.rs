@@ -1,5 +1,6 @@
 //! What is looked at while nobody acts: every object after a round, and what only shows at the end.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::super::stock::read_ledger;
 use super::WorkloadError;
 use super::client::{Client, Intent};
-use super::habit::Common;
+use super::habit::{Common, Habit};
 use super::look::Look;
 
 /// Objects that are read after each round; at the end all are.
@@ -34,14 +35,31 @@ pub(super) async fn read_all<W: Write>(client: &mut Client<'_, '_, W>, is_last: 
     Ok(())
 }
 
+/// What is asked while nobody else is busy, before the first round and after the last: each tenant's script.
+pub(super) async fn baselines<W: Write>(
+    seats: &mut [(Client<'_, '_, W>, Habit)],
+) -> Result<(), WorkloadError> {
+    let mut seen = BTreeSet::new();
+    for (client, habit) in seats {
+        if let Habit::Tenants(habit) = habit {
+            habit.baseline(client, &mut seen).await?;
+        }
+    }
+    Ok(())
+}
+
 /// What only shows when all is over.
 pub(super) async fn audit<W: Write>(client: &mut Client<'_, '_, W>, common: &Common) -> Result<(), WorkloadError> {
     match *client.shared.workload.model.as_ref() {
-        Model::Stock => movements(client).await,
-        Model::Idempotency => once(client, common).await,
-        Model::Queue => queue(client, common).await,
-        _ => Ok(()),
+        Model::Stock => movements(client).await?,
+        Model::Idempotency => once(client, common).await?,
+        Model::Queue => queue(client, common).await?,
+        _ => {}
     }
+    for name in &client.shared.workload.audit {
+        client.audit(name).await?;
+    }
+    Ok(())
 }
 
 /// The ledger's rows, as operations.

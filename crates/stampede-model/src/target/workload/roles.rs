@@ -171,7 +171,7 @@ static RATE_LIMIT: [Role; 1] = [Role {
     ..NOTHING
 }];
 
-static TENANTS: [Role; 3] = [
+static TENANTS: [Role; 4] = [
     Role {
         name: "create",
         doc: "makes something that carries the text in {canary}",
@@ -197,6 +197,14 @@ static TENANTS: [Role; 3] = [
         gives: &["id", "canary"],
         refused: Some("absent"),
         weight: 3,
+        after: Some("create"),
+        ..NOTHING
+    },
+    Role {
+        name: "script",
+        doc: "shows the same whatever others do; {id} and {canary} are a thing of its tenant that nobody touches",
+        gives: &["id", "canary"],
+        weight: 1,
         after: Some("create"),
         ..NOTHING
     },

@@ -21,9 +21,7 @@ use crate::say;
 const PAIRS: usize = 20;
 /// Pairs under way at a time, three runs each.
 const AT_A_TIME: usize = 5;
-/// Arrivals must not keep step with the server's timers, which tick in whole milliseconds: with 500/s a percentile would lie on one
-/// side of a tick or on the other, 1 ms apart.
-const RATE_PER_S: &str = "487";
+const RATE_PER_S: &str = "500";
 const SIGMA: &str = "0.25";
 const DELAY: &str = "20ms";
 const SLOWER: &str = "22ms";

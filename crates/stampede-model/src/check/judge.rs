@@ -10,7 +10,7 @@ use super::search::Budget;
 use super::{
     Answer, CheckReport, Finding, Strength, WorkloadVerdict, counter, exact, idempotency, limit, lock, queue, register,
 };
-use super::{AUDIT, audit, sometimes, stock, tenants, transactions};
+use super::{AUDIT, answers, audit, sometimes, stock, tenants, transactions};
 use crate::history::{Heading, History, Model, Operation, Outcome};
 
 /// Doubts that say how far a tier can see, not that something is amiss.
@@ -35,6 +35,7 @@ pub fn judge(history: &History, budget: Budget) -> WorkloadVerdict {
         reports.push(exact::check(heading, operations, budget));
     }
     reports.extend(sometimes::check(heading, operations));
+    reports.extend(answers::check(heading, operations));
     reports.extend(audit::check(&audits));
     let (answer, strength) = combined(&reports);
     WorkloadVerdict {

@@ -5,6 +5,7 @@
 //! Invariants: findings are bounded and counted; the same history gives the same report on any machine.
 //! Absent on purpose: requests. Where a history comes from is no concern of a checker.
 
+mod answers;
 mod attempts;
 mod audit;
 mod by_key;

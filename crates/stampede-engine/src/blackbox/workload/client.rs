@@ -160,6 +160,9 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
         if done.operation.outcome == Outcome::Info {
             self.process = self.shared.recorder.borrow_mut().process();
         }
+        if role.is_trouble() {
+            return Ok(done);
+        }
         let keep = is_write(&prepared).then_some(prepared);
         let keep = keep.map(|prepared| (prepared, intent.look, self.caller.clone()));
         self.shared.recorder.borrow_mut().ended(done.operation.clone(), keep).map_err(WorkloadError::History)?;
@@ -300,7 +303,16 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
             operation.return_ns = Some(answered.interval.return_ns);
         }
         intent.look.at(&mut operation, &answered);
+        note_error(&mut operation, &answered.outcome);
         Done { operation, taken: answered.taken }
+    }
+}
+
+/// Keeps what a server said of its own failure, whatever is learned of the operation later.
+fn note_error(operation: &mut Operation, seen: &Seen) {
+    if let Seen::Unexpected { status: status @ 500.., body } = seen {
+        operation.output.set("status", *status);
+        operation.output.set("error", body.as_str());
     }
 }
 

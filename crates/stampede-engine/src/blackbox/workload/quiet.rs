@@ -17,8 +17,8 @@ use super::look::Look;
 
 /// Objects that are read after each round; at the end all are.
 const READ_EACH_ROUND: usize = 32;
-/// How long a queue may take to become empty.
-const DRAIN: Duration = Duration::from_secs(30);
+/// How long a queue may take to become empty, unless the workload's `drain_ms` says otherwise.
+const DRAIN_MS: i64 = 30_000;
 /// Pause between two looks at a queue.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -122,7 +122,8 @@ async fn once<W: Write>(client: &mut Client<'_, '_, W>, common: &Common) -> Resu
 
 /// Waits until the queue is empty twice in a row, then asks for the effect of every job.
 async fn queue<W: Write>(client: &mut Client<'_, '_, W>, common: &Common) -> Result<(), WorkloadError> {
-    let until = Instant::now() + DRAIN;
+    let drain_ms = client.shared.workload.setting("drain_ms").unwrap_or(DRAIN_MS);
+    let until = Instant::now() + Duration::from_millis(drain_ms.unsigned_abs());
     let mut empty = 0;
     while empty < 2 && Instant::now() < until {
         let done = client.perform(Intent { role: "drained", is_kept: true, ..Intent::default() }).await?;

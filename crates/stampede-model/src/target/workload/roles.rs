@@ -23,6 +23,13 @@ pub struct Role {
     pub after: Option<&'static str>,
 }
 
+impl Role {
+    /// Whether it only makes trouble: nothing of it is judged, so nothing of it is recorded.
+    pub fn is_trouble(&self) -> bool {
+        matches!(self.name, "trouble" | "other")
+    }
+}
+
 const NOTHING: Role =
     Role { name: "", doc: "", is_required: false, gives: &[], must_take: &[], refused: None, weight: 0, after: None };
 

@@ -19,6 +19,9 @@ pub(crate) struct SelftestArgs {
     /// Only the sound servers
     #[arg(long, conflicts_with = "bug")]
     pub(crate) sound: bool,
+    /// How many servers are checked at a time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub(crate) jobs: u32,
     /// Keep the histories in this folder, as SERVER-WORKLOAD-SEED.jsonl
     #[arg(long, value_name = "FOLDER")]
     pub(crate) keep: Option<PathBuf>,

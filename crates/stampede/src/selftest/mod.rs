@@ -10,6 +10,8 @@ mod table;
 use std::cell::Cell;
 use std::io::{BufReader, Cursor};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
@@ -42,23 +44,59 @@ pub(crate) fn command(args: &SelftestArgs) -> Result<Exit, Failure> {
     if let Some(folder) = &args.keep {
         std::fs::create_dir_all(folder).with_context(|| format!("--keep: {}", folder.display())).map_err(Failure::usage)?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("cannot set up the run").map_err(Failure::tool)?;
-    let mut rows = Vec::new();
     let started = Instant::now();
+    let mut subjects = Vec::new();
     for seed in args.seed..args.seed + u64::from(args.seeds) {
-        let sound = if args.bug.is_empty() { areas(&bugs) } else { Vec::new() };
         let with_bugs: &[&Bug] = if args.sound { &[] } else { &bugs };
-        let subjects = with_bugs.iter().map(|bug| (Some(*bug), bug.area)).chain(sound.into_iter().map(|area| (None, area)));
-        for (bug, area) in subjects {
-            let row = runtime.block_on(subject((&target, args.keep.as_deref()), bug, area, seed))?;
-            print::result(&table::line(&row));
-            rows.push(row);
-        }
+        let sound = if args.bug.is_empty() { areas(&bugs) } else { Vec::new() };
+        subjects.extend(with_bugs.iter().map(|bug| Subject { bug: Some(*bug), area: bug.area, seed }));
+        subjects.extend(sound.into_iter().map(|area| Subject { bug: None, area, seed }));
     }
+    let rows = check_all(&target, args, &subjects)?;
     let is_good = rows.iter().all(Row::is_good);
     print::result(&table::summary(&rows, started.elapsed()));
     Ok(if is_good { Exit::Pass } else { Exit::CorrectnessViolated })
+}
+
+/// A server to be checked.
+#[derive(Clone, Copy, Debug)]
+struct Subject {
+    bug: Option<&'static Bug>,
+    area: Area,
+    seed: u64,
+}
+
+/// Checks some servers at a time, each with clients and judge on a thread of its own; prints each as it is done.
+fn check_all(target: &Target, args: &SelftestArgs, subjects: &[Subject]) -> Result<Vec<Row>, Failure> {
+    let next = AtomicUsize::new(0);
+    let (done, rows) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for _ in 0..args.jobs {
+            let (done, next) = (done.clone(), &next);
+            scope.spawn(move || {
+                while let Some(one) = subjects.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    // Nobody listens any more once one could not be checked at all.
+                    if done.send(alone(target, args, *one)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(done);
+        rows.into_iter()
+            .map(|row| {
+                let row = row?;
+                print::result(&table::line(&row));
+                Ok(row)
+            })
+            .collect()
+    })
+}
+
+fn alone(target: &Target, args: &SelftestArgs, one: Subject) -> Result<Row, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("cannot set up the run").map_err(Failure::tool)?;
+    runtime.block_on(subject((target, args.keep.as_deref()), one))
 }
 
 /// The bugs to be tried.
@@ -87,9 +125,7 @@ fn areas(bugs: &[&Bug]) -> Vec<Area> {
 /// Checks one server until its bug is named; a sound one is checked once by each workload of its area.
 async fn subject(
     (target, keep): (&Target, Option<&Path>),
-    bug: Option<&'static Bug>,
-    area: Area,
-    seed: u64,
+    Subject { bug, area, seed }: Subject,
 ) -> Result<Row, Failure> {
     let started = Instant::now();
     let mut row = Row::new(bug, area, seed);
@@ -123,7 +159,7 @@ fn is_of(workload: &Workload, area: Area) -> bool {
         Area::Limit => id == "limit",
         Area::Tenants => id == "tenants",
         Area::Idempotency => id == "once",
-        Area::Queue => id == "queue",
+        Area::Queue => id.starts_with("queue"),
         Area::Orders => id == "orders" || id == "stock-lines",
         Area::Register => id == "register" || id == "counter",
     }

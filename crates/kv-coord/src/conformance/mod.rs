@@ -75,6 +75,8 @@ macro_rules! lock_conformance {
                 the_wait_is_kept,
                 a_full_line_refuses,
                 a_dropped_waiter_leaves_the_line,
+                the_overdue_are_passed_over,
+                a_later_holder_may_end_sooner,
                 futures_dropped_anywhere_leave_nothing_behind,
                 a_dropped_guard_releases,
                 an_expired_holder_is_replaced,

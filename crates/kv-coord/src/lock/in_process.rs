@@ -2,12 +2,14 @@
 //!
 //! Invariants: every change of a lock happens under its shard's mutex, which is never held across an await; a waiter that is
 //! dropped leaves the line at once; the table forgets ended locks and refuses to grow past [`MAX_LOCKS`].
-//! Absent on purpose: a timer task. Whoever waits looks when the holder's lifetime ends; if nobody waits, nobody cares.
+//! Absent on purpose: a timer task. Whoever waits looks when the holder's lifetime ends, and about every second in case another
+//! with less time has followed; if nobody waits, nobody cares.
 
 use std::collections::HashMap;
 use std::collections::hash_map::{DefaultHasher, Entry};
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::{self, BoxFuture, FutureExt};
 use tokio::sync::oneshot;
@@ -27,6 +29,8 @@ use crate::sweep::Sweep;
 const SHARDS: usize = 32;
 /// How many locks one process holds at most; a bound on memory, far above any honest use.
 const MAX_LOCKS: usize = 1 << 20;
+/// How long a waiter relies on what it saw. A hand-over or a renewal may bring the end nearer and tells those behind nothing.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 type State = LockState<oneshot::Sender<Grant>>;
 
@@ -146,6 +150,7 @@ impl InProcess {
         mut look_at: Instant,
     ) -> Result<Grant, AcquireError> {
         loop {
+            let wake_at = deadline.min(look_at).min(Instant::now() + LOOK_INTERVAL);
             tokio::select! {
                 biased;
                 granted = &mut delivery => {
@@ -155,7 +160,7 @@ impl InProcess {
                         Err(_) => Err(self.stand_of(place.key, place.token)),
                     };
                 }
-                () = sleep_until(deadline.min(look_at)) => {}
+                () = sleep_until(wake_at) => {}
             }
             if deadline <= Instant::now() {
                 let busy = self.stand_of(place.key, place.token);

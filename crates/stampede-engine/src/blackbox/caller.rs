@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::HeaderValue;
-use stampede_model::target::{Ref, Request, Scope, SessionUse, Target};
+use stampede_model::target::{Ref, Request, Scope, SessionUse, Target, Via};
 
 use super::error::RowError;
 use super::exchange::{Answered, Line, Prepared};
@@ -21,6 +21,8 @@ pub struct Bench<'t> {
     target: &'t Target,
     url: String,
     dialer: Dialer,
+    /// The gateway to the target's servers: its URL and the way there.
+    gateway: Option<(String, Dialer)>,
     clock: Clock,
     started_unix_ns: u64,
     /// Distinguishes this run's objects from those of any other.
@@ -62,6 +64,7 @@ impl<'t> Bench<'t> {
             target,
             url: url.trim_end_matches('/').to_owned(),
             dialer: Dialer::new(Origin::singly(&endpoint, address), clock),
+            gateway: None,
             clock,
             started_unix_ns,
             run: run.to_owned(),
@@ -70,6 +73,20 @@ impl<'t> Bench<'t> {
             sessions: RefCell::default(),
             environment,
         })
+    }
+
+    /// With a gateway to the target's servers, for the requests that go there.
+    ///
+    /// # Errors
+    /// When its URL cannot be called or nobody listens there.
+    pub fn with_gateway(mut self, url: Option<&str>) -> Result<Self, BenchError> {
+        if let Some(url) = url {
+            let endpoint = Endpoint::parse(url)?;
+            let address = endpoint.reach(self.timeout())?;
+            let dialer = Dialer::new(Origin::singly(&endpoint, address), self.clock);
+            self.gateway = Some((url.trim_end_matches('/').to_owned(), dialer));
+        }
+        Ok(self)
     }
 
     /// The same target at another of its addresses, on the same clock; users log in there anew. `number` tells it from
@@ -84,6 +101,7 @@ impl<'t> Bench<'t> {
         other.dialer = Dialer::new(Origin::singly(&endpoint, address), self.clock);
         (other.clock, other.started_unix_ns) = (self.clock, self.started_unix_ns);
         other.mark = format!("r{number}");
+        other.gateway.clone_from(&self.gateway);
         Ok(other)
     }
 
@@ -152,10 +170,15 @@ impl<'t> Bench<'t> {
         let slot = |source| RowError::Slot { request: name.as_ref().clone(), source };
         let unsendable = |source| RowError::Unsendable { request: name.as_ref().clone(), source };
         let path = request.path.as_ref().render_for_url(&scope).map_err(slot)?;
-        let mut plan = RequestPlan::new(request.method.as_str(), &format!("{}{path}", self.url)).map_err(unsendable)?;
-        let session = match request.session {
-            SessionUse::User => Some(&self.target.session.headers),
-            SessionUse::None => None,
+        let (url, aside) = match (request.via, &self.gateway) {
+            (Via::Target, _) => (&self.url, None),
+            (Via::Gateway, Some((url, dialer))) => (url, Some(dialer.clone())),
+            (Via::Gateway, None) => return Err(RowError::NoGateway { request: name.as_ref().clone() }),
+        };
+        let mut plan = RequestPlan::new(request.method.as_str(), &format!("{url}{path}")).map_err(unsendable)?;
+        let session = match (request.session, request.via) {
+            (SessionUse::User, Via::Target) => Some(&self.target.session.headers),
+            (SessionUse::None, _) | (_, Via::Gateway) => None,
         };
         let session = session.into_iter().flatten().map(|(name, value)| (name, value, &caller.session));
         for (header, value, scope) in session.chain(request.headers.iter().map(|(name, value)| (name, value, &scope))) {
@@ -166,7 +189,7 @@ impl<'t> Bench<'t> {
             let body = json.as_ref().render(&scope).map_err(slot)?.to_string();
             plan = plan.body(Bytes::from(body), HeaderValue::from_static("application/json"));
         }
-        Ok(Prepared { plan, request, wait: self.timeout() })
+        Ok(Prepared { plan, request, wait: self.timeout(), aside })
     }
 
     /// Makes one call and records it, on the given connection or, when the server has closed that, on a new one.

@@ -33,6 +33,12 @@ pub enum RowError {
         /// The name.
         request: String,
     },
+    /// A request that goes via the gateway, and nobody said where that is.
+    #[error("request `{request}` goes via the gateway, and this target has none; give its address with --gateway")]
+    NoGateway {
+        /// The request.
+        request: String,
+    },
     /// No connection.
     #[error("cannot connect to the target: {0}")]
     Connect(#[from] RequestFailure),

@@ -27,6 +27,8 @@ pub(super) struct Prepared<'t> {
     pub(super) request: &'t Request,
     /// How long its answer may take.
     pub(super) wait: Duration,
+    /// Where it goes, if not to the target.
+    pub(super) aside: Option<Dialer>,
 }
 
 /// What came of it.
@@ -59,6 +61,8 @@ impl Answered {
 /// A connection that makes calls.
 pub(super) struct Line {
     connection: Connection,
+    /// To the gateway, once a request goes there.
+    aside: Option<Connection>,
     clock: Clock,
 }
 
@@ -66,7 +70,7 @@ impl Line {
     /// Connects; sends nothing.
     pub(super) async fn open(dialer: &Dialer, clock: Clock, wait: Duration) -> Result<Self, RequestFailure> {
         let connection = timeout(wait, Connection::open(dialer)).await.map_err(|_| connect_timed_out())??;
-        Ok(Self { connection, clock })
+        Ok(Self { connection, aside: None, clock })
     }
 
     /// Whether another request can be sent; a server may close a connection after any answer.
@@ -81,8 +85,15 @@ impl Line {
     pub(super) async fn call(&mut self, prepared: &Prepared<'_>) -> Answered {
         let mut body = BytesMut::new();
         let keep = |part: &[u8]| body.extend_from_slice(&part[..part.len().min(MAX_BODY - body.len())]);
+        let connection = match &prepared.aside {
+            None => &mut self.connection,
+            Some(dialer) => match Self::beside(&mut self.aside, dialer, prepared.wait).await {
+                Ok(connection) => connection,
+                Err(failure) => return unanswered(&self.clock, &failure),
+            },
+        };
         let call_ns = self.clock.now_ns();
-        let exchange = self.connection.exchange(&prepared.plan, |head: &AnswerHead<'_>| head.headers(), keep);
+        let exchange = connection.exchange(&prepared.plan, |head: &AnswerHead<'_>| head.headers(), keep);
         let answer = timeout(prepared.wait, exchange).await.unwrap_or_else(|_| Err(answer_timed_out()));
         let interval = Interval { call_ns, return_ns: self.clock.now_ns() };
         let body = body.freeze();
@@ -91,14 +102,44 @@ impl Line {
                 let (outcome, taken) = read(prepared.request, (answer.status, &answer.head), &body);
                 Answered { interval, outcome, taken, headers: answer.head, body }
             }
-            Err(failure) => Answered {
-                interval,
-                outcome: Outcome::NoAnswer { cause: failure.to_string() },
-                taken: Scope::default(),
-                headers: HeaderMap::new(),
-                body,
-            },
+            Err(failure) => {
+                self.aside = None;
+                Answered { interval, body, ..unanswered(&self.clock, &failure) }
+            }
         }
+    }
+
+    /// The connection to the gateway, made anew when it cannot be used.
+    async fn beside<'c>(
+        aside: &'c mut Option<Connection>,
+        dialer: &Dialer,
+        wait: Duration,
+    ) -> Result<&'c mut Connection, RequestFailure> {
+        let is_ready = match aside {
+            Some(connection) => connection.is_ready().await,
+            None => false,
+        };
+        if !is_ready {
+            *aside = None;
+        }
+        match aside {
+            Some(connection) => Ok(connection),
+            None => {
+                let opened = timeout(wait, Connection::open(dialer)).await.map_err(|_| connect_timed_out())??;
+                Ok(aside.insert(opened))
+            }
+        }
+    }
+}
+
+fn unanswered(clock: &Clock, failure: &RequestFailure) -> Answered {
+    let now_ns = clock.now_ns();
+    Answered {
+        interval: Interval { call_ns: now_ns, return_ns: now_ns },
+        outcome: Outcome::NoAnswer { cause: failure.to_string() },
+        taken: Scope::default(),
+        headers: HeaderMap::new(),
+        body: Bytes::new(),
     }
 }
 

@@ -36,6 +36,7 @@ pub enum Afterwards {
 pub struct Running {
     url: String,
     replicas: Vec<String>,
+    gateway: Option<String>,
     // Fields are dropped from first to last: programs go before the servers they use, and all of them before their folder.
     processes: Vec<Launched>,
     servers: Servers,
@@ -79,6 +80,7 @@ impl Running {
         let mut running = Self {
             url: String::new(),
             replicas: Vec::new(),
+            gateway: None,
             processes: Vec::new(),
             servers: Servers::default(),
             folder: None,
@@ -93,6 +95,7 @@ impl Running {
         for url in &start.replicas {
             running.replicas.push(place.fill(url.as_ref())?);
         }
+        running.gateway = start.gateway.as_ref().map(|url| place.fill(url.as_ref())).transpose()?;
         for process in &start.process {
             let log_folder = folder.as_ref().map(|folder| folder.path().join("log"));
             let mut launched = launch::launch(process, &place, log_folder.as_deref(), afterwards)?;
@@ -112,6 +115,11 @@ impl Running {
     /// Where it answers.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where the gateway to its servers is.
+    pub fn gateway(&self) -> Option<&str> {
+        self.gateway.as_deref()
     }
 
     /// Where else it answers.

@@ -27,6 +27,7 @@ use tokio::sync::{Notify, oneshot};
 
 pub use child::{Child, Tally, attend};
 
+use crate::pacing::Pacer;
 use crate::process::raise_open_files;
 
 /// The body of every answer.
@@ -169,6 +170,19 @@ async fn stand_still(freeze: Option<Freeze>, shared: &Shared) {
     std::future::pending::<()>().await;
 }
 
+/// Waits to some ten microseconds: with tokio's own timer all answers would come on a grid of milliseconds, and a percentile would
+/// jump from one line of it to the next.
+async fn wait(delay: Duration) {
+    let waited = match Pacer::new() {
+        Ok(pacer) => pacer.wait(delay).await,
+        Err(error) => Err(error),
+    };
+    if waited.is_err() {
+        // No file is left for a timer: later is better than at once.
+        tokio::time::sleep(delay).await;
+    }
+}
+
 impl Shared {
     /// Counts a request and waits as long as each must.
     async fn take(&self) {
@@ -176,7 +190,7 @@ impl Shared {
             self.first.notify_one();
         }
         if !self.delay.is_zero() {
-            tokio::time::sleep(self.drawn()).await;
+            wait(self.drawn()).await;
         }
     }
 

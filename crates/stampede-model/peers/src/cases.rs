@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use stampede_model::check::models::lock::Lock;
 use stampede_model::check::models::stock::Stock;
+use stampede_model::check::stock::{Level, by_bounds, by_witness, synthetic};
+use stampede_model::check::{Answer, CheckReport};
 use stampede_model::check::search::{Budget, Call, Outcome, Settings, solve};
 
 use crate::histories::{By, Shape, Truth, lock, stock};
@@ -77,6 +79,10 @@ enum Object {
     Lock,
     /// With at most so many units at a time.
     Stock(u64),
+    /// A level whose answers name its versions, by the order that these name.
+    Witness,
+    /// The same, by what the calls' intervals allow.
+    Bounds,
 }
 
 /// A check that only waits to be run.
@@ -94,13 +100,21 @@ impl Case {
             cases.push(Self::of(Object::Stock(units), clients, Truth::Valid));
             cases.push(Self::of(Object::Stock(units), clients, Truth::Violating));
         }
+        cases.extend([Self::of(Object::Witness, 100, Truth::Valid), Self::of(Object::Bounds, 100, Truth::Valid)]);
         cases
+    }
+
+    /// Whether the history counts as memory of the check: only ours holds one of a million calls.
+    pub fn counts_history(&self) -> bool {
+        matches!(self.object, Object::Witness | Object::Bounds)
     }
 
     fn of(object: Object, clients: u32, truth: Truth) -> Self {
         let truth_word = if truth == Truth::Valid { "valid" } else { "violating" };
         let (operations, object_word, told) = match object {
             Object::Lock => (5_000, "lock".to_owned(), "lock with tokens".to_owned()),
+            Object::Witness => (1_000_000, "witness".to_owned(), "stock, by its versions".to_owned()),
+            Object::Bounds => (1_000_000, "bounds".to_owned(), "stock, by intervals".to_owned()),
             Object::Stock(1) => (2_000, "unit".to_owned(), "stock, one unit at a time".to_owned()),
             Object::Stock(units) => (2_000, format!("stock{units}"), format!("stock, 1 to {units} units at a time")),
         };
@@ -135,7 +149,24 @@ impl Case {
         match self.object {
             Object::Lock => ready::<Lock>(lock(self.shape), checker),
             Object::Stock(units) => ready::<Stock>(stock(self.shape, units), checker),
+            Object::Witness => self.cheap(checker, by_witness),
+            Object::Bounds => self.cheap(checker, by_bounds),
         }
+    }
+}
+
+impl Case {
+    /// A check without a search, which nobody else has.
+    fn cheap(&self, checker: Checker, check: fn(&Level) -> CheckReport) -> Ready {
+        if checker != Checker::Ours {
+            return Box::new(|| Said::Refused);
+        }
+        let level = synthetic(self.shape.seed, self.shape.operations as usize, self.shape.clients as usize);
+        Box::new(move || match check(&level).answer {
+            Answer::Holds => Said::Valid,
+            Answer::Violated => Said::Violating,
+            Answer::Unknown => Said::GaveUp,
+        })
     }
 }
 

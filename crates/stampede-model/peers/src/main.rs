@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let &[case, checker] = words.as_slice() else { return usage() };
     let (Some(case), Some(checker)) = (Case::named(case), Checker::named(checker)) else { return usage() };
     let ready = case.prepare(checker);
-    let before_kib = status_kib("VmRSS:");
+    let before_kib = if case.counts_history() { 0 } else { status_kib("VmRSS:") };
     let began = Instant::now();
     std::thread::spawn(move || {
         while began.elapsed() < CAP {

@@ -10,7 +10,7 @@ use super::search::Budget;
 use super::{
     Answer, CheckReport, Finding, Strength, WorkloadVerdict, counter, exact, idempotency, limit, lock, queue, register,
 };
-use super::{sometimes, stock, tenants, transactions};
+use super::{AUDIT, answers, audit, sometimes, stock, tenants, transactions};
 use crate::history::{Heading, History, Model, Operation, Outcome};
 
 /// Doubts that say how far a tier can see, not that something is amiss.
@@ -20,12 +20,23 @@ const SHRINKS: u32 = 200;
 
 /// Judges a history by every tier of its model.
 pub fn judge(history: &History, budget: Budget) -> WorkloadVerdict {
-    let (heading, operations) = (&history.heading, history.operations.as_slice());
+    let heading = &history.heading;
+    let audits: Vec<&Operation> = history.operations.iter().filter(|operation| operation.op == AUDIT).collect();
+    // A history without audits, which may hold a million operations, is judged where it lies.
+    let without: Vec<Operation>;
+    let operations = if audits.is_empty() {
+        history.operations.as_slice()
+    } else {
+        without = history.operations.iter().filter(|operation| operation.op != AUDIT).cloned().collect();
+        without.as_slice()
+    };
     let mut reports = tiers(heading, operations);
     if !is_decided(&reports) && has_search(heading.model) {
         reports.push(exact::check(heading, operations, budget));
     }
     reports.extend(sometimes::check(heading, operations));
+    reports.extend(answers::check(heading, operations));
+    reports.extend(audit::check(&audits));
     let (answer, strength) = combined(&reports);
     WorkloadVerdict {
         id: if heading.workload.is_empty() { heading.model.to_string() } else { heading.workload.clone() },

@@ -5,7 +5,9 @@
 //! Invariants: findings are bounded and counted; the same history gives the same report on any machine.
 //! Absent on purpose: requests. Where a history comes from is no concern of a checker.
 
+mod answers;
 mod attempts;
+mod audit;
 mod by_key;
 pub mod counter;
 pub mod counterexample;
@@ -33,6 +35,7 @@ mod testing;
 pub mod transactions;
 mod words;
 
+pub use audit::AUDIT;
 pub use counterexample::{Counterexample, explain, shrink};
 pub use judge::judge;
 pub use report::{Answer, CheckReport, Finding, Findings, Rule, Strength};

@@ -24,7 +24,7 @@ use toml::Spanned;
 pub use demand::Effort;
 pub use error::TargetError;
 pub use request::{
-    HeaderName, Method, Pointer, Ref, Refusal, Request, Session, SessionUse, Status, TakeFrom, TakePlace, User,
+    HeaderName, Method, Pointer, Ref, Refusal, Request, Session, SessionUse, Status, TakeFrom, TakePlace, User, Via,
 };
 pub use rows::{
     CheckedRow, ConcurrencyRow, ExclusiveRow, Ledger, LedgerAmounts, LimitHeaders, LimiterKind, LoadRow, LockRow, QuickLoad,
@@ -117,6 +117,7 @@ impl Target {
     pub fn found_at(mut self, url: &str) -> Self {
         self.start.process.clear();
         self.start.replicas.clear();
+        self.start.gateway = None;
         self.start.postgres = None;
         self.start.redis = None;
         self.start.ready.within = self.start.ready.within.min(FOUND_WITHIN);

@@ -40,6 +40,9 @@ pub struct Request {
     /// Whether the user's session headers go along.
     #[serde(default)]
     pub session: SessionUse,
+    /// Where it goes.
+    #[serde(default)]
+    pub via: Via,
 }
 
 impl Request {
@@ -50,6 +53,17 @@ impl Request {
         let headers = self.headers.values().flat_map(|value| value.as_ref().slots().map(|slot| (slot, value.span())));
         path.chain(json).chain(headers).collect()
     }
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Via {
+    /// To the target.
+    #[default]
+    Target,
+    /// To the gateway to its servers, without the user's session.
+    Gateway,
 }
 
 /// HTTP methods a row may use.

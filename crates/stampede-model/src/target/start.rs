@@ -20,6 +20,8 @@ pub struct Start {
     /// Where else it is: further replicas of the same service, with slots.
     #[serde(default)]
     pub replicas: Vec<Spanned<Template>>,
+    /// Where a gateway to the target's own servers is, with slots: for requests that go there.
+    pub gateway: Option<Spanned<Template>>,
     /// How it says that it is ready.
     pub ready: Ready,
     /// How long one answer may take.

@@ -168,7 +168,7 @@ bugs! {
         IdempotencyAfterEffect, "idempotency-after-effect", "a key is recorded after the effect, and nobody waits for it",
             ["created-twice", "effect-twice", "replay-differs"];
         ReplayRebuilt, "replay-rebuilt", "a replay is made anew instead of kept, with an id of its own",
-            ["replay-differs"];
+            ["replay-differs", "created-twice"];
         IdempotencyPerProcess, "idempotency-per-process", "each process remembers its own keys",
             ["created-twice", "effect-twice", "replay-differs"];
     }

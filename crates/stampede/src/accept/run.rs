@@ -70,8 +70,8 @@ async fn rows(
     stops: &mut Stops,
 ) -> Result<(Running, Vec<RowReport>, RunEnd), Failure> {
     let run_name = format!("{:x}-{:x}", unix_ms(), process::id());
-    let bench =
-        Bench::new(&order.target, running.url(), &run_name, order.environment.clone()).map_err(Failure::tool)?;
+    let bench = Bench::new(&order.target, running.url(), &run_name, order.environment.clone());
+    let bench = bench.and_then(|bench| bench.with_gateway(running.gateway())).map_err(Failure::tool)?;
     let control = Arc::new(Control::new());
     let mut reports = Vec::new();
     for row in order.rows() {

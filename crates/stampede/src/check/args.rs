@@ -25,6 +25,9 @@ pub(crate) struct CheckArgs {
     /// Check the system that already runs here, and start nothing; repeat it for more replicas
     #[arg(long, value_name = "URL", requires = "target")]
     pub(crate) url: Vec<String>,
+    /// The gateway to the servers of a system that already runs, for requests that go there (see stampede gateway)
+    #[arg(long, value_name = "URL", requires = "url")]
+    pub(crate) gateway: Option<String>,
     /// Start the system as this other file says; the workloads and requests stay those of FILE
     #[arg(long, value_name = "FILE", requires = "target", conflicts_with = "url")]
     pub(crate) start: Option<PathBuf>,

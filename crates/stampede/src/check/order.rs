@@ -22,6 +22,8 @@ pub(crate) struct Order {
     pub(crate) workloads: Vec<Workload>,
     /// Addresses given by hand.
     pub(crate) urls: Vec<String>,
+    /// The gateway's address given by hand.
+    pub(crate) gateway: Option<String>,
     pub(crate) seed: u64,
     pub(crate) keep: Option<PathBuf>,
     pub(crate) edn: bool,
@@ -54,6 +56,7 @@ impl Order {
             environment,
             workloads,
             urls: args.url.clone(),
+            gateway: args.gateway.clone(),
             seed: args.seed,
             keep: args.keep.clone(),
             edn: args.edn,

@@ -84,8 +84,9 @@ async fn all(
     verdicts: &mut Vec<WorkloadVerdict>,
 ) -> Result<(), Failure> {
     let run_name = format!("{:x}-{:x}", unix_ms(), std::process::id());
-    let first =
-        Bench::new(&order.target, running.url(), &run_name, order.environment.clone()).map_err(Failure::tool)?;
+    let first = Bench::new(&order.target, running.url(), &run_name, order.environment.clone());
+    let gateway = order.gateway.as_deref().or(running.gateway());
+    let first = first.and_then(|bench| bench.with_gateway(gateway)).map_err(Failure::tool)?;
     let mut benches = vec![first];
     let others = if order.urls.is_empty() { running.replicas() } else { &order.urls[1..] };
     for (number, url) in others.iter().enumerate() {

@@ -9,6 +9,7 @@ mod table;
 
 use std::cell::Cell;
 use std::io::{BufReader, Cursor};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
@@ -38,15 +39,19 @@ pub(crate) fn command(args: &SelftestArgs) -> Result<Exit, Failure> {
         print::result(&table::list(&bugs));
         return Ok(Exit::Pass);
     }
+    if let Some(folder) = &args.keep {
+        std::fs::create_dir_all(folder).with_context(|| format!("--keep: {}", folder.display())).map_err(Failure::usage)?;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot set up the run").map_err(Failure::tool)?;
     let mut rows = Vec::new();
     let started = Instant::now();
     for seed in args.seed..args.seed + u64::from(args.seeds) {
         let sound = if args.bug.is_empty() { areas(&bugs) } else { Vec::new() };
-        let subjects = bugs.iter().map(|bug| (Some(*bug), bug.area)).chain(sound.into_iter().map(|area| (None, area)));
+        let with_bugs: &[&Bug] = if args.sound { &[] } else { &bugs };
+        let subjects = with_bugs.iter().map(|bug| (Some(*bug), bug.area)).chain(sound.into_iter().map(|area| (None, area)));
         for (bug, area) in subjects {
-            let row = runtime.block_on(subject(&target, bug, area, seed))?;
+            let row = runtime.block_on(subject((&target, args.keep.as_deref()), bug, area, seed))?;
             print::result(&table::line(&row));
             rows.push(row);
         }
@@ -80,13 +85,23 @@ fn areas(bugs: &[&Bug]) -> Vec<Area> {
 }
 
 /// Checks one server until its bug is named; a sound one is checked once by each workload of its area.
-async fn subject(target: &Target, bug: Option<&'static Bug>, area: Area, seed: u64) -> Result<Row, Failure> {
+async fn subject(
+    (target, keep): (&Target, Option<&Path>),
+    bug: Option<&'static Bug>,
+    area: Area,
+    seed: u64,
+) -> Result<Row, Failure> {
     let started = Instant::now();
     let mut row = Row::new(bug, area, seed);
     let tries = if bug.is_some() { TRIES } else { 1 };
     for turn in 0..tries {
         for workload in target.workload.iter().filter(|workload| is_of(workload, area)) {
-            let verdict = one(target, workload, bug, seed * 1_000 + u64::from(turn)).await?;
+            let (verdict, lines) = one(target, workload, bug, seed * 1_000 + u64::from(turn)).await?;
+            if let Some(folder) = keep {
+                let server = bug.map_or_else(|| format!("sound-{}", area.name()), |bug| bug.id.to_owned());
+                let file = folder.join(format!("{server}-{}-{seed}.jsonl", workload.id.as_ref()));
+                std::fs::write(&file, lines).with_context(|| format!("--keep: {}", file.display())).map_err(Failure::tool)?;
+            }
             row.operations += verdict.operations;
             row.note(&verdict);
             if row.is_decided() {
@@ -115,14 +130,19 @@ fn is_of(workload: &Workload, area: Area) -> bool {
 }
 
 /// One workload against a fresh server.
-async fn one(target: &Target, workload: &Workload, bug: Option<&Bug>, seed: u64) -> Result<WorkloadVerdict, Failure> {
+async fn one(
+    target: &Target,
+    workload: &Workload,
+    bug: Option<&Bug>,
+    seed: u64,
+) -> Result<(WorkloadVerdict, Vec<u8>), Failure> {
     let server = Server::start(bug, seed, Config::default()).context("cannot start a server").map_err(Failure::tool)?;
     let bench = Bench::new(target, &server.url(), &format!("{seed:x}"), Scope::default()).map_err(Failure::tool)?;
     let mut lines = Vec::new();
     let ran = run_workload(&[bench], workload, seed, &mut lines, &Cell::new(false)).await;
     ran.with_context(|| format!("workload `{}`", workload.id.as_ref())).map_err(Failure::tool)?;
-    let history = history::read(BufReader::new(Cursor::new(lines)), workload.id.as_ref()).map_err(Failure::tool)?;
-    Ok(check::judge(&history, Budget::of_steps(20_000_000)))
+    let history = history::read(BufReader::new(Cursor::new(&lines)), workload.id.as_ref()).map_err(Failure::tool)?;
+    Ok((check::judge(&history, Budget::of_steps(20_000_000)), lines))
 }
 
 /// How long something took, in words.

@@ -14,8 +14,9 @@ pub use holding::{
     the_holder_believes_less_than_the_store, work_may_outlast_the_lifetime, work_runs_under_a_lock,
 };
 pub use waiting::{
-    a_dropped_waiter_leaves_the_line, a_full_line_refuses, a_release_hands_over, fifty_contenders_never_overlap,
-    futures_dropped_anywhere_leave_nothing_behind, the_wait_is_kept, waiters_are_served_in_the_order_they_came,
+    a_dropped_waiter_leaves_the_line, a_full_line_refuses, a_later_holder_may_end_sooner, a_release_hands_over,
+    fifty_contenders_never_overlap, futures_dropped_anywhere_leave_nothing_behind, the_overdue_are_passed_over,
+    the_wait_is_kept, waiters_are_served_in_the_order_they_came,
 };
 
 use super::{MakeLocks, any_tenant};
@@ -35,6 +36,8 @@ pub async fn all(make: MakeLocks<'_>) {
     the_wait_is_kept(make).await;
     a_full_line_refuses(make).await;
     a_dropped_waiter_leaves_the_line(make).await;
+    the_overdue_are_passed_over(make).await;
+    a_later_holder_may_end_sooner(make).await;
     futures_dropped_anywhere_leave_nothing_behind(make).await;
     a_dropped_guard_releases(make).await;
     an_expired_holder_is_replaced(make).await;

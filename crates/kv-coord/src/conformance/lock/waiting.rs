@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use rand::RngExt;
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{SLACK, Scene, TTL, WAIT, ttl_ms, wait_ms};
 use crate::conformance::{MakeLocks, eventually};
@@ -128,6 +129,50 @@ pub async fn a_dropped_waiter_leaves_the_line(make: MakeLocks<'_>) {
     let served = timeout(SLACK, second).await.expect("the second should be served");
     let guard = served.expect("the waiter should not panic");
     assert_eq!(scene.info().await.map(|info| info.fence), Some(guard.fence()));
+}
+
+/// Waiters that stand still until their time is over hold nobody up, however many they are, and learn in the end that they
+/// waited in vain.
+pub async fn the_overdue_are_passed_over(make: MakeLocks<'_>) {
+    const STILL: u32 = 40;
+    const PATIENCE_MS: u64 = 3_000;
+    let scene = Scene::new(make());
+    let holder = scene.hold(WAIT, ttl_ms(60_000)).await;
+    let join = |_| scene.locks.acquire(scene.tenant, &scene.resource, wait_ms(PATIENCE_MS), ttl_ms(60_000));
+    let mut still = pin!(join_all((0..STILL).map(join)));
+    tokio::select! {
+        served = still.as_mut() => panic!("they should wait: {served:?}"),
+        () = eventually("all stand in line", async || (scene.waiters().await == STILL).then_some(())) => {}
+    }
+    let behind = scene.through(make());
+    let waiting = tokio::spawn(async move { behind.hold(wait_ms(60_000), TTL).await });
+    eventually("one stands behind them", async || (scene.waiters().await == STILL + 1).then_some(())).await;
+    // From here on nobody polls them, as if their process had been stopped.
+    sleep(Duration::from_millis(PATIENCE_MS + 500)).await;
+    let outcome = holder.release().await.expect("the store should answer");
+    let next = timeout(SLACK, waiting).await.expect("in time").expect("the waiter should not panic");
+    assert_eq!(outcome, ReleaseOutcome::Released { handed_to: Some(next.fence()) });
+    for late in still.await {
+        assert!(matches!(late, Err(AcquireError::Busy { .. })), "{late:?}");
+    }
+    let info = scene.info().await.expect("held by the one behind");
+    assert_eq!((info.fence, info.waiters), (next.fence(), 0));
+}
+
+/// Who began to wait under a holder with much time notices when a later one, with little, goes without a word.
+pub async fn a_later_holder_may_end_sooner(make: MakeLocks<'_>) {
+    let scene = Scene::new(make());
+    let first = scene.hold(WAIT, ttl_ms(60_000)).await;
+    let brief = scene.through(make());
+    let ending = tokio::spawn(async move { brief.hold(wait_ms(60_000), ttl_ms(200)).await.detach() });
+    eventually("the brief one stands in line", async || (scene.waiters().await == 1).then_some(())).await;
+    let last = scene.through(make());
+    let waiting = tokio::spawn(async move { last.hold(wait_ms(60_000), TTL).await });
+    eventually("the last stands in line", async || (scene.waiters().await == 2).then_some(())).await;
+    first.release().await.expect("the store should answer");
+    let ended = ending.await.expect("the waiter should not panic");
+    let next = timeout(SLACK, waiting).await.expect("in time").expect("the waiter should not panic");
+    assert!(ended.fence < next.fence());
 }
 
 /// Futures dropped after any number of steps, while the lock changes hands: it never jams and nobody stays in line.

@@ -149,7 +149,7 @@ impl Waiting<'_> {
         let asked_at = Instant::now();
         let reply = self.locks.core.cancel(self.key, &self.caller, OnGrant::Keep).await?;
         match reply.word.as_str() {
-            "GRANTED" => Ok(Grant::new(self.caller.token, reply.fence()?, self.caller.ttl, asked_at)),
+            "GRANTED" => Ok(self.granted(&reply, asked_at)?),
             "LEFT" => {
                 let position = position_of(reply.number(0)?);
                 Err(AcquireError::Busy { holder_ttl: Duration::from_millis(reply.number(1)?), position })
@@ -158,17 +158,20 @@ impl Waiting<'_> {
         }
     }
 
+    fn granted(&self, reply: &Reply, asked_at: Instant) -> Result<Grant, CoordError> {
+        let fence = reply.fence()?;
+        self.locks.core.saw(fence);
+        Ok(Grant::new(self.caller.token, fence, self.caller.ttl, asked_at))
+    }
+
     fn standing(&self, reply: &Reply, asked_at: Instant) -> Result<Standing, CoordError> {
         match reply.word.as_str() {
-            "GRANTED" => {
-                let fence = reply.fence()?;
-                self.locks.core.saw(fence);
-                Ok(Standing::Granted(Grant::new(self.caller.token, fence, self.caller.ttl, asked_at)))
-            }
+            "GRANTED" => Ok(Standing::Granted(self.granted(reply, asked_at)?)),
             "QUEUED" => {
                 let holder_ttl = Duration::from_millis(reply.number(1)?);
                 let mut look_in = look_interval();
-                if reply.number(0)? == 0 {
+                // A free lock with a line: one call passed over as many as it may look at, and the next one goes on.
+                if reply.number(0)? == 0 || holder_ttl.is_zero() {
                     look_in = look_in.min(holder_ttl + AFTER_EXPIRY);
                 }
                 Ok(Standing::InLine { look_at: Instant::now() + look_in })

@@ -76,10 +76,12 @@ local function hand_over()
     for _ = 1, MAX_STEPS do
         local next_entry = redis.call('LPOP', LINE)
         if not next_entry then return nil end
+        -- One prune may leave some of the overdue in line; they are passed over here.
+        local deadline = tonumber(redis.call('ZSCORE', DEADLINES, next_entry)) or 0
         redis.call('ZREM', DEADLINES, next_entry)
         local who, channel, ttl = string.match(next_entry, '^(%x+)|([^|]+)|(%d+)$')
         -- Nobody listens: that process is gone, or between two connections and will ask again.
-        if who and redis.call('PUBLISH', channel, who) > 0 then
+        if who and now <= deadline and redis.call('PUBLISH', channel, who) > 0 then
             local fence = mint(number)
             hold(who, fence, now, tonumber(ttl), math.min(tonumber(ttl), claim_ms))
             return fence

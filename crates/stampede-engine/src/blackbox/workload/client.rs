@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Method;
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
+use stampede_model::check::AUDIT;
 use stampede_model::history::{Fields, Operation, Outcome};
 use stampede_model::interval::Interval;
 use stampede_model::row::Outcome as Seen;
@@ -24,6 +25,8 @@ use super::recorder::Recorder;
 const RECONNECT: Duration = Duration::from_millis(20);
 /// Longest time after which a client that gives a request up does so.
 const GIVE_UP: Duration = Duration::from_millis(3);
+/// Characters of an audit's answer that are kept.
+const EXCERPT: usize = 400;
 /// The header by which a request can be sent again without a second effect.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -49,6 +52,8 @@ pub(super) struct Object {
 pub(super) struct Intent {
     /// An operation of the model.
     pub(super) role: &'static str,
+    /// The history's word for it, when it is not the operation's name.
+    pub(super) op: Option<&'static str>,
     /// Which object, by its number.
     pub(super) object: usize,
     /// The history's key, when it is not the object's name.
@@ -155,10 +160,41 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
         if done.operation.outcome == Outcome::Info {
             self.process = self.shared.recorder.borrow_mut().process();
         }
+        if role.is_trouble() {
+            return Ok(done);
+        }
         let keep = is_write(&prepared).then_some(prepared);
         let keep = keep.map(|prepared| (prepared, intent.look, self.caller.clone()));
         self.shared.recorder.borrow_mut().ended(done.operation.clone(), keep).map_err(WorkloadError::History)?;
         Ok(done)
+    }
+
+    /// Asks the target what it knows of its own soundness. Its refusal is the finding.
+    pub(super) async fn audit(&mut self, name: &Ref) -> Result<(), WorkloadError> {
+        let prepared = self.bench.prepare(name, &self.caller)?;
+        let mut line = self.bench.open_line().await?;
+        let call_ns = self.bench.now_ns();
+        let answered = line.call(&prepared).await;
+        let (id, process) = {
+            let mut recorder = self.shared.recorder.borrow_mut();
+            (recorder.operation(), recorder.process())
+        };
+        let input = Fields::new().with("audit", name.as_ref().as_str());
+        let intent = Intent { op: Some(AUDIT), key: Some(String::new()), input, ..Intent::default() };
+        let mut operation = self.blank(&intent, (id, process, call_ns));
+        operation.return_ns = Some(answered.interval.return_ns);
+        operation.note = format!("{} {}", prepared.plan.method(), answered.outcome);
+        match &answered.outcome {
+            Seen::Accepted { .. } => operation.outcome = Outcome::Ok,
+            Seen::Refused { .. } => {
+                operation.outcome = Outcome::Fail;
+                operation.refused = Some("unsound".to_owned());
+                let shown: String = String::from_utf8_lossy(&answered.body).chars().take(EXCERPT).collect();
+                operation.output.set("answer", shown);
+            }
+            _ => {}
+        }
+        self.shared.recorder.borrow_mut().write(&operation).map_err(WorkloadError::History)
     }
 
     /// Records what happened without a call.
@@ -227,7 +263,7 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
             id,
             process,
             key: intent.key.clone().or_else(of_object).unwrap_or_default(),
-            op: self.op_of(intent.role).to_owned(),
+            op: intent.op.unwrap_or_else(|| self.op_of(intent.role)).to_owned(),
             input: intent.input.clone(),
             call_ns,
             return_ns: None,
@@ -262,7 +298,16 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
             operation.return_ns = Some(answered.interval.return_ns);
         }
         intent.look.at(&mut operation, &answered);
+        note_error(&mut operation, &answered.outcome);
         Done { operation, taken: answered.taken }
+    }
+}
+
+/// Keeps what a server said of its own failure, whatever is learned of the operation later.
+fn note_error(operation: &mut Operation, seen: &Seen) {
+    if let Seen::Unexpected { status: status @ 500.., body } = seen {
+        operation.output.set("status", *status);
+        operation.output.set("error", body.as_str());
     }
 }
 

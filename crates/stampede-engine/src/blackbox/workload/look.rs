@@ -23,6 +23,8 @@ pub(super) enum Look {
     Lines(Vec<(String, Value)>),
     /// A digest of the body, so that two answers can be compared.
     Digest,
+    /// The same as `digest`: the answer of a script.
+    Script,
     /// The ids in the list that was taken as `found`.
     Ids,
 }
@@ -39,14 +41,17 @@ impl Look {
             Self::Plain => {}
             Self::Canaries => drop(operation.output.set("canaries", canaries(answered))),
             Self::Lines(keys) => operation.output = lines(keys, answered),
-            Self::Digest => {
-                let mut hasher = DefaultHasher::new();
-                answered.body.hash(&mut hasher);
-                operation.output.set("body", format!("{:016x}", hasher.finish()));
-            }
+            Self::Digest => drop(operation.output.set("body", digest(&answered.body))),
+            Self::Script => drop(operation.output.set("digest", digest(&answered.body))),
             Self::Ids => drop(operation.output.set("ids", ids(taken.get("found")))),
         }
     }
+}
+
+fn digest(body: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 /// The planted texts, each once.

@@ -1,5 +1,6 @@
 //! What is looked at while nobody acts: every object after a round, and what only shows at the end.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::Duration;
 
@@ -11,13 +12,13 @@ use tokio::time::{Instant, sleep};
 use super::super::stock::read_ledger;
 use super::WorkloadError;
 use super::client::{Client, Intent};
-use super::habit::Common;
+use super::habit::{Common, Habit};
 use super::look::Look;
 
 /// Objects that are read after each round; at the end all are.
 const READ_EACH_ROUND: usize = 32;
-/// How long a queue may take to become empty.
-const DRAIN: Duration = Duration::from_secs(30);
+/// How long a queue may take to become empty, unless the workload's `drain_ms` says otherwise.
+const DRAIN_MS: i64 = 30_000;
 /// Pause between two looks at a queue.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -34,14 +35,31 @@ pub(super) async fn read_all<W: Write>(client: &mut Client<'_, '_, W>, is_last: 
     Ok(())
 }
 
+/// What is asked while nobody else is busy, before the first round and after the last: each tenant's script.
+pub(super) async fn baselines<W: Write>(
+    seats: &mut [(Client<'_, '_, W>, Habit)],
+) -> Result<(), WorkloadError> {
+    let mut seen = BTreeSet::new();
+    for (client, habit) in seats {
+        if let Habit::Tenants(habit) = habit {
+            habit.baseline(client, &mut seen).await?;
+        }
+    }
+    Ok(())
+}
+
 /// What only shows when all is over.
 pub(super) async fn audit<W: Write>(client: &mut Client<'_, '_, W>, common: &Common) -> Result<(), WorkloadError> {
     match *client.shared.workload.model.as_ref() {
-        Model::Stock => movements(client).await,
-        Model::Idempotency => once(client, common).await,
-        Model::Queue => queue(client, common).await,
-        _ => Ok(()),
+        Model::Stock => movements(client).await?,
+        Model::Idempotency => once(client, common).await?,
+        Model::Queue => queue(client, common).await?,
+        _ => {}
     }
+    for name in &client.shared.workload.audit {
+        client.audit(name).await?;
+    }
+    Ok(())
 }
 
 /// The ledger's rows, as operations.
@@ -104,7 +122,8 @@ async fn once<W: Write>(client: &mut Client<'_, '_, W>, common: &Common) -> Resu
 
 /// Waits until the queue is empty twice in a row, then asks for the effect of every job.
 async fn queue<W: Write>(client: &mut Client<'_, '_, W>, common: &Common) -> Result<(), WorkloadError> {
-    let until = Instant::now() + DRAIN;
+    let drain_ms = client.shared.workload.setting("drain_ms").unwrap_or(DRAIN_MS);
+    let until = Instant::now() + Duration::from_millis(drain_ms.unsigned_abs());
     let mut empty = 0;
     while empty < 2 && Instant::now() < until {
         let done = client.perform(Intent { role: "drained", is_kept: true, ..Intent::default() }).await?;

@@ -109,6 +109,7 @@ fn settle<W: Write>(
 ) -> std::io::Result<()> {
     let mut recorder = shared.recorder.borrow_mut();
     let mut first = pending.operation;
+    let error = ["status", "error"].map(|name| (name, first.output.get(name).cloned()));
     match said {
         Said::Nothing => return recorder.write(&first),
         Said::Void => {
@@ -143,6 +144,11 @@ fn settle<W: Write>(
             first.outcome = Outcome::Fail;
             first.return_ns = Some(answered.interval.return_ns);
             first.note = format!("{}; a resent request found that it had no effect", first.note);
+        }
+    }
+    for (name, value) in error {
+        if let Some(value) = value {
+            first.output.set(name, value);
         }
     }
     recorder.resolved += 1;

@@ -46,7 +46,9 @@ pub async fn run_workload(
     if let Some((first, _)) = seats.first_mut() {
         quiet::read_all(first, true).await?;
     }
+    quiet::baselines(&mut seats).await?;
     let skew_us = rounds(&shared, &mut seats, stop).await?;
+    quiet::baselines(&mut seats).await?;
     if let Some((first, _)) = seats.first_mut() {
         quiet::read_all(first, true).await?;
         quiet::audit(first, &common).await?;

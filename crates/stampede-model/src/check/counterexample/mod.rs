@@ -37,7 +37,7 @@ pub const MOST_SHOWN: usize = 12;
 pub const MOST_COUNTEREXAMPLES: usize = 6;
 
 /// Rules whose named operations contradict each other whatever else happened: nothing that is left out could excuse them.
-const SELF_CONTAINED: [&str; 7] = [
+const SELF_CONTAINED: [&str; 8] = [
     "tenant-leak",
     "foreign-id-accepted",
     "fence-order",
@@ -45,6 +45,7 @@ const SELF_CONTAINED: [&str; 7] = [
     "replay-differs",
     "negative-stock",
     "server-error",
+    "deadlock",
 ];
 
 /// Whether a finding needs no more than the operations that it names.

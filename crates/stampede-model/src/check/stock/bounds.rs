@@ -4,7 +4,7 @@
 //! nothing is pending is thereby exact. Time O(n log n), one pass per figure that anybody shows.
 //! Absent on purpose: an error that another pending or unresolved call could explain. Versions, or a read at the end, find it.
 
-use super::misses::{Miss, Misses};
+use super::misses::{Miss, Misses, ended_units};
 use super::typed::{Fate, Figure, Kind, Level, StockOp};
 use crate::check::envelope::{Change, Reach, Watch, by_end, sweep};
 use crate::check::{Finding, Findings};
@@ -116,7 +116,10 @@ impl Pass<'_> {
             op.words(),
             reach.least
         );
-        let finding = Finding::new("refused-without-cause", self.level.key(), what)
+        // Whether units that should have come back by themselves are those that it was refused.
+        let is_kept = ended_units(self.level, op, Kind::Expire) > reach.least - wanted;
+        let rule = if is_kept { "never-expired" } else { "refused-without-cause" };
+        let finding = Finding::new(rule, self.level.key(), what)
             .by(std::iter::once(op.id()).chain(self.recent.ids()))
             .allowed(format!("success: {wanted} of {} units", reach.least));
         self.findings.violation(finding);

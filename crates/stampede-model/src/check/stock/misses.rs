@@ -108,7 +108,7 @@ fn answered(level: &Level, op: &StockOp, off: i64) -> bool {
     off != 0 && moved.abs() >= off.abs()
 }
 
-fn ended_units(level: &Level, op: &StockOp, kind: Kind) -> i64 {
+pub(super) fn ended_units(level: &Level, op: &StockOp, kind: Kind) -> i64 {
     let of_kind = level.ops().iter().filter(|one| one.kind() == kind && one.fate() == Fate::Done);
     of_kind.filter(|one| one.end_ns() < op.call_ns()).map(StockOp::units).sum()
 }

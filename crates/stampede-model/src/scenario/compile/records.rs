@@ -125,10 +125,10 @@ impl Compiler<'_> {
             return None;
         };
         let (name, model) = (op.text(&mut self.findings)?, model?);
-        let roles = Roles::of(model);
-        let found = roles.get(name);
+        let roles = || Roles::of(model).iter().filter(|role| !role.is_trouble());
+        let found = roles().find(|role| role.name == name);
         if found.is_none() {
-            let hint = did_you_mean(name, roles.iter().map(|role| role.name), "");
+            let hint = did_you_mean(name, roles().map(|role| role.name), "");
             self.findings.add(op.place, format!("the model {model} has no operation `{name}`"), hint);
         }
         found.map(|role| (model, role))

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::error::{Source, TargetError, nearest};
-use super::request::{Ref, Request, SessionUse};
+use super::request::{Ref, Request, SessionUse, Via};
+use super::start::Origin;
 use super::rows::Row;
 use super::{BUILT_IN_SLOTS, Target, Template};
 
@@ -63,7 +64,7 @@ impl Checker<'_> {
                 "write ready = { path = \"/readyz\", .. }",
             ));
         }
-        for url in std::iter::once(&start.url).chain(&start.replicas) {
+        for url in std::iter::once(&start.url).chain(&start.replicas).chain(&start.gateway) {
             self.place_slots(url.as_ref(), url.span())?;
         }
         for process in &start.process {
@@ -150,6 +151,11 @@ impl Checker<'_> {
                     message,
                     "list those that mean done, as expect = [200]",
                 ));
+            }
+            if request.via == Via::Gateway && self.target.start.gateway.is_none() && self.target.start.origin() == Origin::Started {
+                let message = format!("request `{name}` goes via the gateway, and the target names none");
+                let hint = "add gateway = \"http://127.0.0.1:{port.gateway}\" to [target], and the process that serves it";
+                return Err(self.source.error(request.path.span(), message, hint));
             }
             if let Some(both) = expect.iter().find(|status| request.refuse.contains(status)) {
                 let message = format!("request `{name}` both expects and refuses {}", both.code());

@@ -35,6 +35,11 @@ impl Checker<'_> {
             self.run(request, void, known)?;
             self.must_take(request, void, &["state"])?;
         }
+        for audit in &workload.audit {
+            let known = self.session_scope(first)?.with(["tenant"]);
+            self.run(self.request(audit)?, audit, known)?;
+            self.must_refuse(audit)?;
+        }
         if let Some(ledger) = &workload.ledger {
             self.run(self.request(&ledger.request)?, &ledger.request, made.with(["after"]))?;
         }

@@ -54,6 +54,9 @@ pub struct Workload {
     pub weights: BTreeMap<String, u32>,
     /// The target's ledger, read at the end.
     pub ledger: Option<Ledger>,
+    /// Requests at the end, each of which has to be answered as expected: sums, invariants, whatever the target can say of itself.
+    #[serde(default)]
+    pub audit: Vec<Ref>,
     /// Of a hundred writes, how many are given up by their client while they are under way.
     #[serde(default)]
     pub cancelled_percent: u32,

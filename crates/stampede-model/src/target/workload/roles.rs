@@ -43,6 +43,11 @@ impl Role {
     pub fn word(&self) -> &'static str {
         self.recorded_as.unwrap_or(self.name)
     }
+
+    /// Whether it only makes trouble: nothing of it is judged, so nothing of it is recorded.
+    pub fn is_trouble(&self) -> bool {
+        matches!(self.name, "trouble" | "other")
+    }
 }
 
 /// The operations of one model.
@@ -190,7 +195,7 @@ static RATE_LIMIT: [Role; 1] = [Role {
     ..NOTHING
 }];
 
-static TENANTS: [Role; 3] = [
+static TENANTS: [Role; 4] = [
     Role {
         name: "create",
         recorded_as: Some("see"),
@@ -217,6 +222,14 @@ static TENANTS: [Role; 3] = [
         gives: &["id", "canary"],
         refused: Some("absent"),
         weight: 3,
+        after: Some("create"),
+        ..NOTHING
+    },
+    Role {
+        name: "script",
+        doc: "shows the same whatever others do; {id} and {canary} are a thing of its tenant that nobody touches",
+        gives: &["id", "canary"],
+        weight: 1,
         after: Some("create"),
         ..NOTHING
     },

@@ -47,6 +47,8 @@ pub(super) enum Mistake {
     WakeUpsLost,
     /// No waiter looks whether the holder's time is over.
     NobodyLooks,
+    /// A waiter that was passed over because its time was over goes on waiting.
+    NobodyLeaves,
 }
 
 /// What is done under the lock.
@@ -117,6 +119,8 @@ impl LockModel {
                     steps.push(Step::HangUp(client));
                 }
             }
+            Phase::PassedOver if self.makes(Mistake::NobodyLeaves) => {}
+            Phase::PassedOver => steps.push(Step::HangUp(client)),
             Phase::Holding(hold) => {
                 let believes = !hold.believes.is_zero();
                 match hold.write {
@@ -147,7 +151,7 @@ impl LockModel {
     fn server_steps(&self, world: &World, steps: &mut Vec<Step>) {
         let view = world.server.view();
         let is_over = view.holder.is_some_and(|holder| holder.left.is_zero());
-        let somebody_looks = world.line.iter().any(|place| world.is_waiting(place.turn));
+        let somebody_looks = world.line.iter().any(|place| world.is_waiting(place.turn) && place.patience.is_some());
         if is_over && somebody_looks && !self.makes(Mistake::NobodyLooks) {
             steps.push(Step::Look);
         }

@@ -13,7 +13,8 @@ pub(super) fn apply(model: &LockModel, world: &mut World, step: Step) {
         Step::Ask(client) => ask(model, world, world.turn_of(client)),
         Step::HangUp(client) => {
             let turn = world.turn_of(client);
-            if world.is_patient(turn) {
+            let is_overdue = world.clients[client].phase == Phase::PassedOver || !world.is_patient(turn);
+            if !is_overdue {
                 world.budget.hang_ups -= 1;
             }
             leave(world, turn);
@@ -74,6 +75,9 @@ fn hand(model: &LockModel, world: &mut World, granted: Granted) {
             world.fault = Some(Fault::LiveWaiterSkipped);
         } else if skipped.patience.is_none() {
             world.seen.note(Sight::OverdueSkipped);
+            if world.is_waiting(skipped.turn) {
+                world.clients[skipped.turn.client].phase = Phase::PassedOver;
+            }
         }
     }
     grant(world, turn, granted);

@@ -84,6 +84,8 @@ pub(super) enum Phase {
     Idle,
     /// Waits for a grant.
     Asking,
+    /// Its time in the line is over, and the lock went past it to one behind. It has still to notice and to leave.
+    PassedOver,
     Holding(Hold),
     /// Waits to hear what became of its release. It does not believe in the lock any more.
     Releasing(Try),

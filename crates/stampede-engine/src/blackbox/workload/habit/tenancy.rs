@@ -1,7 +1,7 @@
 //! Tenants: everybody makes things that carry a text of their own, looks at what is theirs, and asks for what is not.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::rc::Rc;
 
@@ -24,10 +24,15 @@ struct Made {
     canary: String,
 }
 
+/// Runs of a script before and after the rounds.
+const BASELINES: u32 = 2;
+
 /// What every tenant has made so far.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct Tenancy {
     made: Rc<RefCell<BTreeMap<String, Vec<Made>>>>,
+    /// One thing of each tenant that nobody else asks for.
+    kept: Rc<RefCell<BTreeMap<String, Made>>>,
 }
 
 impl Tenancy {
@@ -50,17 +55,73 @@ impl Tenancy {
         let role = client.choose(|role| match role {
             "see" => own.is_some(),
             "foreign" => foreign.is_some(),
+            "script" => self.kept.borrow().contains_key(&tenant),
             _ => true,
         });
         match (role, own, foreign) {
             (Some("see"), Some(own), _) => ask(client, ("see", &tenant), &tenant, &own).await,
             (Some("foreign"), _, Some((owner, theirs))) => ask(client, ("foreign", &tenant), &owner, &theirs).await,
             (Some("create"), ..) => self.create(client, &tenant).await,
+            (Some("script"), ..) => self.script(client, (&tenant, "loaded")).await,
             _ => Ok(()),
         }
     }
 
+    /// Runs each tenant's script while nobody else does anything: the first client of a tenant does it.
+    pub(in super::super) async fn baseline<W: Write>(
+        &mut self,
+        client: &mut Client<'_, '_, W>,
+        seen: &mut BTreeSet<String>,
+    ) -> Result<(), WorkloadError> {
+        let tenant = client.tenant();
+        if !client.has("script") || !seen.insert(tenant.clone()) {
+            return Ok(());
+        }
+        let is_new = !self.kept.borrow().contains_key(&tenant);
+        if is_new && let Some(made) = self.make(client, &tenant).await? {
+            self.kept.borrow_mut().insert(tenant.clone(), made);
+        }
+        for _ in 0..BASELINES {
+            self.script(client, (&tenant, "baseline")).await?;
+        }
+        Ok(())
+    }
+
+    async fn script<W: Write>(
+        &self,
+        client: &mut Client<'_, '_, W>,
+        (tenant, op): (&str, &'static str),
+    ) -> Result<(), WorkloadError> {
+        let Some(kept) = self.kept.borrow().get(tenant).cloned() else { return Ok(()) };
+        let slots = Scope::default().with("id", kept.id).with("canary", kept.canary);
+        let intent = Intent {
+            role: "script",
+            op: Some(op),
+            key: Some(tenant.to_owned()),
+            input: Fields::new().with("script", "own"),
+            slots,
+            is_kept: true,
+            look: Look::Script,
+            ..Intent::default()
+        };
+        client.perform(intent).await.map(drop)
+    }
+
     async fn create<W: Write>(&mut self, client: &mut Client<'_, '_, W>, tenant: &str) -> Result<(), WorkloadError> {
+        let Some(new) = self.make(client, tenant).await? else { return Ok(()) };
+        let mut made = self.made.borrow_mut();
+        let list = made.entry(tenant.to_owned()).or_default();
+        if list.len() < MAX_MADE {
+            list.push(new);
+        }
+        Ok(())
+    }
+
+    async fn make<W: Write>(
+        &self,
+        client: &mut Client<'_, '_, W>,
+        tenant: &str,
+    ) -> Result<Option<Made>, WorkloadError> {
         let canary = format!("{CANARY}{tenant}-{:08x}", client.rng.random::<u32>());
         let intent = Intent {
             role: "create",
@@ -71,15 +132,8 @@ impl Tenancy {
             ..Intent::default()
         };
         let done = client.perform(intent).await?;
-        let mut made = self.made.borrow_mut();
-        let list = made.entry(tenant.to_owned()).or_default();
-        if done.is_ok()
-            && list.len() < MAX_MADE
-            && let Some(id) = done.taken.get("id")
-        {
-            list.push(Made { id: id.clone(), canary });
-        }
-        Ok(())
+        let id = done.taken.get("id").filter(|_| done.is_ok());
+        Ok(id.map(|id| Made { id: id.clone(), canary }))
     }
 }
 

@@ -25,7 +25,7 @@ use super::shard::{Phase, Shard};
 use super::share::{FlowShare, Model};
 use super::slot::{Doing, Slot, Turn};
 use crate::http::RequestPlan;
-pub use judge::Attempt;
+pub use judge::{Attempt, Exchange};
 
 /// Pause of a closed-model user after it could not connect, or after an iteration in which it did nothing at all: a refused
 /// connection takes microseconds, and a user who tries again at once would take the CPU the server needs to come up. One
@@ -49,6 +49,7 @@ pub struct Client<'a> {
     cool: Cool,
     /// What `last_ns` was when the last turn began.
     turn_ns: u64,
+    exchange: Exchange,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,7 @@ impl<'a> Client<'a> {
             ticket: None,
             cool: Cool::No,
             turn_ns: u64::MAX,
+            exchange: Exchange::default(),
         }
     }
 
@@ -160,6 +162,11 @@ impl<'a> Client<'a> {
     /// Random numbers of this user: the same in every run with the same seed, whatever the server does.
     pub fn rng(&mut self) -> &mut SmallRng {
         &mut self.rng
+    }
+
+    /// When the last request was under way.
+    pub fn last_exchange(&self) -> Exchange {
+        self.exchange
     }
 
     /// Nanoseconds since the start of the run.

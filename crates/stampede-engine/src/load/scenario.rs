@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-pub use super::client::{Attempt, Client};
+pub use super::client::{Attempt, Client, Exchange};
 use crate::http::RequestPlan;
 
 /// A request, as it stands ready to be sent. A user who sends the same one again and again keeps it and changes in place

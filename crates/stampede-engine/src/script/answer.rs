@@ -10,6 +10,28 @@ use crate::load::scenario::{Mismatch, Received};
 /// Longest part of an answer that stands in the text of a failure.
 const SHOWN: usize = 120;
 
+/// What an answer says beside whether it is a good one.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) status: Option<u16>,
+    pub(super) proves: Proves,
+    /// Variables that the step took from it.
+    pub(super) taken: Vec<usize>,
+    /// It is a refusal, and variables of the step have no value.
+    pub(super) is_lacking: bool,
+}
+
+/// What an answer proves of its request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Proves {
+    #[default]
+    Nothing,
+    /// It took effect.
+    Done,
+    /// It was declined, and had no effect.
+    Refused,
+}
+
 /// An answer's step.
 pub(super) struct Answer<'a> {
     pub(super) plan: &'a Plan,
@@ -19,21 +41,52 @@ pub(super) struct Answer<'a> {
 
 impl Answer<'_> {
     /// Judges an answer and takes from it what the step says.
-    pub(super) fn judge(&self, received: &Received<'_>, frame: &mut Frame) -> Result<(), Mismatch> {
+    pub(super) fn judge(&self, received: &Received<'_>, frame: &mut Frame, seen: &mut Seen) -> Result<(), Mismatch> {
         let expect = &self.step.expect;
+        seen.status = Some(received.status);
+        if self.is_refusal(received) {
+            seen.proves = Proves::Refused;
+            if expect.status.is_none() {
+                seen.is_lacking = self.take(received, parsed(received).ok().as_ref(), (frame, seen)).is_some();
+                return self.in_time(received).map_err(Mismatch::Content);
+            }
+        }
         if !expect.admits(received.status) {
             return Err(Mismatch::Status);
         }
-        self.look(received, frame).map_err(|why| Mismatch::Content(self.plan.redact(&why)))
+        let looked = self.look(received, frame, seen);
+        if looked.is_ok() && seen.proves == Proves::Nothing && !self.is_ambiguous(received.status) {
+            seen.proves = Proves::Done;
+        }
+        // Late is late, but done all the same.
+        let looked = looked.and_then(|()| self.in_time(received));
+        looked.map_err(|why| Mismatch::Content(self.plan.redact(&why)))
     }
 
-    fn look(&self, received: &Received<'_>, frame: &mut Frame) -> Result<(), String> {
-        let expect = &self.step.expect;
-        if let Some(most) = expect.max_time
-            && u128::from(received.service_ns) > most.as_nanos()
-        {
-            return Err(format!("took longer than {}", stampede_model::units::show_duration(most)));
+    fn is_refusal(&self, received: &Received<'_>) -> bool {
+        let Some(record) = self.step.record.as_ref().filter(|record| record.may_refuse(received.status)) else {
+            return false;
+        };
+        let Some(refusal) = &record.refusal else { return true };
+        parsed(received).is_ok_and(|body| refusal.is_meant_by(&body))
+    }
+
+    /// Whether a status that declines something, though perhaps something else, proves nothing when it is expected as well.
+    fn is_ambiguous(&self, status: u16) -> bool {
+        status >= 400 && self.step.record.as_ref().is_some_and(|record| record.may_refuse(status))
+    }
+
+    fn in_time(&self, received: &Received<'_>) -> Result<(), String> {
+        match self.step.expect.max_time {
+            Some(most) if u128::from(received.service_ns) > most.as_nanos() => {
+                Err(format!("took longer than {}", stampede_model::units::show_duration(most)))
+            }
+            _ => Ok(()),
         }
+    }
+
+    fn look(&self, received: &Received<'_>, frame: &mut Frame, seen: &mut Seen) -> Result<(), String> {
+        let expect = &self.step.expect;
         for (name, wanted) in &expect.headers {
             let wanted = self.text(wanted, frame);
             let values = received.headers.get_all(name.as_str());
@@ -48,12 +101,16 @@ impl Answer<'_> {
                 return Err(format!("`{wanted}` is not in the body"));
             }
         }
-        if self.needs_json() {
-            let json = parsed(received)?;
-            self.compare(&json, frame)?;
-            self.take(received, Some(&json), frame)
-        } else {
-            self.take(received, None, frame)
+        let json = if self.needs_json() { Some(parsed(received)?) } else { None };
+        if let Some(json) = &json {
+            self.compare(json, frame)?;
+        }
+        // With defaults throughout, a body that is no JSON is an answer without the values.
+        let has_json_take = self.step.take.iter().any(|take| matches!(take.from, TakeFrom::Json(_)));
+        let json = json.or_else(|| has_json_take.then(|| parsed(received).ok()).flatten());
+        match self.take(received, json.as_ref(), (frame, seen)) {
+            None => Ok(()),
+            Some(name) => Err(format!("nothing to take as `{name}`")),
         }
     }
 
@@ -82,25 +139,25 @@ impl Answer<'_> {
         Ok(())
     }
 
-    fn take(&self, received: &Received<'_>, json: Option<&Value>, frame: &mut Frame) -> Result<(), String> {
-        // With defaults throughout, a body that is no JSON is an answer without the values.
-        let late;
-        let json = match json {
-            Some(json) => Some(json),
-            None if self.step.take.iter().any(|take| matches!(take.from, TakeFrom::Json(_))) => {
-                late = parsed(received).ok();
-                late.as_ref()
-            }
-            None => None,
-        };
+    /// Takes what is there, and gives the name of the first variable for which there is nothing.
+    fn take(
+        &self,
+        received: &Received<'_>,
+        json: Option<&Value>,
+        (frame, seen): (&mut Frame, &mut Seen),
+    ) -> Option<&str> {
+        let mut missing = None;
         for take in &self.step.take {
             let found = find(take, received, json);
+            if found.is_some() && self.step.record.is_some() {
+                seen.taken.push(take.variable);
+            }
             match found.or_else(|| take.default.clone()) {
                 Some(value) => frame.variables[take.variable] = value,
-                None => return Err(format!("nothing to take as `{}`", take.name)),
+                None => missing = missing.or(Some(take.name.as_str())),
             }
         }
-        Ok(())
+        missing
     }
 
     fn text(&self, template: &Template, frame: &Frame) -> String {
@@ -159,7 +216,7 @@ fn short(text: &str) -> String {
 }
 
 /// Nothing random is expected of an answer.
-struct Nothing;
+pub(super) struct Nothing;
 
 impl Dice for Nothing {
     fn between(&mut self, from: i64, _to: i64) -> i64 {

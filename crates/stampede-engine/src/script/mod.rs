@@ -2,13 +2,17 @@
 //!
 //! Invariants: nothing is parsed or looked up by name while a run goes on, except what an answer holds; the same seed makes
 //! the same choices; a row of a unique feed is drawn once, over all threads, and a run that needs one more ends as an
-//! error; what goes into a text of a failure has its secrets hidden.
+//! error; what goes into a text of a failure has its secrets hidden. Threads share a lock only where steps are recorded, for as
+//! long as one operation takes to be written.
 //! Absent on purpose: sending a failed step again. The iteration is given up, as a person would.
 
 mod answer;
 mod feeds;
+mod fill;
+mod history;
 mod person;
 mod prepared;
+mod record;
 mod tell;
 mod walk;
 
@@ -29,6 +33,7 @@ use person::Person;
 use prepared::Prepared;
 
 pub use crate::load::scenario::Client;
+pub use history::{NotWritten, RunHistory};
 
 /// Why a compiled scenario cannot be carried out.
 #[derive(Debug, Error)]
@@ -65,6 +70,8 @@ struct Shared {
     cursors: Cursors,
     origins: Vec<Outgoing>,
     mode: Mode,
+    /// Where what the steps did is written, if anywhere.
+    history: Option<Arc<RunHistory>>,
 }
 
 /// How a scenario is carried out.
@@ -94,7 +101,15 @@ struct Script {
 /// # Errors
 /// When a request of it cannot be sent, such as one to a host without a name.
 pub fn load_plan(plan: &Plan) -> Result<LoadPlan, BadScript> {
-    load_plan_as(plan, Mode::Load)
+    load_plan_as(plan, Mode::Load, None)
+}
+
+/// As [`load_plan`], with what the steps did written to `history`. After the run it has to be ended.
+///
+/// # Errors
+/// As [`load_plan`].
+pub fn recorded_plan(plan: &Plan, history: Arc<RunHistory>) -> Result<LoadPlan, BadScript> {
+    load_plan_as(plan, Mode::Load, Some(history))
 }
 
 /// The load plan that carries out each task of each scenario once, as one user without pauses and without waiting for
@@ -117,12 +132,12 @@ pub fn once_plan(plan: &Plan, tell: Tell) -> Result<LoadPlan, BadScript> {
         flow.iterations = Some(flow.tasks.len().min(ONCE_TASKS) as u64);
         (flow.think, flow.duration, flow.start_after) = (Think::None, None, Duration::ZERO);
     }
-    let mut load = load_plan_as(&once, Mode::Once(tell))?;
+    let mut load = load_plan_as(&once, Mode::Once(tell), None)?;
     load.threads = NonZeroU32::MIN;
     Ok(load)
 }
 
-fn load_plan_as(plan: &Plan, mode: Mode) -> Result<LoadPlan, BadScript> {
+fn load_plan_as(plan: &Plan, mode: Mode, history: Option<Arc<RunHistory>>) -> Result<LoadPlan, BadScript> {
     let wire = wire_of(plan)?;
     let version = if plan.wire.http2 { Version::Http2 } else { Version::Http11 };
     let mut origins = Vec::new();
@@ -132,7 +147,8 @@ fn load_plan_as(plan: &Plan, mode: Mode) -> Result<LoadPlan, BadScript> {
         origins.push(request.version(version).over(wire.clone()));
     }
     let prepared = Prepared::of(plan, &origins)?;
-    let shared = Arc::new(Shared { plan: plan.clone(), prepared, cursors: Cursors::of(plan), origins, mode });
+    let cursors = Cursors::of(plan);
+    let shared = Arc::new(Shared { plan: plan.clone(), prepared, cursors, origins, mode, history });
     let mut flows = Vec::new();
     for (number, flow) in plan.flows.iter().enumerate() {
         let load = load_of(&flow.load).map_err(|why| BadScript::Users { name: flow.name.clone(), why })?;

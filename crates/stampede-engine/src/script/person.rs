@@ -20,6 +20,8 @@ pub(super) struct Person {
     pub(super) next_ns: Option<u64>,
     /// Whether its user's rows are drawn.
     pub(super) has_rows: HasRows,
+    /// Its number in the history, until the outcome of something it did is unknown.
+    pub(super) process: Option<u64>,
     /// Memory for texts, used again.
     pub(super) text: String,
 }
@@ -39,7 +41,8 @@ impl Person {
             rows: vec![0; plan.feeds.len()],
         };
         let copies = (0..prepared.changing).map(|_| None).collect();
-        Self { frame, copies, last_status: None, next_ns: None, has_rows: HasRows::NotYet, text: String::new() }
+        let text = String::new();
+        Self { frame, copies, last_status: None, next_ns: None, has_rows: HasRows::NotYet, process: None, text }
     }
 }
 

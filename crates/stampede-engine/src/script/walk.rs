@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::HeaderValue;
 use rand::RngExt;
-use stampede_model::scenario::{Body, Choice, Flow, Step, Task, Think};
+use stampede_model::scenario::{Choice, Flow, Step, Task, Think};
 
-use super::answer::Answer;
+use super::answer::{Answer, Seen};
+use super::fill::Filler;
 use super::person::{HasRows, Person, UserDice};
 use super::prepared::{BODY_MAX, Ready};
+use super::record::{Ended, UnderWay};
 use super::{Mode, Shared, tell};
-use crate::load::scenario::{Attempt, BarrierId, Client, Halt, Mismatch, Outgoing, Received, StepId, Want};
+use crate::load::scenario::{Attempt, BarrierId, Client, Halt, Mismatch, Received, StepId, Want};
 
 /// Pause after a start that failed, for users without think time: a refused login takes microseconds, and a user who tries
 /// again at once would only load the login.
@@ -141,7 +141,7 @@ async fn send(
     if let Some(barrier) = step.barrier {
         client.meet(BarrierId(barrier as u32)).await;
     }
-    let Person { frame, copies, last_status, text, .. } = person;
+    let Person { frame, copies, last_status, text, process, .. } = person;
     let request = match ready.copy {
         None => &ready.base,
         Some(number) => {
@@ -151,17 +151,18 @@ async fn send(
             &*copy
         }
     };
+    let under_way = UnderWay::begin((shared, step), (frame, process), request, client.now_ns());
     let answer = Answer { plan: &shared.plan, step, ready };
-    let (mut told, mut want) = (String::new(), ready.want);
+    let (mut told, mut want, mut seen) = (String::new(), ready.want, Seen::default());
     let is_told = matches!(shared.mode, Mode::Once(_));
     if is_told {
         tell::request(&mut told, &shared.plan, &shared.plan.series[step.series].name, request);
         want = Want { head: true, body_max: BODY_MAX, timeout: want.timeout };
     }
-    let said = &mut told;
+    let (said, noted) = (&mut told, &mut seen);
     let check = |received: &Received<'_>| {
         *last_status = Some(received.status);
-        let judged = answer.judge(received, frame);
+        let judged = answer.judge(received, frame, noted);
         if is_told {
             tell::answer(said, &shared.plan, received);
             if let Err(Mismatch::Content(why)) = &judged {
@@ -170,7 +171,12 @@ async fn send(
         }
         judged
     };
-    let attempt = client.attempt(StepId(step.series as u32), request, want, check).await?;
+    let attempt = client.attempt(StepId(step.series as u32), request, want, check).await;
+    if let Some(under_way) = under_way {
+        let ended = Ended { exchange: client.last_exchange(), attempt: &attempt, seen: &seen };
+        under_way.end(&ended, frame, process).map_err(|error| Halt::Run(error.to_string()))?;
+    }
+    let attempt = attempt?;
     if let (Mode::Once(tell), Attempt::Failed { kind, .. }) = (&shared.mode, &attempt) {
         tell::failure(&mut told, *kind);
         tell::say(shared, tell, frame, &told);
@@ -178,62 +184,11 @@ async fn send(
         tell::say(shared, tell, frame, &told);
     }
     match attempt {
+        // What a refusal does not show, no later step can use.
+        Attempt::Good(()) if seen.is_lacking => Err(Halt::Iteration),
         Attempt::Good(()) => Ok(()),
         Attempt::Failed { .. } => Err(Halt::Iteration),
     }
-}
-
-/// Fills the slots of a request.
-struct Filler<'a> {
-    shared: &'a Shared,
-    frame: &'a stampede_model::scenario::Frame,
-    text: &'a mut String,
-    dice: UserDice<'a>,
-}
-
-impl Filler<'_> {
-    fn fill(&mut self, step: &Step, ready: &Ready, request: &mut Outgoing) -> Result<(), String> {
-        let name = || &self.shared.plan.series[step.series].name;
-        if step.request.path.fixed().is_none() {
-            self.render(&step.request.path);
-            let origin = &self.shared.plan.origins[step.request.origin].url;
-            let Some(with_slash) = path_at(origin, self.text) else {
-                return Err(format!("step `{}` would go to `{}`, which is another server", name(), self.text));
-            };
-            request.set_path(&with_slash).map_err(|error| format!("step `{}`: {error}", name()))?;
-        }
-        for (header, value) in &ready.headers {
-            self.render(value);
-            let value = HeaderValue::from_str(self.text)
-                .map_err(|_| format!("step `{}`: the value of header {header} cannot stand in a header", name()))?;
-            request.headers_mut().insert(header, value);
-        }
-        if let Body::Text(body) = &step.request.body
-            && body.fixed().is_none()
-        {
-            self.render(body);
-            request.set_body(Bytes::copy_from_slice(self.text.as_bytes()));
-        }
-        Ok(())
-    }
-
-    fn render(&mut self, template: &stampede_model::scenario::Template) {
-        self.text.clear();
-        template.render(self.text, &self.shared.plan.feeds, self.frame, &mut self.dice);
-    }
-}
-
-/// The path of `text`, which may begin with `origin` or without a slash; `None` when it leads to another server.
-fn path_at(origin: &str, text: &str) -> Option<String> {
-    // A port or a name that goes on is another server.
-    let own = text.strip_prefix(origin).filter(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
-    let path = own.unwrap_or(text);
-    if path.starts_with('/') {
-        return Some(path.to_owned());
-    }
-    let is_scheme = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    let leads_away = path.split_once("://").is_some_and(|(word, _)| is_scheme(word));
-    (!leads_away).then(|| format!("/{path}"))
 }
 
 /// Pauses; with pacing until the next iteration is due, counted from the start of the first one.
@@ -251,23 +206,6 @@ async fn think(think: Think, person: &mut Person, client: &mut Client<'_>, began
             // An iteration that took too long is not made up for: the next one starts at once, and counts anew.
             person.next_ns = Some(due_ns.max(now_ns));
             client.pause(Duration::from_nanos(due_ns.saturating_sub(now_ns))).await;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::path_at;
-
-    #[test]
-    fn a_url_of_the_same_server_is_its_path_and_a_longer_name_is_another_server() {
-        let here = |text| path_at("http://shop.test:80", text);
-        assert_eq!(here("http://shop.test:80/a?b=c").as_deref(), Some("/a?b=c"));
-        assert_eq!(here("http://shop.test:80?b=c").as_deref(), Some("/?b=c"));
-        assert_eq!(here("a?to=http://else.test/").as_deref(), Some("/a?to=http://else.test/"));
-        assert_eq!(here("/a").as_deref(), Some("/a"));
-        for elsewhere in ["http://shop.test:8080/a", "http://shop.test:80.evil/a", "https://shop.test/"] {
-            assert_eq!(here(elsewhere), None, "{elsewhere}");
         }
     }
 }

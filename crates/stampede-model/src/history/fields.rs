@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::units::parse_duration;
+
 /// Named values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -38,6 +40,20 @@ impl Fields {
     /// No values.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The settings of a heading from those of a file; durations become milliseconds under the same name with `_ms`.
+    pub fn of_settings<'a>(settings: impl IntoIterator<Item = (&'a str, Value)>) -> Self {
+        let mut fields = Self::new();
+        for (name, value) in settings {
+            let duration = value.as_str().and_then(|text| parse_duration(text).ok());
+            if let Some(duration) = duration {
+                fields.set(format!("{name}_ms"), u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
+            } else {
+                fields.set(name, value);
+            }
+        }
+        fields
     }
 
     /// Whether there are none.

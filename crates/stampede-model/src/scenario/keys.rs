@@ -2,6 +2,10 @@
 //!
 //! Invariant: one description serves both, so an accepted key cannot be missing from the schema.
 
+mod history;
+
+pub(super) use history::{HISTORY, MODELS, RECORD, REFUSAL};
+
 /// One sort of table.
 #[derive(Debug)]
 pub(super) struct Kind {
@@ -71,6 +75,7 @@ pub(super) static FILE: Kind = Kind {
             "Sorts of users, by name: how they log in, which headers they send.",
         ),
         key("scenario", Shape::List(&Shape::Table(&SCENARIO)), "What users do; all of them run at the same time."),
+        key("history", Shape::Table(&HISTORY), "What `record` makes a history of, with --history FILE."),
         key(
             "thresholds",
             Shape::Map(&Shape::List(&LIMIT)),
@@ -226,6 +231,7 @@ pub(super) static STEP: Kind = Kind {
         key("body_file", Shape::Text, "Body from a file, sent as it is."),
         key("expect", Shape::Table(&EXPECT), "What a good answer is; a status below 400 unless said."),
         key("take", Shape::Map(&TAKE), "Variables taken from the answer, for later steps."),
+        key("record", Shape::Table(&RECORD), "What the request was, as an operation of the history."),
         key("tags", Shape::Map(&Shape::Text), "Words that stand with the series in the result."),
         key("repeat", Shape::Count, "How often it is sent, one after the other."),
         key("if_status", Shape::Statuses, "Only sent when the last answer had one of these statuses."),
@@ -268,7 +274,7 @@ pub(super) static TAKE_TABLE: Kind = Kind {
 };
 
 /// Every kind of table.
-pub(super) static ALL: [&Kind; 12] = [
+pub(super) static ALL: [&Kind; 15] = [
     &FILE,
     &TARGET,
     &FEED,
@@ -281,4 +287,7 @@ pub(super) static ALL: [&Kind; 12] = [
     &EXPECT,
     &TAKE_TABLE,
     &LIMIT_TABLE,
+    &HISTORY,
+    &RECORD,
+    &REFUSAL,
 ];

@@ -22,8 +22,8 @@ pub use forecast::{FlowForecast, Forecast, RowsNeeded};
 pub use mistake::{Mistake, Mistakes};
 pub use outside::{Outside, Overrides};
 pub use plan::{
-    Barrier, Body, Choice, Expect, ExpectJson, Feed, FeedMode, Flow, Load, Origin, Plan, Request, Series, Statuses,
-    Step, Take, TakeFrom, Task, Think, User, Wire,
+    Barrier, Body, Choice, Effect, Expect, ExpectJson, Feed, FeedMode, Flow, Load, Origin, Plan, Record, Recording,
+    Request, Series, Statuses, Step, Take, TakeFrom, Task, Think, User, Wire,
 };
 pub use schema::schema;
 pub use template::{Dice, Frame, Slot, Template};

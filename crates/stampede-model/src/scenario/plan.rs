@@ -3,6 +3,7 @@
 //! Invariants: every index in it points to something; every template has a value for each of its slots at the moment it is
 //! rendered; nothing in it has to be parsed, looked up by name or read from a file while a run goes on.
 
+mod record;
 mod step;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use super::mistake::Mistake;
 use crate::schedule::{Schedule, UserStage};
 use crate::threshold::Limit;
+pub use record::{Effect, Record, Recording};
 pub use step::{Body, Expect, ExpectJson, Request, Statuses, Step, Take, TakeFrom};
 
 /// A whole scenario file with everything it includes.
@@ -45,6 +47,8 @@ pub struct Plan {
     pub flows: Vec<Flow>,
     /// What must hold.
     pub limits: Vec<Limit>,
+    /// What its steps are recorded as.
+    pub history: Option<Recording>,
     /// Texts that no output may show.
     pub secrets: Vec<String>,
     /// What is allowed and looks wrong.

@@ -51,6 +51,8 @@ pub(super) enum Form {
     JsonText,
     /// As a whole JSON value.
     JsonValue,
+    /// The same in a history: a text that is a whole number is that number.
+    Recorded,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,6 +150,16 @@ impl Template {
         whole.literal(text);
         whole.append(self);
         whole
+    }
+
+    /// The same for a history: values as [`Form::Recorded`].
+    pub(super) fn recorded(mut self) -> Self {
+        for part in &mut self.parts {
+            if let Part::Slot(_, form @ Form::JsonValue) = part {
+                *form = Form::Recorded;
+            }
+        }
+        self
     }
 
     /// The text, if it is always the same.

@@ -24,6 +24,12 @@ pub(crate) fn describe(plan: &Plan, assume: Duration) -> String {
         };
         text.append(format_args!("feed        {}: {} rows, {mode}\n", feed.name, thousands(feed.rows.len() as u64)));
     }
+    if let Some(history) = &plan.history {
+        let mut recorded: Vec<&str> = plan.steps().filter_map(|step| Some(step.record.as_ref()?.op)).collect();
+        recorded.sort_unstable();
+        recorded.dedup();
+        text.append(format_args!("history     {}: {}, with --history FILE\n", history.model, recorded.join(", ")));
+    }
     for (flow, reckoned) in plan.flows.iter().zip(&forecast.flows) {
         text.push('\n');
         one_flow(&mut text, plan, flow, reckoned);

@@ -26,8 +26,12 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "STAMPEDE_THREADS", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub(crate) threads: Option<u32>,
 
+    /// Write what steps with `record` did to this file, one operation a line, and judge it at the end: 3 when a rule was broken.
+    #[arg(long, env = "STAMPEDE_HISTORY", value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
+
     /// Do each task once, as one user, and print each exchange.
-    #[arg(long, conflicts_with_all = ["dry_run", "json", "outputs", "thresholds"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "json", "outputs", "thresholds", "history"])]
     pub(crate) once: bool,
 
     /// Print what would be done and send nothing.

@@ -4,6 +4,7 @@
 //! on the command line `errors<1%` holds; secrets from the environment appear in no output.
 
 mod args;
+mod history;
 mod outside;
 
 use std::path::Path;
@@ -11,14 +12,15 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use stampede_engine::load::{self, LoadPlan};
-use stampede_engine::script::{load_plan, once_plan};
+use stampede_engine::load::{self, LoadError, LoadPlan};
+use stampede_engine::script::{RunHistory, load_plan, once_plan, recorded_plan};
 use stampede_model::run::{PlanRecord, RunFile, ScenarioRecord};
 use stampede_model::run_result::{Counts, Ending};
 use stampede_model::scenario::{Overrides, Plan, compile, compile_text};
 use stampede_model::threshold::Limit;
 
 pub(crate) use args::{RunArgs, ScenarioArgs};
+use history::Recorded;
 pub(crate) use outside::Disk;
 use outside::{WithHeaders, header_variable};
 
@@ -38,6 +40,7 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Failure> {
     for warning in &plan.warnings {
         print::remark(format_args!("warning: {warning}"));
     }
+    history::check(args, &plan).map_err(Failure::usage)?;
     if args.dry_run {
         print::result(&crate::plan::describe(&plan, args.scenario.assume));
         return Ok(Exit::Pass);
@@ -47,7 +50,10 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let files = Files { json: args.outcome.json.clone(), others: args.outcome.outputs.clone() };
     files.check().map_err(Failure::usage)?;
-    let mut load = load_plan(&plan).map_err(Failure::usage)?;
+    let recorded = Recorded::begin(args, &plan)?;
+    let history = recorded.as_ref().map(Recorded::history);
+    let load = history.clone().map_or_else(|| load_plan(&plan), |history| recorded_plan(&plan, history));
+    let mut load = load.map_err(Failure::usage)?;
     if let Some(threads) = args.threads.and_then(std::num::NonZeroU32::new) {
         load.threads = threads;
     }
@@ -55,9 +61,10 @@ pub(crate) fn command(args: &RunArgs) -> Result<Exit, Failure> {
     if let Some(baseline) = &baseline {
         baseline.check(&record(&plan, &load))?;
     }
-    let run = carry_out(args, &plan, load)?;
+    let run = carry_out(args, &plan, (load, history))?;
     report(&run, args.outcome.summary, &files).map_err(Failure::tool)?;
-    Ok(baseline.map_or(Exit::Pass, |baseline| against(&run, &baseline)).and(exit_of(&run)))
+    let judged = recorded.map_or(Ok(Exit::Pass), |recorded| recorded.judge(args.outcome.summary))?;
+    Ok(baseline.map_or(Exit::Pass, |baseline| against(&run, &baseline)).and(exit_of(&run)).and(judged))
 }
 
 /// Reads the scenario that the arguments name.
@@ -140,7 +147,11 @@ fn once(plan: &Plan) -> Result<Exit, Failure> {
     Ok(if result.ending == Ending::Interrupted { exit.and(Exit::Interrupted) } else { exit })
 }
 
-fn carry_out(args: &RunArgs, plan: &Plan, load: LoadPlan) -> Result<RunFile, Failure> {
+fn carry_out(
+    args: &RunArgs,
+    plan: &Plan,
+    (load, history): (LoadPlan, Option<Arc<RunHistory>>),
+) -> Result<RunFile, Failure> {
     let started = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let of = plan.forecast(args.scenario.assume).lasts;
     let show = match (args.quiet, args.no_tui) {
@@ -149,7 +160,14 @@ fn carry_out(args: &RunArgs, plan: &Plan, load: LoadPlan) -> Result<RunFile, Fai
         (false, false) => Show::Live(Heading { title: plan.name.clone(), model: crate::plan::headline(plan), of }),
     };
     let record = record(plan, &load);
-    let result = watched(show, move |control| load::run(&load, control))?;
+    let result = watched(show, move |control| {
+        let result = load::run(&load, control);
+        // Also when the run was given up, the history has its end; why it was given up is told first.
+        let ended = history.map_or(Ok(()), |history| history.end());
+        let result = result?;
+        ended.map_err(|error| LoadError::GivenUp(error.to_string()))?;
+        Ok(result)
+    })?;
     let started_unix_ns = u64::try_from(started.as_nanos()).unwrap_or(u64::MAX);
     let mut run = RunFile::conclude(started_unix_ns, record, &plan.limits, result);
     run.environment = environment();

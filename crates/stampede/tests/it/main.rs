@@ -11,6 +11,7 @@ mod live;
 mod load;
 mod plan;
 mod pty;
+mod recorded;
 mod report;
 mod run;
 mod server;

@@ -26,6 +26,14 @@ fn every_scenario_that_comes_along_is_sound() {
 }
 
 #[test]
+fn the_recorded_example_is_sound() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/example/shop-scenario.toml");
+    let output = stampede(&["plan", path.to_str().unwrap(), "--strict"]);
+    assert_eq!(output.status.code(), Some(0), "{}", remarked(&output));
+    assert!(said(&output).contains("history     stock: read, reserve"), "{}", said(&output));
+}
+
+#[test]
 fn the_guides_load_is_reckoned() {
     let path = scenarios().join("guide.toml");
     let text = said(&stampede(&["plan", path.to_str().unwrap()]));

@@ -8,7 +8,7 @@ use http::Method;
 use rand::RngExt as _;
 use rand::rngs::SmallRng;
 use stampede_model::check::AUDIT;
-use stampede_model::history::{Fields, Model, Operation, Outcome};
+use stampede_model::history::{Fields, Operation, Outcome};
 use stampede_model::interval::Interval;
 use stampede_model::row::Outcome as Seen;
 use stampede_model::target::{Ref, Role, Roles, Scope, Workload};
@@ -213,14 +213,9 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
         recorder.write(&operation).map_err(WorkloadError::History)
     }
 
-    /// The name in the history: of tenants, making something is one more way of being shown it, and a snapshot is one of however
-    /// many keys.
+    /// The name in the history. What no request does, such as an expiry, is called as it is.
     fn op_of(&self, role: &'static str) -> &'static str {
-        match (*self.shared.workload.model.as_ref(), role) {
-            (Model::Tenants, "create") => "see",
-            (Model::Transactions, "snapshot-of-two") => "snapshot",
-            _ => role,
-        }
+        Roles::of(*self.shared.workload.model.as_ref()).get(role).map_or(role, Role::word)
     }
 
     fn role(&self, intent: &Intent) -> &'static Role {

@@ -24,6 +24,17 @@ pub enum Attempt<T> {
     },
 }
 
+/// When a request was under way, on the clock that all users of a run share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exchange {
+    /// Before its first byte left, or, when nothing was sent, before a connection was sought.
+    pub call_ns: u64,
+    /// After the last byte of its answer was read, or when it was given up.
+    pub return_ns: u64,
+    /// Whether it was handed to a connection, so that something of it may have arrived.
+    pub was_sent: bool,
+}
+
 impl Client<'_> {
     /// Records the end of a request.
     pub(super) fn judge<T>(
@@ -76,6 +87,8 @@ impl Client<'_> {
             }
         };
         drop(recorder);
+        let call_ns = sent_at_ns.unwrap_or(call.start_ns);
+        self.exchange = Exchange { call_ns, return_ns: self.last_ns, was_sent: sent_at_ns.is_some() };
         self.shard.settle(self.slot);
         attempt
     }

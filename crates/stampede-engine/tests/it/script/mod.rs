@@ -1,5 +1,6 @@
 //! Scenario files against real servers: what arrives is what the file says.
 
+mod recorded;
 mod secrets;
 mod server;
 

@@ -229,10 +229,8 @@ impl Compiler<'_> {
             template.literal(text);
             template
         };
-        let mut headers = Vec::new();
-        for entry in doing.around.headers {
-            headers.extend(self.list_header(entry, &doing.scope));
-        }
+        let mut headers: Vec<(String, Template)> =
+            doing.around.headers.iter().filter_map(|entry| self.list_header(entry, &doing.scope)).collect();
         let body = match (body, file) {
             ("", "") => Body::Empty,
             ("", file) => Body::Bytes(self.list_body(file, place)?),
@@ -254,6 +252,7 @@ impl Compiler<'_> {
             think: Think::None,
             barrier: None,
             timeout: None,
+            record: None,
         };
         Some(Task { name, weight: 1, steps: vec![step], feeds: Vec::new() })
     }

@@ -10,6 +10,7 @@ mod limits;
 mod lists;
 mod load;
 mod names;
+mod records;
 mod requests;
 mod statuses;
 mod steps;
@@ -25,6 +26,7 @@ use serde_json::Value;
 
 use self::documents::Document;
 use self::names::Series;
+use self::records::Said;
 use self::target::HasTarget;
 use super::mistake::{Findings, Mistakes, Place, SourceFile, SourceSort};
 use super::outside::{Outside, Overrides};
@@ -65,6 +67,8 @@ struct Compiler<'a> {
     wire: Wire,
     secrets: Vec<String>,
     users: Vec<User>,
+    /// What the steps are recorded as.
+    history: Said,
 }
 
 /// Reads and checks the scenario at `path` with everything it includes.
@@ -127,6 +131,7 @@ impl<'a> Compiler<'a> {
             wire: Wire::default(),
             secrets: Vec::new(),
             users: Vec::new(),
+            history: Said::Nothing,
         }
     }
 
@@ -139,6 +144,8 @@ impl<'a> Compiler<'a> {
         self.read_vars(documents);
         let target = self.once(documents, "target");
         self.read_target(target);
+        let history = self.once(documents, "history");
+        self.read_history(history);
         let feeds = self.named(documents, "feed", "feed");
         self.read_feeds(&feeds);
         let users = self.named(documents, "user", "user");
@@ -149,7 +156,9 @@ impl<'a> Compiler<'a> {
         let limits = self.read_limits(documents);
         self.check_barriers(&flows);
         self.warn_unused();
-        self.plan(path, flows, limits, (seed, timeout))
+        let plan = self.plan(path, flows, limits, (seed, timeout));
+        self.warn_unrecorded(history, &plan);
+        plan
     }
 
     fn plan(
@@ -182,6 +191,7 @@ impl<'a> Compiler<'a> {
             users: std::mem::take(&mut self.users),
             flows,
             limits,
+            history: std::mem::take(&mut self.history).right(),
             secrets: std::mem::take(&mut self.secrets),
             warnings: Vec::new(),
         }

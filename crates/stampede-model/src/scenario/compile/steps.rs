@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::Compiler;
 use super::names::{Scope, Series};
+use super::records::Recorded;
 use crate::scenario::keys::STEP;
 use crate::scenario::mistake::{Place, did_you_mean};
-use crate::scenario::plan::{Barrier, Statuses, Step, Think};
+use crate::scenario::plan::{Barrier, Step, Think};
 use crate::scenario::read::{Entry, Fields, Node};
 
 /// Most repetitions of one step: an iteration should end.
@@ -54,7 +55,12 @@ impl Compiler<'_> {
         let expect = self.read_expect(&fields, scope);
         let written = path.text(&mut self.findings).unwrap_or_default().to_owned();
         let series = self.read_series(&fields, method, &written, node.place);
+        let recorded = fields.entry("record").map(|entry| (entry, scope.clone()));
         let take = self.read_takes(&fields, if_status.is_some(), scope);
+        let record = recorded.map(|(entry, before)| {
+            let of = Recorded { method, before, expect: expect.as_ref() };
+            self.read_record(&entry, &fields, &of).ok_or(())
+        });
         let repeat = fields.get("repeat").and_then(|node| node.count(1..=MAX_REPEAT, &mut self.findings)).unwrap_or(1);
         let think = fields.get("think").map_or(Think::None, |node| self.read_pause(node));
         let barrier = fields.get("together").and_then(|node| self.read_barrier(node, series));
@@ -69,6 +75,7 @@ impl Compiler<'_> {
             think,
             barrier,
             timeout,
+            record: record.transpose().ok()?,
         })
     }
 
@@ -163,8 +170,7 @@ impl Compiler<'_> {
             // A conditional step may not have been sent: the last answer is then an earlier one.
             Some(before) if before.if_status.is_some() => return,
             Some(before) => {
-                let good = before.expect.status.clone().unwrap_or(Statuses(vec![(100, 399)]));
-                if good.meets(wanted) {
+                if before.good_statuses().meets(wanted) {
                     return;
                 }
                 "the step before gives up the iteration at any such status: add it to its expect.status".to_owned()

@@ -6,7 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::Think;
+use super::{Record, Think};
 use crate::scenario::template::Template;
 
 /// One request and what is made of its answer.
@@ -30,6 +30,8 @@ pub struct Step {
     pub barrier: Option<usize>,
     /// Its own time-out.
     pub timeout: Option<Duration>,
+    /// What it is in the history.
+    pub record: Option<Record>,
 }
 
 /// A request with slots.
@@ -127,6 +129,11 @@ impl Statuses {
     pub(in crate::scenario) fn meets(&self, other: &Self) -> bool {
         self.0.iter().any(|(from, to)| other.0.iter().any(|(low, high)| from <= high && low <= to))
     }
+
+    /// The first status from 400 on that is not among `others`.
+    pub(in crate::scenario) fn first_error_beside(&self, others: Option<&Self>) -> Option<u16> {
+        (400..=599).find(|status| self.contains(*status) && !others.is_some_and(|others| others.contains(*status)))
+    }
 }
 
 impl Expect {
@@ -142,9 +149,20 @@ impl Expect {
 }
 
 impl Step {
+    /// Statuses after which the iteration goes on.
+    pub(in crate::scenario) fn good_statuses(&self) -> Statuses {
+        self.expect.status.clone().unwrap_or_else(|| {
+            let refuse = self.record.as_ref().and_then(|record| record.refuse.clone());
+            Statuses([(100, 399)].into_iter().chain(refuse.into_iter().flat_map(|refuse| refuse.0)).collect())
+        })
+    }
+
     /// Whether the body has to be looked at.
     pub fn wants_body(&self) -> bool {
-        self.expect.wants_body() || self.take.iter().any(|take| !matches!(take.from, TakeFrom::Header(_)))
+        let is_told_apart = self.record.as_ref().is_some_and(|record| record.refusal.is_some());
+        is_told_apart
+            || self.expect.wants_body()
+            || self.take.iter().any(|take| !matches!(take.from, TakeFrom::Header(_)))
     }
 
     /// Whether the headers have to be looked at.

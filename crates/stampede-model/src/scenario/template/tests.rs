@@ -43,6 +43,21 @@ fn each_form_writes_a_value_so_that_it_stays_one() {
 }
 
 #[test]
+fn a_history_has_numbers_where_answers_have_digits() {
+    for (value, written) in [
+        (json!("42"), "42"),
+        (json!("-3"), "-3"),
+        (json!("007"), "\"007\""),
+        (json!("+5"), "\"+5\""),
+        (json!("p1"), "\"p1\""),
+        (json!("99999999999999999999"), "\"99999999999999999999\""),
+        (json!(7), "7"),
+    ] {
+        assert_eq!(render(Slot::Variable(0), Form::Recorded, value), written);
+    }
+}
+
+#[test]
 fn built_in_slots() {
     assert_eq!(render(Slot::User, Form::Bare, Value::Null), "7");
     assert_eq!(render(Slot::Iteration, Form::JsonValue, Value::Null), "3");

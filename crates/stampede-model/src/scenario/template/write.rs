@@ -34,7 +34,8 @@ pub(super) fn write_uuid(out: &mut String, bits: u128) {
 /// Writes one value where a slot of this form stands.
 pub(in crate::scenario) fn write_value(out: &mut String, value: &Value, form: Form) {
     match (value, form) {
-        (_, Form::JsonValue) => append(out, format_args!("{value}")),
+        (Value::String(text), Form::Recorded) if is_whole_number(text) => out.push_str(text),
+        (_, Form::JsonValue | Form::Recorded) => append(out, format_args!("{value}")),
         (Value::String(text), Form::Bare) => out.push_str(text),
         (Value::String(text), Form::Url) => percent_encode(out, text),
         (Value::String(text), Form::JsonText) => json_escape(out, text),
@@ -42,6 +43,11 @@ pub(in crate::scenario) fn write_value(out: &mut String, value: &Value, form: Fo
         (other, Form::Url) => percent_encode(out, &other.to_string()),
         (other, Form::JsonText) => json_escape(out, &other.to_string()),
     }
+}
+
+/// Whether a number would be written as this text. An id such as `007` is none: it would come back as another one.
+fn is_whole_number(text: &str) -> bool {
+    text.parse::<i64>().is_ok_and(|number| number.to_string() == text)
 }
 
 fn append(out: &mut String, text: std::fmt::Arguments<'_>) {

@@ -94,6 +94,45 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
+/// Mistakes of histories, each a step's record below a heading.
+const RECORDS: &[(&str, &str, &str)] = &[
+    ("record_without_history", "", "record = { op = \"reserve\", key = \"p\" }"),
+    ("history_of_no_model", "[history]\nsettings = { initial = 1 }\n", "record = { op = \"reserve\", key = \"p\" }"),
+    ("history_of_an_unknown_model", "[history]\nmodel = \"stok\"\ninitial = 1\n", "record = { op = \"reserve\" }"),
+    ("unknown_operation", STOCK, "record = { op = \"resreve\", key = \"{sku}\", keys = 1 }"),
+    ("record_without_words", STOCK, "record = { in = { units = 1 } }"),
+    (
+        "record_values",
+        STOCK,
+        "record = { op = \"reserve\", key = \"{uuid}\", in = { units = \"{random 1..3}\", v = \"{v}\" }, out = { version = \"{version}\" } }, take = { v = \"$.v\" }",
+    ),
+    ("record_statuses", STOCK, "record = { op = \"reserve\", key = \"p\", refuse = [4090] }"),
+    (
+        "record_refusals",
+        STOCK,
+        "record = { op = \"reserve\", key = \"p\", refusal = { at = \"code\", is = [\"a\"] }, refused = \"sold_out\" }",
+    ),
+    (
+        "record_refusal_parts",
+        STOCK,
+        "record = { op = \"read\", key = \"p\", refuse = 409, refusal = { at = \"/code\" }, refused = \"gone\" }",
+    ),
+    (
+        "record_expects_refusals",
+        STOCK,
+        "expect = { status = [201, 409, 423] }, record = { op = \"reserve\", key = \"p\", refuse = 409 }",
+    ),
+];
+const STOCK: &str = "[history]\nmodel = \"stock\"\n";
+
+#[test]
+fn mistakes_in_what_is_recorded() {
+    for (name, history, record) in RECORDS {
+        let text = format!("{history}[[scenario]]\nsteps = [{{ post = \"/\",\n  {record} }}]\n");
+        insta::assert_snapshot!(*name, wrong(&text));
+    }
+}
+
 #[test]
 fn each_mistake_is_shown_where_it_stands() {
     for (name, text) in FILES {

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::history::Model;
 use crate::scenario::template::tests::Loaded;
 use crate::schedule::UserStage;
 use crate::threshold::AbortAfter;
@@ -191,14 +192,78 @@ fn the_command_line_wins() {
     assert!((schedule.rate_per_s() - 50.0).abs() < 1e-9);
 }
 
+const RECORDED: &str = r#"
+[vars]
+units = 100
+[history]
+model = "stock"
+settings = { initial = "{units}", reservation_ttl = "30s" }
+[feed.skus]
+csv = "skus.csv"
+[[scenario]]
+steps = [
+  { post = "/stock/{skus.id}/reservations", take = { version = "$.version", fence = { header = "x-fence", default = 0 } },
+    record = { op = "reserve", key = "sku-{skus.id}", in = { units = "{skus.qty}", by = ["{user}"] },
+      out = { version = "{version}", text = "v{version}" }, refuse = [409, 423], refusal = { at = "/code", is = ["sold_out"] } } },
+  { get = "/stock/{skus.id}", if_status = 409, record = { op = "read", key = "{skus.id}" } },
+]
+"#;
+
+#[test]
+fn a_step_is_recorded_with_what_it_sends_and_what_it_takes() {
+    let plan = sound(&with_target(RECORDED));
+    assert_eq!(plan.warnings, [], "a refusal goes on to the step that asks for it");
+    let heading = plan.heading().unwrap();
+    assert_eq!((heading.model, heading.workload.as_str(), heading.seed), (Model::Stock, "t", 1));
+    assert_eq!(
+        (heading.settings.integer("initial"), heading.settings.integer("reservation_ttl_ms")),
+        (Ok(Some(100)), Ok(Some(30_000)))
+    );
+    let [reserve, read] = plan.flows[0].tasks[0].steps.as_slice() else { panic!("two steps") };
+    assert!(reserve.wants_body() && reserve.wants_head());
+    let [reserve, read] = [reserve, read].map(|step| step.record.as_ref().unwrap());
+    assert_eq!(
+        (reserve.op, reserve.effect, reserve.refused.as_deref()),
+        ("reserve", Effect::Perhaps, Some("insufficient"))
+    );
+    assert_eq!((read.op, read.effect, read.refused.as_deref()), ("read", Effect::None, None));
+    assert!(reserve.may_refuse(409) && reserve.may_refuse(423) && !reserve.may_refuse(404) && !read.may_refuse(409));
+    assert_eq!(render(&plan, &reserve.key), "sku-A1");
+    let texts = |values: &[(String, Template)]| {
+        values.iter().map(|(name, value)| format!("{name}={}", render(&plan, value))).collect::<Vec<_>>()
+    };
+    assert_eq!(texts(&reserve.input), ["units=5", "by=[4]"], "a csv cell with digits is a number in a history");
+    assert_eq!(texts(&reserve.output), ["version=\"v0\"", "text=\"vv0\""]);
+}
+
+#[test]
+fn histories_have_their_own_words_and_calls_of_a_limit_count_whatever_their_method() {
+    let record = |model: &str, op: &str| {
+        let text = format!(
+            "[history]\nmodel = \"{model}\"\n[[scenario]]\nsteps = [{{ get = \"/\", record = {{ op = \"{op}\", key = \"k\" }} }}]\n"
+        );
+        sound(&with_target(&text)).flows[0].tasks[0].steps[0].record.clone().unwrap()
+    };
+    assert_eq!(record("tenants", "create").op, "see");
+    assert_eq!(record("idempotency", "create").op, "create");
+    assert_eq!(record("transactions", "snapshot-of-two").op, "snapshot");
+    assert_eq!(record("rate-limit", "call").effect, Effect::Perhaps);
+}
+
 #[test]
 fn what_looks_wrong_and_is_allowed_is_a_warning() {
     let text = "[feed.f]\nrows = [1]\n[[scenario]]\ntask = [{ weight = 0, steps = [{ get = \"/\" }] }, { steps = [{ get = \"/a\", if_status = 200 }, { get = \"/b\", expect = { status = 200 } }, { get = \"/c\", if_status = 404 }] }]\n";
-    let plan = sound(&with_target(text));
+    let plan = sound(&with_target(&format!("[history]\nmodel = \"lock\"\n{text}")));
     let warnings: Vec<&str> = plan.warnings.iter().map(|warning| warning.message.as_str()).collect();
     assert_eq!(
         warnings,
-        ["feed `f` is never used", "task `task 1` is never done", "`GET /a` is never sent", "`GET /c` is never sent"]
+        [
+            "no step is recorded",
+            "feed `f` is never used",
+            "task `task 1` is never done",
+            "`GET /a` is never sent",
+            "`GET /c` is never sent"
+        ]
     );
 }
 

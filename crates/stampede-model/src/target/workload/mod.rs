@@ -16,7 +16,6 @@ use toml::Spanned;
 use super::request::{Ref, duration};
 use super::rows::Ledger;
 use crate::history::{Fields, Model};
-use crate::units::parse_duration;
 
 pub use roles::{Role, Roles};
 
@@ -133,16 +132,9 @@ impl Workload {
 
     /// The settings as a history has them; durations become milliseconds under the same name with `_ms`.
     pub fn history_settings(&self) -> Fields {
-        let mut fields = Fields::new();
-        for (name, value) in &self.settings {
-            let duration = value.as_str().and_then(|text| parse_duration(text).ok());
-            if let Some(duration) = duration {
-                fields.set(format!("{name}_ms"), u64::try_from(duration.as_millis()).unwrap_or(u64::MAX));
-            } else if let Ok(json) = serde_json::to_value(value) {
-                fields.set(name.as_str(), json);
-            }
-        }
-        fields
+        Fields::of_settings(
+            self.settings.iter().filter_map(|(name, value)| Some((name.as_str(), serde_json::to_value(value).ok()?))),
+        )
     }
 
     /// A setting that is a whole number.

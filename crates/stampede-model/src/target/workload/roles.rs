@@ -5,8 +5,11 @@ use crate::history::Model;
 /// One operation of a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Role {
-    /// Its name in `bind` and in histories.
+    /// Its name in `bind`, and in histories unless `recorded_as` says otherwise.
     pub name: &'static str,
+    /// What histories call it: for their checkers, making something is one more way of being shown it, and a snapshot is one of
+    /// however many keys.
+    pub recorded_as: Option<&'static str>,
     /// What it is, for messages.
     pub doc: &'static str,
     /// Whether a workload of the model makes sense without it.
@@ -23,15 +26,29 @@ pub struct Role {
     pub after: Option<&'static str>,
 }
 
+const NOTHING: Role = Role {
+    name: "",
+    recorded_as: None,
+    doc: "",
+    is_required: false,
+    gives: &[],
+    must_take: &[],
+    refused: None,
+    weight: 0,
+    after: None,
+};
+
 impl Role {
+    /// Its word in histories.
+    pub fn word(&self) -> &'static str {
+        self.recorded_as.unwrap_or(self.name)
+    }
+
     /// Whether it only makes trouble: nothing of it is judged, so nothing of it is recorded.
     pub fn is_trouble(&self) -> bool {
         matches!(self.name, "trouble" | "other")
     }
 }
-
-const NOTHING: Role =
-    Role { name: "", doc: "", is_required: false, gives: &[], must_take: &[], refused: None, weight: 0, after: None };
 
 /// The operations of one model.
 #[derive(Clone, Copy, Debug)]
@@ -181,6 +198,7 @@ static RATE_LIMIT: [Role; 1] = [Role {
 static TENANTS: [Role; 4] = [
     Role {
         name: "create",
+        recorded_as: Some("see"),
         doc: "makes something that carries the text in {canary}",
         is_required: true,
         gives: &["canary"],
@@ -279,6 +297,7 @@ static TRANSACTIONS: [Role; 3] = [
     Role { name: "snapshot", doc: "shows one key", must_take: &["version"], weight: 1, ..NOTHING },
     Role {
         name: "snapshot-of-two",
+        recorded_as: Some("snapshot"),
         doc: "shows {key_a} and {key_b} as they are at one instant; its `items` name the keys and their versions",
         gives: &["key_a", "key_b"],
         must_take: &["items"],

@@ -124,6 +124,9 @@ fn tell(case: &Case, right: &CheckRun, wrong: &CheckRun) -> Result<bool> {
         answer => format!("the right service: {answer:?}"),
     };
     let (strategy, id, operations) = (case.strategy, case.workload, workload.operations);
-    say(&format!("{word}  {strategy:<22} {said} by {id} ({operations} operations, {} ms); {twin}", workload.elapsed_ms))?;
+    say(&format!(
+        "{word}  {strategy:<22} {said} by {id} ({operations} operations, {} ms); {twin}",
+        workload.elapsed_ms
+    ))?;
     Ok(is_good)
 }

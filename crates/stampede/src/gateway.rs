@@ -35,7 +35,9 @@ pub(crate) fn command(args: &GatewayArgs) -> Result<Exit, Failure> {
     }
     let behind = Behind::parse(args.redis.as_deref(), args.postgres.as_deref()).map_err(Failure::usage)?;
     if behind.is_empty() {
-        return Err(Failure::usage(anyhow!("nothing is behind the gateway\nhint: give --redis URL, --postgres URL or both")));
+        return Err(Failure::usage(anyhow!(
+            "nothing is behind the gateway\nhint: give --redis URL, --postgres URL or both"
+        )));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot set up the gateway").map_err(Failure::tool)?;

@@ -115,20 +115,15 @@ impl Line {
         dialer: &Dialer,
         wait: Duration,
     ) -> Result<&'c mut Connection, RequestFailure> {
-        let is_ready = match aside {
-            Some(connection) => connection.is_ready().await,
-            None => false,
+        let kept = match aside.take() {
+            Some(mut connection) => connection.is_ready().await.then_some(connection),
+            None => None,
         };
-        if !is_ready {
-            *aside = None;
-        }
-        match aside {
-            Some(connection) => Ok(connection),
-            None => {
-                let opened = timeout(wait, Connection::open(dialer)).await.map_err(|_| connect_timed_out())??;
-                Ok(aside.insert(opened))
-            }
-        }
+        let usable = match kept {
+            Some(connection) => connection,
+            None => timeout(wait, Connection::open(dialer)).await.map_err(|_| connect_timed_out())??,
+        };
+        Ok(aside.insert(usable))
     }
 }
 

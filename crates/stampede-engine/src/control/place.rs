@@ -97,7 +97,8 @@ fn is_port(slot: &str) -> bool {
 
 fn templates(start: &Start) -> impl Iterator<Item = &Template> {
     let commands = start.process.iter().flat_map(|process| process.command.as_ref().iter().chain(process.env.values()));
-    let urls = std::iter::once(&start.url).chain(&start.replicas).chain(&start.gateway).map(std::convert::AsRef::as_ref);
+    let urls =
+        std::iter::once(&start.url).chain(&start.replicas).chain(&start.gateway).map(std::convert::AsRef::as_ref);
     urls.chain(commands.map(std::convert::AsRef::as_ref))
 }
 

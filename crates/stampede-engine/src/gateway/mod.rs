@@ -69,7 +69,8 @@ impl Behind {
         let postgres = postgres.map(str::parse).transpose();
         Ok(Self {
             redis: redis.map_err(|_| bad("--redis", "Redis", "redis://:password@host:6379/0"))?,
-            postgres: postgres.map_err(|_| bad("--postgres", "PostgreSQL", "postgres://user:password@host:5432/database"))?,
+            postgres: postgres
+                .map_err(|_| bad("--postgres", "PostgreSQL", "postgres://user:password@host:5432/database"))?,
         })
     }
 
@@ -163,7 +164,8 @@ impl Seat {
             Err(answer) => return answer,
         };
         // Taken out, so that a request that is given up takes its connection along.
-        let session = match self.redis.borrow_mut().take() {
+        let kept = self.redis.borrow_mut().take();
+        let session = match kept {
             Some(session) => Ok(session),
             None => redis::Session::open(client).await,
         };
@@ -186,7 +188,8 @@ impl Seat {
             Ok(steps) => steps,
             Err(answer) => return answer,
         };
-        let session = match self.postgres.borrow_mut().take() {
+        let kept = self.postgres.borrow_mut().take();
+        let session = match kept {
             Some(session) if !session.is_closed() => Ok(session),
             _ => postgres::Session::open(config).await,
         };

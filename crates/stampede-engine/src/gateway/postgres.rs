@@ -1,5 +1,6 @@
 //! Statements to PostgreSQL: one by itself, or several in one transaction.
 
+use std::error::Error;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -134,11 +135,11 @@ fn object(row: &Row) -> Result<Value, tokio_postgres::Error> {
 fn told(error: &tokio_postgres::Error) -> Answer {
     let Some(refusal) = error.as_db_error() else {
         // A value that does not fit its type never left; anything else is the connection.
-        return if error.is_closed() || std::error::Error::source(error).is_some_and(|source| source.is::<std::io::Error>())
-        {
+        let cause = error.source();
+        return if error.is_closed() || cause.is_some_and(<dyn Error + 'static>::is::<std::io::Error>) {
             Answer::broken(&format!("PostgreSQL: {error}"))
         } else {
-            let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
+            let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
             Answer::mistake(format!("{error}{cause}"))
         };
     };

@@ -22,7 +22,8 @@ pub(super) fn check(audits: &[&Operation]) -> Option<CheckReport> {
             Outcome::Fail if audit.is_refused() => {
                 let answer = audit.output.text("answer").ok().flatten().unwrap_or_default();
                 let what = format!("the audit `{name}` found the system not sound: {answer}");
-                findings.violation(Finding::new("audit-failed", "", what).by([audit.id]).allowed("nothing to be found"));
+                findings
+                    .violation(Finding::new("audit-failed", "", what).by([audit.id]).allowed("nothing to be found"));
             }
             Outcome::Fail | Outcome::Info => {
                 let what = format!("the audit `{name}` was not answered: {}", audit.note);

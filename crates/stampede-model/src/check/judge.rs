@@ -7,10 +7,10 @@
 
 use super::counterexample::{Counterexample, explain};
 use super::search::Budget;
+use super::{AUDIT, answers, audit, sometimes, stock, tenants, transactions};
 use super::{
     Answer, CheckReport, Finding, Strength, WorkloadVerdict, counter, exact, idempotency, limit, lock, queue, register,
 };
-use super::{AUDIT, answers, audit, sometimes, stock, tenants, transactions};
 use crate::history::{Heading, History, Model, Operation, Outcome};
 
 /// Doubts that say how far a tier can see, not that something is amiss.

@@ -27,8 +27,8 @@ pub use request::{
     HeaderName, Method, Pointer, Ref, Refusal, Request, Session, SessionUse, Status, TakeFrom, TakePlace, User, Via,
 };
 pub use rows::{
-    CheckedRow, ConcurrencyRow, ExclusiveRow, Ledger, LedgerAmounts, LimitHeaders, LimiterKind, LoadRow, LockRow, QuickLoad,
-    RateLimitRow, ResetForm, Row, StockRow,
+    CheckedRow, ConcurrencyRow, ExclusiveRow, Ledger, LedgerAmounts, LimitHeaders, LimiterKind, LoadRow, LockRow,
+    QuickLoad, RateLimitRow, ResetForm, Row, StockRow,
 };
 pub use start::{Origin, PrivateServer, Process, Ready, Start};
 pub use template::{BadTemplate, JsonTemplate, MissingSlot, Scope, Template};

@@ -42,7 +42,9 @@ pub(crate) fn command(args: &SelftestArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Pass);
     }
     if let Some(folder) = &args.keep {
-        std::fs::create_dir_all(folder).with_context(|| format!("--keep: {}", folder.display())).map_err(Failure::usage)?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("--keep: {}", folder.display()))
+            .map_err(Failure::usage)?;
     }
     let started = Instant::now();
     let mut subjects = Vec::new();
@@ -136,7 +138,9 @@ async fn subject(
             if let Some(folder) = keep {
                 let server = bug.map_or_else(|| format!("sound-{}", area.name()), |bug| bug.id.to_owned());
                 let file = folder.join(format!("{server}-{}-{seed}.jsonl", workload.id.as_ref()));
-                std::fs::write(&file, lines).with_context(|| format!("--keep: {}", file.display())).map_err(Failure::tool)?;
+                std::fs::write(&file, lines)
+                    .with_context(|| format!("--keep: {}", file.display()))
+                    .map_err(Failure::tool)?;
             }
             row.operations += verdict.operations;
             row.note(&verdict);

@@ -36,9 +36,7 @@ pub(super) async fn read_all<W: Write>(client: &mut Client<'_, '_, W>, is_last: 
 }
 
 /// What is asked while nobody else is busy, before the first round and after the last: each tenant's script.
-pub(super) async fn baselines<W: Write>(
-    seats: &mut [(Client<'_, '_, W>, Habit)],
-) -> Result<(), WorkloadError> {
+pub(super) async fn baselines<W: Write>(seats: &mut [(Client<'_, '_, W>, Habit)]) -> Result<(), WorkloadError> {
     let mut seen = BTreeSet::new();
     for (client, habit) in seats {
         if let Habit::Tenants(habit) = habit {

@@ -8,8 +8,8 @@ use std::ops::Range;
 
 use super::error::{Source, TargetError, nearest};
 use super::request::{Ref, Request, SessionUse, Via};
-use super::start::Origin;
 use super::rows::Row;
+use super::start::Origin;
 use super::{BUILT_IN_SLOTS, Target, Template};
 
 /// Contenders, callers and simultaneous requests of one row: connections are opened for each before the first is used.
@@ -152,9 +152,13 @@ impl Checker<'_> {
                     "list those that mean done, as expect = [200]",
                 ));
             }
-            if request.via == Via::Gateway && self.target.start.gateway.is_none() && self.target.start.origin() == Origin::Started {
+            if request.via == Via::Gateway
+                && self.target.start.gateway.is_none()
+                && self.target.start.origin() == Origin::Started
+            {
                 let message = format!("request `{name}` goes via the gateway, and the target names none");
-                let hint = "add gateway = \"http://127.0.0.1:{port.gateway}\" to [target], and the process that serves it";
+                let hint =
+                    "add gateway = \"http://127.0.0.1:{port.gateway}\" to [target], and the process that serves it";
                 return Err(self.source.error(request.path.span(), message, hint));
             }
             if let Some(both) = expect.iter().find(|status| request.refuse.contains(status)) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kv_coord::lock::Epoch;
-use kv_coord::{LockService, RateLimiter};
+use kv_coord::{LockService, RateLimiter, RedisSettings};
 use kv_store::{Store, StoreConfig, admin};
 use tokio_util::sync::CancellationToken;
 
@@ -34,10 +34,13 @@ pub async fn assemble(config: &ServiceConfig, store: &StoreConfig) -> Result<App
                 let store = epochs.clone();
                 async move { store.next_lock_epoch().await.map_err(Into::into) }
             });
+            // Who cannot be counted does not come in, so a login waits for Redis longer than a request, which has a fallback.
+            let mut patient: RedisSettings = redis.clone();
+            patient.limit_timeout = redis.lock_timeout;
             Coordination {
                 locks: locks.map_err(|error| Failure::of(&error))?,
                 requests: RateLimiter::redis_or_alone(redis, config.replicas).map_err(|error| Failure::of(&error))?,
-                login_failures: RateLimiter::redis(redis).map_err(|error| Failure::of(&error))?,
+                login_failures: RateLimiter::redis(&patient).map_err(|error| Failure::of(&error))?,
             }
         }
     };

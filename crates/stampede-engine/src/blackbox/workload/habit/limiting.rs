@@ -29,9 +29,10 @@ impl Limiting {
             return Ok(());
         }
         self.refused += 1;
-        if self.refused >= 2 {
+        let until_end = until_end(&done).unwrap_or(Duration::from_millis(window_ms.unsigned_abs()));
+        // A workload that is over before the window is goes on asking.
+        if self.refused >= 2 && until_end < client.shared.workload.lasts {
             self.refused = 0;
-            let until_end = until_end(&done).unwrap_or(Duration::from_millis(window_ms.unsigned_abs()));
             let early = Duration::from_micros(client.rng.random_range(0..=BEFORE.as_micros() as u64));
             sleep(until_end.saturating_sub(early).min(Duration::from_millis(window_ms.unsigned_abs()))).await;
         }

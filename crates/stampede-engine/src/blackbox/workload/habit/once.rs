@@ -16,7 +16,7 @@ use super::super::look::Look;
 /// Clients that use one key at the same time.
 const TOGETHER: u64 = 4;
 /// How much a body that differs from the key's own is larger. Bodies begin with 1, so that they can be amounts.
-const OTHER_BODY: i64 = 1_000;
+const OTHER_BODY: i64 = 20;
 
 /// Which keys were used, and with which object.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +39,8 @@ impl Once {
         let object = (number as usize) % client.shared.objects.len().max(1);
         self.used.borrow_mut().insert(key.clone(), object);
         // One in ten says something else under a key that may have been used.
-        let body = 1 + number as i64 + if client.rng.random_range(0..10) == 0 { OTHER_BODY } else { 0 };
+        let of_key = 1 + number as i64 % OTHER_BODY;
+        let body = of_key + if client.rng.random_range(0..10) == 0 { OTHER_BODY } else { 0 };
         let intent = Intent {
             role: "create",
             object,

@@ -1,7 +1,7 @@
 //! A whole history judged: each tier that fits its model, cheapest first, and one verdict from all of them.
 //!
-//! The cheap tiers always run. The search runs where they could not prove the answers by a witness: it is dear, and after a proof
-//! it has nothing to add.
+//! The cheap tiers always run. The search runs where they could neither prove the answers by a witness nor decide them exactly: it
+//! is dear, and after either it has nothing to add.
 //! Invariants: a violation of any tier is a violation; a doubt that only says "this tier saw too little" is lifted by a tier that saw
 //! more, every other doubt stays; a run that never met the trouble it is about is unknown.
 
@@ -75,7 +75,7 @@ fn has_search(model: Model) -> bool {
 }
 
 fn is_decided(reports: &[CheckReport]) -> bool {
-    reports.iter().any(|report| report.answer == Answer::Violated || report.strength == Strength::Witness)
+    reports.iter().any(|report| report.answer == Answer::Violated || report.strength >= Strength::Exact)
 }
 
 /// One answer from all tiers.

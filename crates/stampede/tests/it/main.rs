@@ -7,6 +7,7 @@ mod accept;
 mod check;
 mod compare;
 mod doctor;
+mod gateway;
 mod live;
 mod load;
 mod plan;

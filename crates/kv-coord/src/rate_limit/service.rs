@@ -36,7 +36,7 @@ impl fmt::Debug for RateLimiter {
             Store::Redis(_) => "redis",
             Store::Fallback(_) => "redis, else in-process",
         };
-        f.debug_struct("RateLimiter").field("store", &kind).finish()
+        f.debug_struct("RateLimiter").field("store", &kind).finish_non_exhaustive()
     }
 }
 

@@ -8,6 +8,7 @@ use super::misses::{Miss, Misses, ended_units};
 use super::typed::{Fate, Figure, Kind, Level, StockOp};
 use crate::check::envelope::{Change, Reach, Watch, by_end, sweep};
 use crate::check::{Finding, Findings};
+use crate::check::words::units;
 
 /// Impossible answers of a level that are named; a report keeps fewer, and each takes a look at the whole level.
 const KEPT_MISSES: usize = 64;
@@ -132,17 +133,17 @@ impl Pass<'_> {
             Figure::Available => (
                 "oversold",
                 format!(
-                    "when {} was answered, {} more units had been promised than there can have been, of {start} at first",
+                    "when {} was answered, {} more had been promised than there can have been, of {start} at first",
                     op.words(),
-                    -most
+                    units(-most)
                 ),
             ),
             _ => (
                 "units-made",
                 format!(
-                    "when {} was answered, {} more units had left `{name}` than can have been in it",
+                    "when {} was answered, {} more had left `{name}` than can have been in it",
                     op.words(),
-                    -most
+                    units(-most)
                 ),
             ),
         };

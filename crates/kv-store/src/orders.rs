@@ -81,8 +81,7 @@ impl Store {
                 self.read_all(tenant, statements, &[&raw, &after, &most]).await?
             }
             Some(reference) => {
-                let statements =
-                    [&ORDERS_BY_REFERENCE, &ORDER_ITEMS_BY_REFERENCE, &ORDER_RESERVATIONS_BY_REFERENCE];
+                let statements = [&ORDERS_BY_REFERENCE, &ORDER_ITEMS_BY_REFERENCE, &ORDER_RESERVATIONS_BY_REFERENCE];
                 self.read_all(tenant, statements, &[&raw, &after, &most, reference]).await?
             }
         };

@@ -4,9 +4,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{OrderId, ProductId, Quantity, ReceiptId, ReservationId, WarehouseId};
+pub use crate::documents::{
+    Adjust, AdjustLine, AdjustTo, Adjustment, AdjustmentItem, Receipt, ReceiptItem, Receive, ReceiveLine, Transfer,
+    TransferItem, TransferLine, TransferStock,
+};
+pub use crate::movement::{MovementKind, StockMovement};
+use crate::{OrderId, ProductId, Quantity, ReservationId, WarehouseId};
 
-/// Most lines that one reservation, order or receipt may have.
+/// Most lines that one reservation, order or document of stock may have.
 pub const MAX_LINES: usize = 100;
 
 /// Units of one product to hold, from one warehouse or, without it, from wherever they are.
@@ -29,26 +34,6 @@ pub struct Reserve {
     pub reference: Option<String>,
 }
 
-/// Units that arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReceiveLine {
-    /// What.
-    pub product: ProductId,
-    /// Where to.
-    pub warehouse: WarehouseId,
-    /// How many.
-    pub quantity: Quantity,
-}
-
-/// Takes goods into stock: all lines or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receive {
-    /// 1 to [`MAX_LINES`].
-    pub lines: Vec<ReceiveLine>,
-    /// The caller's own word for it.
-    pub reference: Option<String>,
-}
-
 /// How much of one product lies in one warehouse. `quantity + reserved_quantity + shipped_quantity = received_quantity`, always.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StockLevel {
@@ -64,7 +49,7 @@ pub struct StockLevel {
     pub on_hand_quantity: i64,
     /// Units that left.
     pub shipped_quantity: i64,
-    /// Units that ever came in.
+    /// Units that ever came in, less those that were taken out again by adjustments and transfers.
     pub received_quantity: i64,
     /// The number of movements so far.
     pub version: i64,
@@ -72,94 +57,6 @@ pub struct StockLevel {
     #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
-}
-
-/// What a movement did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MovementKind {
-    /// Goods came in.
-    Received,
-    /// Available units became held ones.
-    Reserved,
-    /// Held units became available again.
-    Released,
-    /// Held units left.
-    Shipped,
-}
-
-impl MovementKind {
-    /// The word in the ledger.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::Reserved => "reserved",
-            Self::Released => "released",
-            Self::Shipped => "shipped",
-        }
-    }
-}
-
-/// One entry of a level's ledger. Versions count from 1 without a gap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct StockMovement {
-    /// The level's version that this movement made.
-    pub version: i64,
-    /// `received`, `reserved`, `released` or `shipped`.
-    pub kind: String,
-    /// Change of the available units.
-    pub d_quantity: i64,
-    /// Change of the held units.
-    pub d_reserved: i64,
-    /// Change of the shipped units.
-    pub d_shipped: i64,
-    /// Change of the received units.
-    pub d_received: i64,
-    /// Available units afterwards.
-    pub quantity_after: i64,
-    /// Held units afterwards.
-    pub reserved_after: i64,
-    /// The reservation that caused it.
-    pub reservation_id: Option<ReservationId>,
-    /// The order that caused it.
-    pub order_id: Option<OrderId>,
-    /// The receipt that caused it.
-    pub receipt_id: Option<ReceiptId>,
-    /// When.
-    #[serde(serialize_with = "crate::time::rfc3339_micros")]
-    #[schema(value_type = String, format = DateTime)]
-    pub created_at: Timestamp,
-}
-
-/// A line of a receipt as it was booked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ReceiptItem {
-    /// What.
-    pub product_id: ProductId,
-    /// Where.
-    pub warehouse_id: WarehouseId,
-    /// How many came in.
-    #[schema(value_type = i64)]
-    pub quantity: Quantity,
-    /// Available units afterwards.
-    pub quantity_after: i64,
-    /// The level's version that this line made.
-    pub version: i64,
-}
-
-/// Goods that were taken in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Receipt {
-    /// Its id.
-    pub id: ReceiptId,
-    /// The caller's own word for it.
-    pub reference: Option<String>,
-    /// The lines in the order of the request.
-    pub items: Vec<ReceiptItem>,
-    /// When.
-    #[serde(serialize_with = "crate::time::rfc3339_micros")]
-    #[schema(value_type = String, format = DateTime)]
-    pub created_at: Timestamp,
 }
 
 /// The states of a reservation. The two last ones are final.

@@ -180,6 +180,63 @@ pub struct StockReceiptLine {
     quantity: i64,
 }
 
+/// Stock to be set right: all lines are booked or none.
+#[derive(ToSchema)]
+pub struct StockAdjustment {
+    /// The lines, each after those before it.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<StockAdjustmentLine>,
+    /// Why.
+    #[schema(min_length = 1, max_length = 200, example = "Annual count")]
+    reason: String,
+    /// The caller's own word for it.
+    #[schema(min_length = 1, max_length = 200)]
+    reference: Option<String>,
+}
+
+/// A level to set right: by `delta`, or to `set_to` if it is `expected_quantity`.
+#[derive(ToSchema)]
+pub struct StockAdjustmentLine {
+    /// What.
+    product_id: ProductId,
+    /// Where.
+    warehouse_id: WarehouseId,
+    /// So many available units more, or fewer; not 0.
+    #[schema(minimum = -1_000_000, maximum = 1_000_000, nullable = false)]
+    delta: Option<i64>,
+    /// So many available units; with `expected_quantity`.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, nullable = false)]
+    set_to: Option<i64>,
+    /// The available units that the caller believes in. When they are others: 409 `quantity_mismatch`.
+    #[schema(minimum = -1_000_000_000_000_i64, maximum = 1_000_000_000_000_i64, nullable = false)]
+    expected_quantity: Option<i64>,
+}
+
+/// Stock to be moved: all lines are booked or none.
+#[derive(ToSchema)]
+pub struct StockTransfer {
+    /// Where the units are.
+    from_warehouse_id: WarehouseId,
+    /// Where they shall be; another one.
+    to_warehouse_id: WarehouseId,
+    /// The lines. Those of the same product are summed.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<StockTransferLine>,
+    /// The caller's own word for it.
+    #[schema(min_length = 1, max_length = 200)]
+    reference: Option<String>,
+}
+
+/// Units to move.
+#[derive(ToSchema)]
+pub struct StockTransferLine {
+    /// What.
+    product_id: ProductId,
+    /// How many.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    quantity: i64,
+}
+
 /// Stock to be held: all lines or none.
 #[derive(ToSchema)]
 pub struct NewReservation {

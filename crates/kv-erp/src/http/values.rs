@@ -20,6 +20,10 @@ pub const PHONE_MAX: usize = 40;
 pub const UOM_MAX: usize = 20;
 /// Most characters of a caller's own reference.
 pub const REFERENCE_MAX: usize = 200;
+/// Most characters of a reason.
+pub const REASON_MAX: usize = 200;
+/// The largest count of a level.
+pub const COUNT_MAX: i64 = 1_000_000_000_000;
 /// Most characters of a description.
 pub const DESCRIPTION_MAX: usize = 4_000;
 

@@ -27,7 +27,7 @@ use Case::{Anybody, Body, Key, List, Lock, NoForeignId, Path};
 
 /// The cases of each operation.
 pub(crate) fn cases() -> BTreeMap<&'static str, Vec<Case>> {
-    open().into_iter().chain(catalogue()).chain(stock()).chain(orders()).collect()
+    open().into_iter().chain(catalogue()).chain(stock()).chain(documents()).chain(orders()).collect()
 }
 
 type Cases = Vec<(&'static str, Vec<Case>)>;
@@ -95,13 +95,6 @@ fn stock() -> Cases {
             vec![List("/stock-movements?product_id={its.product}&warehouse_id={its.warehouse}")],
         ),
         (
-            "POST /api/v1/stock-receipts",
-            vec![
-                Body("/items/0/product_id", LINE_OF_ITS_PRODUCT),
-                Body("/items/0/warehouse_id", LINE_OF_ITS_WAREHOUSE),
-            ],
-        ),
-        (
             "POST /api/v1/reservations",
             vec![
                 Body("/items/0/product_id", LINE_OF_ITS_PRODUCT),
@@ -114,6 +107,50 @@ fn stock() -> Cases {
         ("POST /api/v1/reservations/{id}/confirm", vec![Path("/reservations/{its.reservation}/confirm", Value::Null)]),
     ]
 }
+
+fn documents() -> Cases {
+    vec![
+        (
+            "POST /api/v1/stock-receipts",
+            vec![
+                Body("/items/0/product_id", LINE_OF_ITS_PRODUCT),
+                Body("/items/0/warehouse_id", LINE_OF_ITS_WAREHOUSE),
+            ],
+        ),
+        ("GET /api/v1/stock-receipts", vec![List("/stock-receipts")]),
+        ("GET /api/v1/stock-receipts/{id}", vec![Path("/stock-receipts/{its.receipt}", Value::Null)]),
+        (
+            "POST /api/v1/stock-adjustments",
+            vec![
+                Body("/items/0/product_id", COUNT_OF_ITS_PRODUCT),
+                Body("/items/0/warehouse_id", COUNT_OF_ITS_WAREHOUSE),
+            ],
+        ),
+        ("GET /api/v1/stock-adjustments", vec![List("/stock-adjustments")]),
+        ("GET /api/v1/stock-adjustments/{id}", vec![Path("/stock-adjustments/{its.adjustment}", Value::Null)]),
+        (
+            "POST /api/v1/stock-transfers",
+            vec![
+                Body("/items/0/product_id", MOVE_OF_ITS_PRODUCT),
+                Body("/from_warehouse_id", MOVE_FROM_ITS_WAREHOUSE),
+                Body("/to_warehouse_id", MOVE_TO_ITS_WAREHOUSE),
+            ],
+        ),
+        ("GET /api/v1/stock-transfers", vec![List("/stock-transfers")]),
+        ("GET /api/v1/stock-transfers/{id}", vec![Path("/stock-transfers/{its.transfer}", Value::Null)]),
+    ]
+}
+
+const COUNT_OF_ITS_PRODUCT: &str = r#"{"reason": "counted",
+    "items": [{"product_id": "{its.product}", "warehouse_id": "{my.warehouse}", "delta": 1}]}"#;
+const COUNT_OF_ITS_WAREHOUSE: &str = r#"{"reason": "counted",
+    "items": [{"product_id": "{my.product}", "warehouse_id": "{its.warehouse}", "delta": 1}]}"#;
+const MOVE_OF_ITS_PRODUCT: &str = r#"{"from_warehouse_id": "{my.warehouse}", "to_warehouse_id": "{my.far}",
+    "items": [{"product_id": "{its.product}", "quantity": 1}]}"#;
+const MOVE_FROM_ITS_WAREHOUSE: &str = r#"{"from_warehouse_id": "{its.warehouse}", "to_warehouse_id": "{my.far}",
+    "items": [{"product_id": "{my.product}", "quantity": 1}]}"#;
+const MOVE_TO_ITS_WAREHOUSE: &str = r#"{"from_warehouse_id": "{my.warehouse}", "to_warehouse_id": "{its.far}",
+    "items": [{"product_id": "{my.product}", "quantity": 1}]}"#;
 
 const LINE_OF_ITS_PRODUCT: &str =
     r#"{"items": [{"product_id": "{its.product}", "warehouse_id": "{my.warehouse}", "quantity": 1}]}"#;

@@ -19,6 +19,11 @@ struct Holdings {
     warehouse: String,
     reservation: String,
     order: String,
+    /// A further warehouse.
+    far: String,
+    receipt: String,
+    adjustment: String,
+    transfer: String,
 }
 
 impl Holdings {
@@ -28,23 +33,43 @@ impl Holdings {
         let items = json!([{"product_id": product, "quantity": 1}]);
         let reservation = caller.post("/reservations", &json!({"items": items})).await.made();
         let order = caller.post("/orders", &json!({"customer_id": customer, "items": items})).await.made();
-        Self { customer, product, warehouse, reservation, order }
+        let line = json!({"product_id": product, "warehouse_id": warehouse, "quantity": 1});
+        let receipt = caller.post("/stock-receipts", &json!({"items": [line]})).await.made();
+        let line = json!({"product_id": product, "warehouse_id": warehouse, "delta": 1});
+        let adjustment = caller.post("/stock-adjustments", &json!({"items": [line], "reason": "counted"})).await.made();
+        let far = caller.warehouse("far", 200).await;
+        let moved = json!({"from_warehouse_id": warehouse, "to_warehouse_id": far, "items": items});
+        let transfer = caller.post("/stock-transfers", &moved).await.made();
+        Self { customer, product, warehouse, reservation, order, far, receipt, adjustment, transfer }
     }
 
-    fn ids(&self) -> [(&'static str, &String); 5] {
+    fn ids(&self) -> [(&'static str, &String); 9] {
         [
             ("customer", &self.customer),
             ("product", &self.product),
             ("warehouse", &self.warehouse),
             ("reservation", &self.reservation),
             ("order", &self.order),
+            ("far", &self.far),
+            ("receipt", &self.receipt),
+            ("adjustment", &self.adjustment),
+            ("transfer", &self.transfer),
         ]
     }
 
     /// Everything that the tenant can see of its things.
     async fn snapshot(&self, caller: &Caller) -> Vec<Value> {
         let mut seen = Vec::new();
-        for path in ["/customers", "/products", "/warehouses", "/stock-levels", "/orders"] {
+        for path in [
+            "/customers",
+            "/products",
+            "/warehouses",
+            "/stock-levels",
+            "/orders",
+            "/stock-receipts",
+            "/stock-adjustments",
+            "/stock-transfers",
+        ] {
             seen.push(caller.get(path).await.expect(200));
         }
         seen.push(caller.get(&format!("/reservations/{}", self.reservation)).await.expect(200));

@@ -8,6 +8,7 @@ mod crash;
 mod demo;
 mod description;
 mod edges;
+mod goods;
 mod idempotency;
 mod isolation;
 mod limits;

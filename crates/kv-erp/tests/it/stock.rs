@@ -156,7 +156,10 @@ async fn orders_are_found_by_their_reference_page_by_page() {
     };
     let all = world.one.get("/orders?reference=PO%207").await.expect(200);
     assert_eq!(ids(&all), wanted);
-    assert_eq!((&all["data"][0]["items"][0]["quantity"], all["data"][1]["reservation_id"].is_string()), (&json!(1), true));
+    assert_eq!(
+        (&all["data"][0]["items"][0]["quantity"], all["data"][1]["reservation_id"].is_string()),
+        (&json!(1), true)
+    );
     let first = world.one.get("/orders?reference=PO%207&limit=1").await.expect(200);
     let rest = format!("/orders?reference=PO%207&cursor={}", first["next_cursor"].as_str().unwrap());
     let second = world.one.get(&rest).await.expect(200);

@@ -1,11 +1,15 @@
 //! What a batch knows and what it will write: the rows it locked, and the effects its commands had on them. No I/O.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use kv_types::order::{Order, OrderStatus};
 use kv_types::stock::{MovementKind, Reservation};
-use kv_types::{CustomerId, IdempotencyKey, OrderId, ProductId, ReceiptId, ReservationId, UserId, WarehouseId};
+use kv_types::{
+    AdjustmentId, CustomerId, IdempotencyKey, OrderId, ProductId, ReceiptId, ReservationId, TransferId, UserId,
+    WarehouseId,
+};
 
 use super::keys::Known;
 use crate::idempotency::{Answer, Asked};
@@ -70,20 +74,57 @@ pub(crate) struct Movement {
 }
 
 /// Who and what made a movement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Cause {
-    pub(crate) actor: UserId,
+    /// Nobody, when time did it.
+    pub(crate) actor: Option<UserId>,
     pub(crate) reservation: Option<ReservationId>,
     pub(crate) order: Option<OrderId>,
-    pub(crate) receipt: Option<ReceiptId>,
+    /// The document, and the line of it, from 1.
+    pub(crate) document: Option<(Document, i32)>,
+    pub(crate) reason: Option<Arc<str>>,
 }
 
-/// A receipt to be written.
+impl Cause {
+    /// Somebody, for no further cause.
+    pub(crate) const fn by(actor: UserId) -> Self {
+        Self { actor: Some(actor), reservation: None, order: None, document: None, reason: None }
+    }
+
+    /// The same for a document's line.
+    pub(crate) fn on(&self, document: Document, line: i32) -> Self {
+        Self { document: Some((document, line)), ..self.clone() }
+    }
+}
+
+/// What changes stock beside orders and reservations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Document {
+    Receipt(ReceiptId),
+    Adjustment(AdjustmentId),
+    Transfer(TransferId),
+}
+
+impl Document {
+    pub(crate) const fn uuid(self) -> uuid::Uuid {
+        match self {
+            Self::Receipt(id) => id.uuid(),
+            Self::Adjustment(id) => id.uuid(),
+            Self::Transfer(id) => id.uuid(),
+        }
+    }
+}
+
+/// A document's head, to be written.
 #[derive(Clone, Debug)]
-pub(crate) struct NewReceipt {
-    pub(crate) id: ReceiptId,
+pub(crate) struct NewDocument {
+    pub(crate) document: Document,
     pub(crate) reference: Option<String>,
     pub(crate) actor: UserId,
+    /// Why, of an adjustment.
+    pub(crate) reason: Option<Arc<str>>,
+    /// From where to where, of a transfer.
+    pub(crate) between: Option<(WarehouseId, WarehouseId)>,
 }
 
 /// An answer to be kept under its key.
@@ -99,7 +140,7 @@ pub(crate) struct NewAnswer {
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     pub(crate) movements: Vec<Movement>,
-    pub(crate) receipts: Vec<NewReceipt>,
+    pub(crate) documents: Vec<NewDocument>,
     pub(crate) reservations: Vec<Reservation>,
     /// Reservations that were there before and changed their state.
     pub(crate) closed_reservations: Vec<ReservationId>,
@@ -114,6 +155,7 @@ pub(crate) struct Effects {
 /// The rows a batch locked or read.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
+    /// The time of every decision: taken once the locks were held.
     pub(crate) now: Timestamp,
     pub(crate) levels: BTreeMap<LevelKey, Level>,
     pub(crate) products: HashMap<ProductId, ProductFacts>,
@@ -141,6 +183,11 @@ impl Board {
     }
 
     /// Available units of a level; a level that was never received into has none.
+    pub(crate) fn quantity(&self, key: LevelKey) -> i64 {
+        self.levels.get(&key).map_or(0, |level| level.quantity)
+    }
+
+    /// How many units of a level may be reserved.
     pub(crate) fn available(&self, key: LevelKey) -> i64 {
         self.levels.get(&key).map_or(0, |level| level.quantity)
     }
@@ -166,26 +213,13 @@ impl Board {
     /// # Panics
     /// When it cannot: a batch that would break conservation must not reach the database.
     pub(crate) fn book(&mut self, key: LevelKey, kind: MovementKind, units: i64, cause: Cause) -> (i64, i64) {
-        assert!(units > 0, "a movement of {units} units");
+        assert!(units > 0 || kind == MovementKind::Adjusted, "a movement of {units} units");
         let level = self.levels.get_mut(&key).expect("a level that a command touches was locked before it was decided");
-        match kind {
-            MovementKind::Received => {
-                level.quantity += units;
-                level.received += units;
-            }
-            MovementKind::Reserved => {
-                level.quantity -= units;
-                level.reserved += units;
-            }
-            MovementKind::Released => {
-                level.quantity += units;
-                level.reserved -= units;
-            }
-            MovementKind::Shipped => {
-                level.reserved -= units;
-                level.shipped += units;
-            }
-        }
+        let effect = kind.effect();
+        level.quantity += effect.quantity * units;
+        level.reserved += effect.reserved * units;
+        level.shipped += effect.shipped * units;
+        level.received += effect.received * units;
         level.version += 1;
         assert!(level.is_conserved(), "{kind:?} of {units} units would leave {level:?}");
         let (version, quantity_after, reserved_after) = (level.version, level.quantity, level.reserved);

@@ -1,8 +1,8 @@
 //! What may be done to stock, what comes of it, and why it may be refused.
 
 use kv_types::order::{Order, OrderStatus, PlaceOrder};
-use kv_types::stock::{Receipt, Receive, Reservation, Reserve};
-use kv_types::{OrderId, ProductId, ReceiptId, ReservationId, TenantId, UserId, WarehouseId};
+use kv_types::stock::{Adjust, Adjustment, Receipt, Receive, Reservation, Reserve, Transfer, TransferStock};
+use kv_types::{AdjustmentId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, UserId, WarehouseId};
 use thiserror::Error;
 
 use super::shard::{id_in_shard, shard_in, shard_of};
@@ -45,6 +45,10 @@ pub enum Action {
     Reserve(ReservationId, Reserve),
     /// Takes goods in.
     Receive(ReceiptId, Receive),
+    /// Sets levels right.
+    Adjust(AdjustmentId, Adjust),
+    /// Moves goods to another warehouse.
+    Transfer(TransferId, TransferStock),
     /// Gives held stock back.
     Release(ReservationId),
     /// Lets held stock leave.
@@ -70,6 +74,18 @@ impl Action {
         Self::Receive(ReceiptId::from_uuid(id_in_shard(shard)), receive)
     }
 
+    /// Sets levels right under a fresh id.
+    pub fn adjust(tenant: TenantId, adjust: Adjust) -> Self {
+        let shard = shard_of(tenant, adjust.lines.first().map(|line| line.product));
+        Self::Adjust(AdjustmentId::from_uuid(id_in_shard(shard)), adjust)
+    }
+
+    /// Moves goods under a fresh id.
+    pub fn transfer(tenant: TenantId, transfer: TransferStock) -> Self {
+        let shard = shard_of(tenant, transfer.lines.first().map(|line| line.product));
+        Self::Transfer(TransferId::from_uuid(id_in_shard(shard)), transfer)
+    }
+
     /// Places an order under fresh ids.
     pub fn place_order(tenant: TenantId, order: PlaceOrder) -> Self {
         let shard = shard_of(tenant, order.lines.first().map(|line| line.product));
@@ -82,6 +98,8 @@ impl Action {
         shard_in(match self {
             Self::Reserve(id, _) | Self::Release(id) | Self::Ship(id) => id.uuid(),
             Self::Receive(id, _) => id.uuid(),
+            Self::Adjust(id, _) => id.uuid(),
+            Self::Transfer(id, _) => id.uuid(),
             Self::PlaceOrder(id, ..) | Self::ConfirmOrder(id) | Self::CancelOrder(id) => id.uuid(),
         })
     }
@@ -91,6 +109,8 @@ impl Action {
         match self {
             Self::Reserve(_, reserve) => reserve.lines.len(),
             Self::Receive(_, receive) => receive.lines.len(),
+            Self::Adjust(_, adjust) => adjust.lines.len(),
+            Self::Transfer(_, transfer) => 2 * transfer.lines.len(),
             Self::PlaceOrder(_, _, order) => order.lines.len(),
             Self::Release(_) | Self::Ship(_) | Self::ConfirmOrder(_) | Self::CancelOrder(_) => 1,
         }
@@ -104,6 +124,10 @@ pub enum Outcome {
     Reservation(Reservation),
     /// The receipt as booked.
     Receipt(Receipt),
+    /// The adjustment as booked.
+    Adjustment(Adjustment),
+    /// The transfer as booked.
+    Transfer(Transfer),
     /// The order as it is now.
     Order(Order),
 }
@@ -123,6 +147,21 @@ pub struct Shortage {
     pub available: i64,
 }
 
+/// A line that expects another quantity than there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The line, from 0.
+    pub line: usize,
+    /// What.
+    pub product: ProductId,
+    /// Where.
+    pub warehouse: WarehouseId,
+    /// What the caller believed.
+    pub expected: i64,
+    /// What there was at the moment of the decision.
+    pub available: i64,
+}
+
 /// Which of a request's fields names something that is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reference {
@@ -132,6 +171,10 @@ pub enum Reference {
     Product,
     /// A line's warehouse.
     Warehouse,
+    /// Where a transfer's units are.
+    FromWarehouse,
+    /// Where a transfer's units go.
+    ToWarehouse,
 }
 
 /// An id in a request that names nothing of this tenant.
@@ -149,6 +192,12 @@ pub enum Refusal {
     /// Some lines ask for more than there is: all of them are listed.
     #[error("not enough stock for {} line(s)", .0.len())]
     Short(Vec<Shortage>),
+    /// Some lines would take away more than is available: all of them are listed.
+    #[error("{} line(s) would take away more than is available", .0.len())]
+    BelowZero(Vec<Shortage>),
+    /// Some lines expect another quantity than there is: all of them are listed.
+    #[error("{} line(s) expect another quantity", .0.len())]
+    Mismatched(Vec<Mismatch>),
     /// Some ids name nothing of this tenant: all of them are listed.
     #[error("{} unknown reference(s)", .0.len())]
     Unknown(Vec<UnknownReference>),
@@ -158,7 +207,7 @@ pub enum Refusal {
     /// The products of one order have prices in different currencies.
     #[error("the order's products have prices in different currencies")]
     MixedCurrency,
-    /// No such reservation or order in this tenant.
+    /// No such thing in this tenant.
     #[error("not found")]
     NotFound,
     /// The reservation's stock has left already.

@@ -5,14 +5,13 @@
 use std::collections::BTreeMap;
 
 use kv_types::order::{Allocation, Order, OrderItem, OrderStatus, PlaceOrder};
-use kv_types::stock::{
-    MovementKind, Receipt, ReceiptItem, Receive, Reservation, ReservationItem, ReservationStatus, Reserve, ReserveLine,
-};
-use kv_types::{OrderId, ProductId, ReceiptId, ReservationId, UserId};
+use kv_types::stock::{MovementKind, Reservation, ReservationItem, ReservationStatus, Reserve, ReserveLine};
+use kv_types::{OrderId, ProductId, ReservationId, UserId};
 
 use super::allocate::{Takes, allocate};
-use super::board::{Board, Cause, MAX_UNITS, NewReceipt};
+use super::board::{Board, Cause};
 use super::command::{Action, Command, FenceClaim, Outcome, Reference, Refusal, UnknownReference};
+use super::goods;
 
 /// Decides one command and books its effects on the board.
 pub(crate) fn decide(board: &mut Board, command: &Command) -> Result<Outcome, Refusal> {
@@ -20,7 +19,9 @@ pub(crate) fn decide(board: &mut Board, command: &Command) -> Result<Outcome, Re
     let actor = command.actor;
     match &command.action {
         Action::Reserve(id, reserve) => decide_reserve(board, actor, *id, reserve).map(Outcome::Reservation),
-        Action::Receive(id, receive) => decide_receive(board, actor, *id, receive).map(Outcome::Receipt),
+        Action::Receive(id, receive) => goods::receive(board, actor, *id, receive).map(Outcome::Receipt),
+        Action::Adjust(id, adjust) => goods::adjust(board, actor, *id, adjust).map(Outcome::Adjustment),
+        Action::Transfer(id, transfer) => goods::transfer(board, actor, *id, transfer).map(Outcome::Transfer),
         Action::Release(id) => close_alone(board, actor, *id, ReservationStatus::Released).map(Outcome::Reservation),
         Action::Ship(id) => close_alone(board, actor, *id, ReservationStatus::Fulfilled).map(Outcome::Reservation),
         Action::PlaceOrder(id, reservation, order) => {
@@ -48,16 +49,16 @@ fn decide_reserve(
     reserve: &Reserve,
 ) -> Result<Reservation, Refusal> {
     let takes = allocate(board, &reserve.lines)?;
-    let cause = Cause { actor, reservation: Some(id), order: None, receipt: None };
-    Ok(hold(board, &takes, cause, reserve.reference.clone()))
+    let cause = Cause { reservation: Some(id), ..Cause::by(actor) };
+    Ok(hold(board, &takes, &cause, reserve.reference.clone()))
 }
 
 /// Books the takes and makes the reservation of them.
-fn hold(board: &mut Board, takes: &Takes, cause: Cause, reference: Option<String>) -> Reservation {
+fn hold(board: &mut Board, takes: &Takes, cause: &Cause, reference: Option<String>) -> Reservation {
     let items = takes
         .iter()
         .map(|(&key, &units)| {
-            let (version, _) = board.book(key, MovementKind::Reserved, units, cause);
+            let (version, _) = board.book(key, MovementKind::Reserved, units, cause.clone());
             ReservationItem { product_id: key.0, warehouse_id: key.1, quantity: units, fulfilled_quantity: 0, version }
         })
         .collect();
@@ -71,41 +72,6 @@ fn hold(board: &mut Board, takes: &Takes, cause: Cause, reference: Option<String
     };
     board.effects.reservations.push(reservation.clone());
     reservation
-}
-
-fn decide_receive(board: &mut Board, actor: UserId, id: ReceiptId, receive: &Receive) -> Result<Receipt, Refusal> {
-    let mut unknown = Vec::new();
-    let mut sums: BTreeMap<_, i64> = BTreeMap::new();
-    for (line, wish) in receive.lines.iter().enumerate() {
-        if !board.products.contains_key(&wish.product) {
-            unknown.push(UnknownReference { line: Some(line), field: Reference::Product });
-        }
-        if !board.warehouses.contains_key(&wish.warehouse) {
-            unknown.push(UnknownReference { line: Some(line), field: Reference::Warehouse });
-        }
-        *sums.entry((wish.product, wish.warehouse)).or_default() += wish.quantity.units();
-    }
-    if !unknown.is_empty() {
-        return Err(Refusal::Unknown(unknown));
-    }
-    for (key, sum) in sums {
-        let level = board.levels.get(&key).copied().unwrap_or_default();
-        if level.received + sum > MAX_UNITS {
-            return Err(Refusal::Overflow);
-        }
-    }
-    let cause = Cause { actor, reservation: None, order: None, receipt: Some(id) };
-    let items = receive
-        .lines
-        .iter()
-        .map(|wish| {
-            let key = (wish.product, wish.warehouse);
-            let (version, quantity_after) = board.book(key, MovementKind::Received, wish.quantity.units(), cause);
-            ReceiptItem { product_id: key.0, warehouse_id: key.1, quantity: wish.quantity, quantity_after, version }
-        })
-        .collect();
-    board.effects.receipts.push(NewReceipt { id, reference: receive.reference.clone(), actor });
-    Ok(Receipt { id, reference: receive.reference.clone(), items, created_at: board.now })
 }
 
 /// Closes a reservation that stands on its own. One that belongs to an order changes only with the order.
@@ -136,13 +102,13 @@ fn close(
         ReservationStatus::Fulfilled => return Err(Refusal::AlreadyFulfilled),
         ReservationStatus::Released => return Err(Refusal::AlreadyReleased),
     }
-    let cause = Cause { actor, reservation: Some(id), order: reservation.order_id, receipt: None };
+    let cause = Cause { reservation: Some(id), order: reservation.order_id, ..Cause::by(actor) };
     let kind = match target {
         ReservationStatus::Fulfilled => MovementKind::Shipped,
         ReservationStatus::Released | ReservationStatus::Pending => MovementKind::Released,
     };
     for item in &mut reservation.items {
-        board.book((item.product_id, item.warehouse_id), kind, item.quantity, cause);
+        board.book((item.product_id, item.warehouse_id), kind, item.quantity, cause.clone());
         if kind == MovementKind::Shipped {
             item.fulfilled_quantity = item.quantity;
         }
@@ -171,8 +137,8 @@ fn place_order(
     }
     let (currency, items) = price(board, &sums, &takes)?;
     let total_minor = items.iter().map(|item| item.quantity * item.unit_price_minor).sum();
-    let cause = Cause { actor, reservation: Some(reservation_id), order: Some(id), receipt: None };
-    hold(board, &takes, cause, order.reference.clone());
+    let cause = Cause { reservation: Some(reservation_id), order: Some(id), ..Cause::by(actor) };
+    hold(board, &takes, &cause, order.reference.clone());
     let placed = Order {
         id,
         order_number: 0, // drawn from the sequence when the row is written

@@ -3,8 +3,13 @@
 use std::collections::BTreeMap;
 
 use kv_types::order::{OrderLine, PlaceOrder};
-use kv_types::stock::{MovementKind, Receive, ReceiveLine, ReservationStatus, Reserve, ReserveLine};
-use kv_types::{CustomerId, OrderId, ProductId, Quantity, ReceiptId, ReservationId, UserId, WarehouseId};
+use kv_types::stock::{
+    Adjust, AdjustLine, AdjustTo, MovementKind, Receive, ReceiveLine, ReservationStatus, Reserve, ReserveLine,
+    TransferLine, TransferStock,
+};
+use kv_types::{
+    AdjustmentId, CustomerId, OrderId, ProductId, Quantity, ReceiptId, ReservationId, TransferId, UserId, WarehouseId,
+};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -63,9 +68,18 @@ fn board(stock: &[i64]) -> Board {
 enum Step {
     Reserve(Vec<(u128, Option<u128>, i64)>),
     Receive(Vec<(u128, u128, i64)>),
+    Adjust(Vec<(u128, u128, AdjustTo)>),
+    Transfer(u128, Vec<(u128, i64)>),
     Release(usize),
     Ship(usize),
     Order(Vec<(u128, i64)>),
+}
+
+fn adjust_to() -> impl Strategy<Value = AdjustTo> {
+    prop_oneof![
+        (-20..20_i64).prop_map(AdjustTo::Delta),
+        (0..40_i64, 0..40_i64).prop_map(|(to, expected)| AdjustTo::Set { to, expected }),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -73,6 +87,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         4 => proptest::collection::vec(line, 1..5).prop_map(Step::Reserve),
         1 => proptest::collection::vec((0..PRODUCTS, 0..WAREHOUSES, 1..30_i64), 1..4).prop_map(Step::Receive),
+        1 => proptest::collection::vec((0..PRODUCTS, 0..WAREHOUSES, adjust_to()), 1..4).prop_map(Step::Adjust),
+        1 => (0..WAREHOUSES, proptest::collection::vec((0..PRODUCTS, 1..30_i64), 1..4))
+            .prop_map(|(from, lines)| Step::Transfer(from, lines)),
         2 => (0..20_usize).prop_map(Step::Release),
         2 => (0..20_usize).prop_map(Step::Ship),
         2 => proptest::collection::vec((0..PRODUCTS, 1..30_i64), 1..4).prop_map(Step::Order),
@@ -96,6 +113,20 @@ fn command(number: usize, step: &Step) -> Command {
             let id = ReceiptId::from_uuid(Uuid::from_u128(5_000 + number as u128));
             Action::Receive(id, Receive { lines, reference: None })
         }
+        Step::Adjust(lines) => {
+            let lines = lines
+                .iter()
+                .map(|&(p, w, to)| AdjustLine { product: product(p), warehouse: warehouse(w), to })
+                .collect();
+            let id = AdjustmentId::from_uuid(Uuid::from_u128(6_000 + number as u128));
+            Action::Adjust(id, Adjust { lines, reason: "count".to_owned(), reference: None })
+        }
+        Step::Transfer(from, lines) => {
+            let lines = lines.iter().map(|&(p, n)| TransferLine { product: product(p), quantity: units(n) }).collect();
+            let id = TransferId::from_uuid(Uuid::from_u128(7_000 + number as u128));
+            let (from, to) = (warehouse(*from), warehouse(1 - *from));
+            Action::Transfer(id, TransferStock { from, to, lines, reference: None })
+        }
         Step::Release(earlier) => Action::Release(reservation(*earlier)),
         Step::Ship(earlier) => Action::Ship(reservation(*earlier)),
         Step::Order(lines) => {
@@ -114,10 +145,12 @@ fn replay(before: &Board, after: &Board) {
         let level = levels.get_mut(&movement.key).unwrap();
         let n = movement.units;
         let (quantity, reserved, shipped, received) = match movement.kind {
-            MovementKind::Received => (n, 0, 0, n),
+            MovementKind::Received | MovementKind::Adjusted | MovementKind::TransferredIn => (n, 0, 0, n),
+            MovementKind::TransferredOut => (-n, 0, 0, -n),
             MovementKind::Reserved => (-n, n, 0, 0),
-            MovementKind::Released => (n, -n, 0, 0),
+            MovementKind::Released | MovementKind::Expired => (n, -n, 0, 0),
             MovementKind::Shipped => (0, -n, n, 0),
+            MovementKind::Returned => (n, 0, -n, 0),
         };
         level.quantity += quantity;
         level.reserved += reserved;
@@ -206,4 +239,40 @@ fn a_total_of_two_currencies_is_refused() {
     board.products.get_mut(&product(1)).unwrap().currency = "USD".to_owned();
     let decision = decide(&mut board, &command(0, &Step::Order(vec![(0, 1), (1, 1)])));
     assert!(matches!(decision, Err(Refusal::MixedCurrency)), "{decision:?}");
+}
+
+fn adjust(board: &mut Board, lines: &[(u128, AdjustTo)]) -> Result<Vec<i64>, Refusal> {
+    let lines = lines.iter().map(|&(p, to)| (p, 0, to)).collect();
+    match decide(board, &command(0, &Step::Adjust(lines)))? {
+        Outcome::Adjustment(booked) => Ok(booked.items.iter().map(|item| item.delta).collect()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_count_is_booked_only_against_the_quantity_it_expects() {
+    let mut board = board(&[10, 0, 4]);
+    let set = |to, expected| AdjustTo::Set { to, expected };
+    let refused = adjust(&mut board, &[(0, set(7, 10)), (1, set(9, 5)), (0, set(1, 10))]);
+    let Err(Refusal::Mismatched(lines)) = refused else { panic!("{refused:?}") };
+    let seen: Vec<_> = lines.iter().map(|line| (line.line, line.expected, line.available)).collect();
+    assert_eq!(seen, [(1, 5, 4), (2, 10, 7)]);
+    // The second line of a level is judged after the first; a count that finds what was expected is a movement too.
+    assert_eq!(adjust(&mut board, &[(0, set(7, 10)), (0, AdjustTo::Delta(-7)), (1, set(4, 4))]).unwrap(), [-3, -7, 0]);
+    assert_eq!(board.levels[&(product(0), warehouse(0))].quantity, 0);
+    assert_eq!(board.levels[&(product(1), warehouse(0))].version, 2);
+}
+
+#[test]
+fn what_is_not_available_can_be_neither_taken_off_nor_moved() {
+    let mut board = board(&[10, 0]);
+    decide(&mut board, &command(1, &Step::Reserve(vec![(0, Some(0), 4)]))).unwrap();
+    let refused = adjust(&mut board, &[(0, AdjustTo::Delta(-4)), (0, AdjustTo::Delta(-3))]);
+    let Err(Refusal::BelowZero(short)) = refused else { panic!("{refused:?}") };
+    assert_eq!((short.len(), short[0].line, short[0].requested, short[0].available), (1, 1, 3, 2));
+    let refused = decide(&mut board, &command(2, &Step::Transfer(0, vec![(0, 3), (0, 4)])));
+    let Err(Refusal::Short(short)) = refused else { panic!("{refused:?}") };
+    assert_eq!((short[0].line, short[0].requested, short[0].available), (0, 7, 6));
+    decide(&mut board, &command(3, &Step::Transfer(0, vec![(0, 2), (0, 4)]))).unwrap();
+    assert_eq!(board.effects.movements.len(), 3, "lines of one product are one move");
 }

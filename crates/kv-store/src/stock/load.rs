@@ -21,8 +21,9 @@ use crate::session::Params;
 use crate::statement::statements;
 
 statements! {
-    /// The transaction's id, by which its outcome can be asked for when the connection breaks, and its time.
-    IDENTIFY = "select pg_current_xact_id()::text, now()";
+    /// The transaction's id, by which its outcome can be asked for when the connection breaks, and the time of its decisions:
+    /// asked behind the locks, so that whoever holds a level later has a later time.
+    IDENTIFY = "select pg_current_xact_id()::text, clock_timestamp()";
     /// Raises each lock's fence; a token older than the stored one is not among the returned rows.
     CLAIM_FENCES = "insert into lock_fences (tenant_id, resource, fence)
         select $1, c.resource, c.fence from unnest($2::text[], $3::bigint[]) as c(resource, fence) order by c.resource
@@ -138,10 +139,10 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
     let has_orders = !ids.orders.is_empty();
     let (
         (),
-        identity,
         fences,
         _,
         levels,
+        identity,
         orders,
         order_items,
         reservations,
@@ -152,7 +153,6 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
         keys,
     ) = try_join!(
         connection.batch_execute(begin),
-        connection.query(&IDENTIFY, &[]),
         async {
             let params: Params<'_> = &[tenant, &ids.resources, &ids.fences];
             connection.query_if(!ids.fences.is_empty(), &CLAIM_FENCES, params).await
@@ -162,6 +162,7 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
             connection.query_if(!ids.new_keys.0.is_empty(), &ENSURE_LEVELS, params).await
         },
         lock_levels(connection, ids),
+        connection.query(&IDENTIFY, &[]),
         async { connection.query_if(has_orders, &LOCK_ORDERS, &[tenant, &ids.orders]).await },
         async { connection.query_if(has_orders, &READ_ORDER_ITEMS, &[tenant, &ids.orders]).await },
         async {

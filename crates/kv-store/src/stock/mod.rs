@@ -13,12 +13,16 @@ mod command;
 pub(crate) mod decide;
 #[cfg(test)]
 mod decide_tests;
+pub(crate) mod documents;
 mod fate;
+mod goods;
+pub(crate) mod holdings;
 pub(crate) mod keys;
 #[cfg(test)]
 mod keys_tests;
 pub(crate) mod load;
 pub(crate) mod read;
+pub(crate) mod read_documents;
 pub(crate) mod rows;
 #[cfg(feature = "conformance")]
 pub mod rule;
@@ -29,13 +33,15 @@ mod writer;
 use std::sync::Arc;
 
 use kv_types::order::{Order, PlaceOrder};
-use kv_types::stock::{Receipt, Receive, Reservation, Reserve};
+use kv_types::stock::{Adjust, Adjustment, Receipt, Receive, Reservation, Reserve, Transfer, TransferStock};
 use kv_types::{OrderId, ReservationId, TenantId, UserId};
 use tokio::sync::{mpsc, oneshot};
 
 pub use audit::LedgerFault;
 pub use coalescer::StockStats;
-pub use command::{Action, Command, FenceClaim, Outcome, Reference, Refusal, Shortage, StockError, UnknownReference};
+pub use command::{
+    Action, Command, FenceClaim, Mismatch, Outcome, Reference, Refusal, Shortage, StockError, UnknownReference,
+};
 pub use read::LevelFilter;
 
 use coalescer::Job;
@@ -131,6 +137,41 @@ impl Ledger {
         match self.run_plain(tenant, actor, Action::receive(tenant, receive), fence).await? {
             Outcome::Receipt(receipt) => Ok(receipt),
             other => unreachable!("a receipt was asked for, not {other:?}"),
+        }
+    }
+
+    /// Sets levels right: all lines or none. Cancel safety as [`Ledger::reserve`].
+    ///
+    /// # Errors
+    /// [`Refusal::Mismatched`], [`Refusal::BelowZero`], [`Refusal::Unknown`], [`Refusal::Overflow`], [`Refusal::FenceStale`], or
+    /// the store's.
+    pub async fn adjust(
+        &self,
+        tenant: TenantId,
+        actor: UserId,
+        adjust: Adjust,
+        fence: Option<FenceClaim>,
+    ) -> Result<Adjustment, StockError> {
+        match self.run_plain(tenant, actor, Action::adjust(tenant, adjust), fence).await? {
+            Outcome::Adjustment(adjustment) => Ok(adjustment),
+            other => unreachable!("an adjustment was asked for, not {other:?}"),
+        }
+    }
+
+    /// Moves goods to another warehouse: all lines or none. Cancel safety as [`Ledger::reserve`].
+    ///
+    /// # Errors
+    /// [`Refusal::Short`], [`Refusal::Unknown`], [`Refusal::Overflow`], [`Refusal::FenceStale`], or the store's.
+    pub async fn transfer(
+        &self,
+        tenant: TenantId,
+        actor: UserId,
+        transfer: TransferStock,
+        fence: Option<FenceClaim>,
+    ) -> Result<Transfer, StockError> {
+        match self.run_plain(tenant, actor, Action::transfer(tenant, transfer), fence).await? {
+            Outcome::Transfer(transfer) => Ok(transfer),
+            other => unreachable!("a transfer was asked for, not {other:?}"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Reading stock: levels, the ledger, reservations. Each one statement, one round trip.
 
 use kv_types::stock::{Reservation, StockLevel, StockMovement};
-use kv_types::{OrderId, ProductId, ReceiptId, ReservationId, TenantId, WarehouseId};
+use kv_types::{AdjustmentId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, WarehouseId};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -22,7 +22,7 @@ statements! {
          order by product_id, warehouse_id limit $6";
     /// A level's ledger after version $4.
     LIST_MOVEMENTS = "select version, kind, d_quantity, d_reserved, d_shipped, d_received, quantity_after, reserved_after,
-               reservation_id, order_id, receipt_id, created_at
+               reservation_id, order_id, receipt_id, adjustment_id, transfer_id, reason, created_at
           from stock_movements
          where tenant_id = $1 and product_id = $2 and warehouse_id = $3 and version > $4 order by version limit $5";
     /// One reservation's lines.
@@ -119,6 +119,9 @@ fn read_movement(row: &Row) -> Result<StockMovement, tokio_postgres::Error> {
         reservation_id: row.try_get::<_, Option<Uuid>>(8)?.map(ReservationId::from_uuid),
         order_id: row.try_get::<_, Option<Uuid>>(9)?.map(OrderId::from_uuid),
         receipt_id: row.try_get::<_, Option<Uuid>>(10)?.map(ReceiptId::from_uuid),
-        created_at: row.try_get(11)?,
+        adjustment_id: row.try_get::<_, Option<Uuid>>(11)?.map(AdjustmentId::from_uuid),
+        transfer_id: row.try_get::<_, Option<Uuid>>(12)?.map(TransferId::from_uuid),
+        reason: row.try_get(13)?,
+        created_at: row.try_get(14)?,
     })
 }

@@ -17,7 +17,7 @@ use super::board::Board;
 use super::command::{Command, Outcome, Refusal};
 use super::fate::{self, Fate};
 use super::keys::{self, Decision};
-use super::{batch, load};
+use super::{batch, documents, holdings, load};
 use crate::StoreError;
 use crate::idempotency::{self, Done, KeyFault};
 use crate::session::{Params, READ_COMMITTED, begin};
@@ -82,7 +82,8 @@ impl Connection {
                 tracing::debug!(%error, "a stock writer's connection ended");
             }
         });
-        let statements = load::STATEMENTS.iter().chain(batch::STATEMENTS).chain(idempotency::table::STATEMENTS);
+        let statements = [load::STATEMENTS, batch::STATEMENTS, documents::STATEMENTS, holdings::STATEMENTS];
+        let statements = statements.into_iter().flatten().chain(idempotency::table::STATEMENTS);
         let prepared = try_join_all(statements.map(|statement| async {
             client.prepare(statement.sql()).await.map(|prepared| (statement.name, prepared))
         }))

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use kv_store::orders::OrderFilter;
 use kv_store::catalogue::customers;
 use kv_store::idempotency::{Answer, Asked, Done, KeyFault, KeyRecord, Once};
+use kv_store::orders::OrderFilter;
 use kv_store::stock::{Action, Command, Outcome, Refusal, StockError};
 use kv_store::{Store, StoreConfig, StoreError};
 use kv_types::catalogue::{Customer, NewCustomer};

@@ -7,6 +7,7 @@ mod audit;
 mod bulk;
 mod cancellation;
 mod fences;
+mod goods;
 mod idempotency;
 mod isolation;
 mod outage;

@@ -51,6 +51,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::stock::read::STATEMENTS,
         crate::stock::batch::STATEMENTS,
         crate::stock::documents::STATEMENTS,
+        crate::stock::due::STATEMENTS,
         crate::stock::holdings::STATEMENTS,
         crate::stock::load::STATEMENTS,
         crate::stock::read_documents::STATEMENTS,

@@ -13,6 +13,7 @@ pub mod order;
 pub mod quantity;
 pub mod stock;
 pub mod time;
+pub mod ttl;
 
 pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
 pub use ids::{
@@ -20,3 +21,4 @@ pub use ids::{
 };
 pub use money::{BadCurrency, Currency, MinorUnits};
 pub use quantity::{BadQuantity, Quantity};
+pub use ttl::Ttl;

@@ -9,7 +9,7 @@ pub use crate::documents::{
     TransferItem, TransferLine, TransferStock,
 };
 pub use crate::movement::{MovementKind, StockMovement};
-use crate::{OrderId, ProductId, Quantity, ReservationId, WarehouseId};
+use crate::{OrderId, ProductId, Quantity, ReservationId, Ttl, WarehouseId};
 
 /// Most lines that one reservation, order or document of stock may have.
 pub const MAX_LINES: usize = 100;
@@ -32,6 +32,19 @@ pub struct Reserve {
     pub lines: Vec<ReserveLine>,
     /// The caller's own word for it.
     pub reference: Option<String>,
+    /// For how long; `None` holds without end.
+    pub ttl: Option<Ttl>,
+}
+
+/// Units of one level that a reservation holds, or that an order has shipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartLine {
+    /// What.
+    pub product: ProductId,
+    /// From or back to where.
+    pub warehouse: WarehouseId,
+    /// How many.
+    pub quantity: Quantity,
 }
 
 /// How much of one product lies in one warehouse. `quantity + reserved_quantity + shipped_quantity = received_quantity`, always.
@@ -59,7 +72,7 @@ pub struct StockLevel {
     pub updated_at: Timestamp,
 }
 
-/// The states of a reservation. The two last ones are final.
+/// The states of a reservation. All but the first are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationStatus {
@@ -69,6 +82,8 @@ pub enum ReservationStatus {
     Fulfilled,
     /// The stock is available again.
     Released,
+    /// The stock is available again because the time was over.
+    Expired,
 }
 
 impl ReservationStatus {
@@ -78,12 +93,15 @@ impl ReservationStatus {
             Self::Pending => "pending",
             Self::Fulfilled => "fulfilled",
             Self::Released => "released",
+            Self::Expired => "expired",
         }
     }
 
     /// Reads the table's word.
     pub fn parse(raw: &str) -> Option<Self> {
-        [Self::Pending, Self::Fulfilled, Self::Released].into_iter().find(|status| status.as_str() == raw)
+        [Self::Pending, Self::Fulfilled, Self::Released, Self::Expired]
+            .into_iter()
+            .find(|status| status.as_str() == raw)
     }
 }
 
@@ -98,6 +116,8 @@ pub struct ReservationItem {
     pub quantity: i64,
     /// How many of them have left.
     pub fulfilled_quantity: i64,
+    /// How many of those came back.
+    pub returned_quantity: i64,
     /// The level's version at which they were taken: its place in the order of all movements of that level.
     pub version: i64,
 }
@@ -115,6 +135,10 @@ pub struct Reservation {
     pub reference: Option<String>,
     /// One line per level.
     pub items: Vec<ReservationItem>,
+    /// From when on the stock is no longer held; null without an end.
+    #[serde(serialize_with = "crate::time::rfc3339_micros_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
     /// When.
     #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]

@@ -246,6 +246,9 @@ pub struct NewReservation {
     /// The caller's own word for it.
     #[schema(min_length = 1, max_length = 200)]
     reference: Option<String>,
+    /// For how many seconds the stock is held; without it, without end.
+    #[schema(minimum = 1, maximum = 86_400)]
+    ttl_seconds: Option<i64>,
 }
 
 /// Units to hold.
@@ -271,6 +274,12 @@ pub struct NewOrder {
     /// The caller's own word for it.
     #[schema(min_length = 1, max_length = 200)]
     reference: Option<String>,
+    /// For how many seconds the stock is held while nobody confirms the order; without it, without end.
+    #[schema(minimum = 1, maximum = 86_400)]
+    ttl_seconds: Option<i64>,
+    /// Whether to be content with what there is.
+    #[schema(default = false, nullable = false)]
+    allow_partial: Option<bool>,
 }
 
 /// Units to order.
@@ -281,4 +290,51 @@ pub struct NewOrderLine {
     /// How many.
     #[schema(minimum = 1, maximum = 1_000_000)]
     quantity: i64,
+}
+
+/// What of a reservation leaves; the rest is given back. Without a body all of it leaves.
+#[derive(ToSchema)]
+pub struct ReservationPart {
+    /// The lines. Those of the same stock are summed.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<PartOfLevel>,
+}
+
+/// Units of one level.
+#[derive(ToSchema)]
+pub struct PartOfLevel {
+    /// What.
+    product_id: ProductId,
+    /// From or back to where.
+    warehouse_id: WarehouseId,
+    /// How many.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    quantity: i64,
+}
+
+/// A longer life.
+#[derive(ToSchema)]
+pub struct Extension {
+    /// For how many seconds from now the stock is held at least.
+    #[schema(minimum = 1, maximum = 86_400)]
+    ttl_seconds: i64,
+}
+
+/// What of an order leaves. Without a body all that is left.
+#[derive(ToSchema)]
+pub struct Fulfillment {
+    /// The lines. Those of the same product are summed.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<NewOrderLine>,
+}
+
+/// Goods of an order that came back.
+#[derive(ToSchema)]
+pub struct OrderReturn {
+    /// The lines. Those of the same stock are summed.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<PartOfLevel>,
+    /// Why.
+    #[schema(min_length = 1, max_length = 200, example = "Damaged in transit")]
+    reason: String,
 }

@@ -84,6 +84,7 @@ mod tests {
             reservation_id: None,
             items: Vec::new(),
             version: 1,
+            expires_at: None,
             created_at: Timestamp::UNIX_EPOCH,
         })
     }

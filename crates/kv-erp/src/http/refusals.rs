@@ -1,7 +1,7 @@
 //! Why the ledger refused, as a [`Problem`].
 
 use axum::http::StatusCode;
-use kv_store::stock::{Mismatch, Reference, Refusal, Shortage, UnknownReference};
+use kv_store::stock::{Mismatch, OrderStep, Reference, Refusal, Shortage, UnknownReference};
 
 use super::problem::{FieldFault, Problem};
 
@@ -37,14 +37,22 @@ impl From<Refusal> for Problem {
             Refusal::AlreadyReleased => {
                 conflict("reservation_released", "The reserved stock was already given back.".into())
             }
+            Refusal::Expired => {
+                conflict("reservation_expired", "The reservation's time was over; its stock was given back.".into())
+            }
+            Refusal::Exceeds(lines) => {
+                let detail =
+                    format!("{} of the lines name more than there is of it; nothing was written.", lines.len());
+                conflict("quantity_exceeded", detail).with_errors(lines.iter().map(excess).collect())
+            }
             Refusal::BelongsToOrder(order) => {
                 let detail = format!("The reservation belongs to order {order} and changes only with it.");
                 conflict("reservation_belongs_to_order", detail).with("order_id", order.to_string())
             }
-            Refusal::OrderState(status) => {
-                // Only a confirmation is refused, and only of an order that was called off.
-                let detail = format!("The order is {}, so it cannot be confirmed.", status.as_str());
-                conflict("order_not_confirmable", detail).with("order_status", status.as_str())
+            Refusal::OrderState(status, step) => {
+                let (code, what) = order_code(step);
+                let detail = format!("The order is {}, so it cannot be {what}.", status.as_str());
+                conflict(code, detail).with("order_status", status.as_str())
             }
             Refusal::FenceStale { resource } => {
                 let detail = format!("The lock on {resource} was lost: a later holder has written already.");
@@ -67,6 +75,19 @@ fn shortage(short: &Shortage, field: &str) -> FieldFault {
         Some(warehouse) => fault.with("warehouse_id", warehouse.to_string()),
         None => fault,
     }
+}
+
+const fn order_code(step: OrderStep) -> (&'static str, &'static str) {
+    match step {
+        OrderStep::Confirm => ("order_not_confirmable", "confirmed"),
+        OrderStep::Fulfill => ("order_not_fulfillable", "fulfilled"),
+        OrderStep::Return => ("order_not_returnable", "returned"),
+        OrderStep::Cancel => ("order_not_cancellable", "cancelled"),
+    }
+}
+
+fn excess(line: &Shortage) -> FieldFault {
+    FieldFault { code: "quantity_exceeded", ..shortage(line, "quantity") }
 }
 
 fn mismatch(line: &Mismatch) -> FieldFault {

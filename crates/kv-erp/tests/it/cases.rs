@@ -11,6 +11,8 @@ pub(crate) enum Case {
     Path(&'static str, Value),
     /// Its id at this pointer of the body: 422 that points there.
     Body(&'static str, &'static str),
+    /// The same of an operation on one's own thing at this path.
+    BodyAt(&'static str, &'static str, &'static str),
     /// A list, perhaps filtered by its ids: nothing of it is shown.
     List(&'static str),
     /// A lock of the same name.
@@ -23,7 +25,7 @@ pub(crate) enum Case {
     Anybody,
 }
 
-use Case::{Anybody, Body, Key, List, Lock, NoForeignId, Path};
+use Case::{Anybody, Body, BodyAt, Key, List, Lock, NoForeignId, Path};
 
 /// The cases of each operation.
 pub(crate) fn cases() -> BTreeMap<&'static str, Vec<Case>> {
@@ -104,7 +106,18 @@ fn stock() -> Cases {
         ),
         ("GET /api/v1/reservations/{id}", vec![Path("/reservations/{its.reservation}", Value::Null)]),
         ("POST /api/v1/reservations/{id}/release", vec![Path("/reservations/{its.reservation}/release", Value::Null)]),
-        ("POST /api/v1/reservations/{id}/confirm", vec![Path("/reservations/{its.reservation}/confirm", Value::Null)]),
+        (
+            "POST /api/v1/reservations/{id}/confirm",
+            vec![
+                Path("/reservations/{its.reservation}/confirm", Value::Null),
+                BodyAt("/reservations/{my.part}/confirm", "/items/0/product_id", LINE_OF_ITS_PRODUCT),
+                BodyAt("/reservations/{my.part}/confirm", "/items/0/warehouse_id", LINE_OF_ITS_WAREHOUSE),
+            ],
+        ),
+        (
+            "POST /api/v1/reservations/{id}/extend",
+            vec![Path("/reservations/{its.reservation}/extend", json!({"ttl_seconds": 60}))],
+        ),
     ]
 }
 
@@ -157,6 +170,12 @@ const LINE_OF_ITS_PRODUCT: &str =
 const LINE_OF_ITS_WAREHOUSE: &str =
     r#"{"items": [{"product_id": "{my.product}", "warehouse_id": "{its.warehouse}", "quantity": 1}]}"#;
 
+/// Of nobody's stock.
+fn some_return() -> Value {
+    let id = "018f0000-0000-7000-8000-000000000000";
+    json!({"items": [{"product_id": id, "warehouse_id": id, "quantity": 1}], "reason": "broken"})
+}
+
 fn orders() -> Cases {
     vec![
         ("GET /api/v1/orders", vec![List("/orders")]),
@@ -175,6 +194,30 @@ fn orders() -> Cases {
         ),
         ("GET /api/v1/orders/{id}", vec![Path("/orders/{its.order}", Value::Null)]),
         ("POST /api/v1/orders/{id}/confirm", vec![Path("/orders/{its.order}/confirm", Value::Null)]),
+        (
+            "POST /api/v1/orders/{id}/fulfill",
+            vec![
+                Path("/orders/{its.order}/fulfill", Value::Null),
+                BodyAt(
+                    "/orders/{my.shipped}/fulfill",
+                    "/items/0/product_id",
+                    r#"{"items": [{"product_id": "{its.product}", "quantity": 1}]}"#,
+                ),
+            ],
+        ),
+        (
+            "POST /api/v1/orders/{id}/returns",
+            vec![
+                Path("/orders/{its.shipped}/returns", some_return()),
+                BodyAt("/orders/{my.shipped}/returns", "/items/0/product_id", RETURN_OF_ITS_PRODUCT),
+                BodyAt("/orders/{my.shipped}/returns", "/items/0/warehouse_id", RETURN_TO_ITS_WAREHOUSE),
+            ],
+        ),
         ("POST /api/v1/orders/{id}/cancel", vec![Path("/orders/{its.order}/cancel", Value::Null)]),
     ]
 }
+
+const RETURN_OF_ITS_PRODUCT: &str = r#"{"reason": "broken",
+    "items": [{"product_id": "{its.product}", "warehouse_id": "{my.warehouse}", "quantity": 1}]}"#;
+const RETURN_TO_ITS_WAREHOUSE: &str = r#"{"reason": "broken",
+    "items": [{"product_id": "{my.product}", "warehouse_id": "{its.warehouse}", "quantity": 1}]}"#;

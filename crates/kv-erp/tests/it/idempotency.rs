@@ -91,10 +91,23 @@ async fn in_stock_and_orders_a_repeat_is_told_the_same_and_moves_nothing() {
     let cancelled = twice(caller, &format!("POST /orders/{order}/cancel"), &Value::Null).await.expect(200);
     assert_eq!((version(&cancelled), &cancelled["status"]), (3, &json!("cancelled")));
     assert_eq!(caller.get("/orders").await.expect(200)["data"].as_array().unwrap().len(), 1);
+    let held = caller.post("/reservations", &json!({"items": items, "ttl_seconds": 60})).await.made();
+    twice(caller, &format!("POST /reservations/{held}/extend"), &json!({"ttl_seconds": 600})).await.expect(200);
+    let part = json!([{"product_id": product, "warehouse_id": warehouse, "quantity": 1}]);
+    twice(caller, &format!("POST /reservations/{held}/confirm"), &json!({"items": part})).await.expect(200);
+    let order = caller.post("/orders", &json!({"customer_id": customer, "items": lines})).await.made();
+    caller.ask(&format!("POST /orders/{order}/confirm")).await.expect(200);
+    let one = json!({"items": [{"product_id": product, "quantity": 1}]});
+    let partly = twice(caller, &format!("POST /orders/{order}/fulfill"), &one).await.expect(200);
+    assert_eq!(partly["items"][0]["fulfilled_quantity"], 1);
+    let back = json!({"items": part, "reason": "broken"});
+    let back = twice(caller, &format!("POST /orders/{order}/returns"), &back).await.expect(200);
+    assert_eq!(back["items"][0]["returned_quantity"], 1);
     let level = caller.get(&format!("/stock-levels/{product}/{warehouse}")).await.expect(200);
-    // Received twice; counted; moved; reserved and shipped; reserved and released; ordered and cancelled.
+    // Received twice; counted; moved; reserved and shipped; reserved and released; ordered and cancelled; reserved, shipped and
+    // given back; ordered, shipped and returned.
     let seen = ["received_quantity", "shipped_quantity", "reserved_quantity", "version"].map(|name| &level[name]);
-    assert_eq!(seen, [&json!(102), &json!(3), &json!(0), &json!(10)]);
+    assert_eq!(seen, [&json!(102), &json!(4), &json!(2), &json!(16)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,6 +12,7 @@ mod goods;
 mod idempotency;
 mod isolation;
 mod limits;
+mod lives;
 mod locks;
 mod operations;
 mod outage;

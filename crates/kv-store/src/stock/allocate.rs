@@ -36,11 +36,20 @@ fn sum_lines(lines: &[ReserveLine]) -> Wishes {
     wishes
 }
 
+/// What to do when there is not enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Appetite {
+    /// Refuse.
+    Whole,
+    /// Take what there is, if it is anything at all.
+    Any,
+}
+
 /// Decides where each line's units come from: all lines, or a refusal that names every line at fault.
 ///
 /// A line without a warehouse is served whole by the first warehouse, in order of priority, that can; otherwise it is split
 /// over them in that order.
-pub(crate) fn allocate(board: &Board, lines: &[ReserveLine]) -> Result<Takes, Refusal> {
+pub(crate) fn allocate(board: &Board, lines: &[ReserveLine], appetite: Appetite) -> Result<Takes, Refusal> {
     check_references(board, lines)?;
     let wishes = sum_lines(lines);
     let mut takes = Takes::new();
@@ -49,6 +58,9 @@ pub(crate) fn allocate(board: &Board, lines: &[ReserveLine]) -> Result<Takes, Re
         let available = board.available((product, warehouse));
         if available < wanted.units {
             short.push(shortage(*wanted, product, Some(warehouse), available));
+            if appetite == Appetite::Any && available > 0 {
+                takes.insert((product, warehouse), available);
+            }
         } else {
             takes.insert((product, warehouse), wanted.units);
         }
@@ -56,9 +68,12 @@ pub(crate) fn allocate(board: &Board, lines: &[ReserveLine]) -> Result<Takes, Re
     for (&product, wanted) in &wishes.free {
         if let Err(available) = take_anywhere(board, product, wanted.units, &mut takes) {
             short.push(shortage(*wanted, product, None, available));
+            if appetite == Appetite::Any && available > 0 {
+                take_anywhere(board, product, available, &mut takes).ok();
+            }
         }
     }
-    if short.is_empty() {
+    if short.is_empty() || (appetite == Appetite::Any && !takes.is_empty()) {
         return Ok(takes);
     }
     short.sort_unstable_by_key(|shortage| shortage.line);

@@ -42,6 +42,8 @@ statements! {
            and coalesce(receipt_id, adjustment_id, transfer_id) is not distinct from $7 and created_at = $8)";
     /// Whether an order has come to a state.
     PROVE_ORDER = "select exists (select from orders where tenant_id = $1 and id = $2 and version = $3 and status = $4)";
+    /// Whether a reservation's end has been put off.
+    PROVE_RESERVATION = "select exists (select from reservations where tenant_id = $1 and id = $2 and expires_at = $3)";
     /// What became of a transaction whose commit was not answered.
     TRANSACTION_STATUS = "select pg_xact_status($1::text::xid8)";
 }
@@ -64,15 +66,16 @@ pub(super) async fn write(
 ) -> Result<HashMap<OrderId, i64>, StoreError> {
     let tenant = tenant.get();
     // As in `load`: sent in this order, so that every row that a foreign key asks for is there before.
-    let ((), (), (), numbers, (), (), (), (), (), (), ()) = try_join!(
+    let ((), (), (), numbers, (), (), (), (), (), (), (), ()) = try_join!(
         write_levels(connection, tenant, board),
         write_movements(connection, tenant, board),
         documents::write(connection, tenant, board),
         holdings::write_orders(connection, tenant, board),
         holdings::write_order_items(connection, tenant, board),
         holdings::write_reservations(connection, tenant, board),
-        holdings::close_reservations(connection, tenant, board),
+        holdings::update_reservations(connection, tenant, board),
         holdings::update_orders(connection, tenant, board),
+        holdings::expire_orders(connection, tenant, board),
         drop_expired_keys(connection, tenant, board),
         // Last before the commit: a key that others wait for is about to be theirs to read.
         async {

@@ -1,6 +1,6 @@
 //! What a batch knows and what it will write: the rows it locked, and the effects its commands had on them. No I/O.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -142,11 +142,13 @@ pub(crate) struct Effects {
     pub(crate) movements: Vec<Movement>,
     pub(crate) documents: Vec<NewDocument>,
     pub(crate) reservations: Vec<Reservation>,
-    /// Reservations that were there before and changed their state.
-    pub(crate) closed_reservations: Vec<ReservationId>,
+    /// Reservations that were there before and changed.
+    pub(crate) changed_reservations: BTreeSet<ReservationId>,
     pub(crate) orders: Vec<Order>,
     /// Orders that were there before and changed their state.
     pub(crate) changed_orders: Vec<OrderId>,
+    /// Orders that are not on the board, and whose reservations are over.
+    pub(crate) expired_orders: Vec<OrderId>,
     pub(crate) answers: Vec<NewAnswer>,
     /// Keys that are used anew.
     pub(crate) expired_keys: Vec<IdempotencyKey>,
@@ -165,6 +167,10 @@ pub(crate) struct Board {
     pub(crate) orders: HashMap<OrderId, Order>,
     /// Whether a product has levels that were made while the batch waited for its locks, and so are not among [`Self::levels`].
     pub(crate) has_unlocked_sources: bool,
+    /// Whether a reservation's time is over and it holds stock of levels that are not among [`Self::levels`].
+    pub(crate) has_unlocked_due: bool,
+    /// Whether an order was content with less than it asked for.
+    pub(crate) gave_less: bool,
     /// The tokens that the fence table accepted, by resource.
     pub(crate) fences: HashMap<String, i64>,
     /// What is known of the commands' idempotency keys.
@@ -178,6 +184,7 @@ impl Board {
     pub(crate) fn has_effects(&self) -> bool {
         !(self.effects.movements.is_empty()
             && self.effects.changed_orders.is_empty()
+            && self.effects.changed_reservations.is_empty()
             && self.effects.answers.is_empty()
             && self.fences.is_empty())
     }
@@ -227,9 +234,18 @@ impl Board {
         (version, quantity_after)
     }
 
+    /// A reservation that was there before, as it is now.
+    pub(crate) fn change_reservation(&mut self, reservation: Reservation) {
+        self.effects.changed_reservations.insert(reservation.id);
+        self.reservations.insert(reservation.id, reservation);
+    }
+
     /// Moves an order to a new state.
     pub(crate) fn set_order_status(&mut self, id: OrderId, status: OrderStatus) {
         let order = self.orders.get_mut(&id).expect("an order that a command changes was locked before it was decided");
+        if let Some(held) = order.reservation_id.and_then(|held| self.reservations.get(&held)) {
+            super::rows::show_held(order, held);
+        }
         order.status = status;
         order.version += 1;
         if !self.effects.changed_orders.contains(&id) {

@@ -1,8 +1,10 @@
 //! What may be done to stock, what comes of it, and why it may be refused.
 
-use kv_types::order::{Order, OrderStatus, PlaceOrder};
-use kv_types::stock::{Adjust, Adjustment, Receipt, Receive, Reservation, Reserve, Transfer, TransferStock};
-use kv_types::{AdjustmentId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, UserId, WarehouseId};
+use kv_types::order::{Order, OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
+use kv_types::stock::{Adjust, Adjustment, PartLine, Receipt, Receive, Reservation, Reserve, Transfer, TransferStock};
+use kv_types::{
+    AdjustmentId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, Ttl, UserId, WarehouseId,
+};
 use thiserror::Error;
 
 use super::shard::{id_in_shard, shard_in, shard_of};
@@ -53,10 +55,20 @@ pub enum Action {
     Release(ReservationId),
     /// Lets held stock leave.
     Ship(ReservationId),
+    /// Lets some of the held stock leave and gives the rest back.
+    ShipPart(ReservationId, Vec<PartLine>),
+    /// Holds stock for longer.
+    Extend(ReservationId, Ttl),
+    /// Gives held stock back if its time is over.
+    Expire(ReservationId),
     /// Places an order and holds its stock.
     PlaceOrder(OrderId, ReservationId, PlaceOrder),
     /// Accepts an order.
     ConfirmOrder(OrderId),
+    /// Lets stock of an order leave: all that is left, or so many units of its products.
+    FulfillOrder(OrderId, Option<Vec<OrderLine>>),
+    /// Takes goods of an order back.
+    ReturnOrder(OrderId, ReturnGoods),
     /// Calls an order off and gives its stock back.
     CancelOrder(OrderId),
 }
@@ -96,11 +108,20 @@ impl Action {
     /// Its writer's shard, which its id remembers.
     pub(super) fn shard(&self) -> u8 {
         shard_in(match self {
-            Self::Reserve(id, _) | Self::Release(id) | Self::Ship(id) => id.uuid(),
+            Self::Reserve(id, _)
+            | Self::Release(id)
+            | Self::Ship(id)
+            | Self::ShipPart(id, _)
+            | Self::Extend(id, _)
+            | Self::Expire(id) => id.uuid(),
             Self::Receive(id, _) => id.uuid(),
             Self::Adjust(id, _) => id.uuid(),
             Self::Transfer(id, _) => id.uuid(),
-            Self::PlaceOrder(id, ..) | Self::ConfirmOrder(id) | Self::CancelOrder(id) => id.uuid(),
+            Self::PlaceOrder(id, ..)
+            | Self::ConfirmOrder(id)
+            | Self::FulfillOrder(id, _)
+            | Self::ReturnOrder(id, _)
+            | Self::CancelOrder(id) => id.uuid(),
         })
     }
 
@@ -112,7 +133,15 @@ impl Action {
             Self::Adjust(_, adjust) => adjust.lines.len(),
             Self::Transfer(_, transfer) => 2 * transfer.lines.len(),
             Self::PlaceOrder(_, _, order) => order.lines.len(),
-            Self::Release(_) | Self::Ship(_) | Self::ConfirmOrder(_) | Self::CancelOrder(_) => 1,
+            Self::ShipPart(_, lines) => lines.len(),
+            Self::ReturnOrder(_, goods) => goods.lines.len(),
+            Self::Release(_)
+            | Self::Ship(_)
+            | Self::Extend(..)
+            | Self::Expire(_)
+            | Self::ConfirmOrder(_)
+            | Self::FulfillOrder(..)
+            | Self::CancelOrder(_) => 1,
         }
     }
 }
@@ -186,6 +215,19 @@ pub struct UnknownReference {
     pub field: Reference,
 }
 
+/// What may be done to an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OrderStep {
+    /// Accept it.
+    Confirm,
+    /// Let its stock leave.
+    Fulfill,
+    /// Take its goods back.
+    Return,
+    /// Call it off.
+    Cancel,
+}
+
 /// Why a command was refused. Nothing was written.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refusal {
@@ -195,6 +237,9 @@ pub enum Refusal {
     /// Some lines would take away more than is available: all of them are listed.
     #[error("{} line(s) would take away more than is available", .0.len())]
     BelowZero(Vec<Shortage>),
+    /// Some lines name more than is held or was shipped: all of them are listed.
+    #[error("{} line(s) name more than there is of it", .0.len())]
+    Exceeds(Vec<Shortage>),
     /// Some lines expect another quantity than there is: all of them are listed.
     #[error("{} line(s) expect another quantity", .0.len())]
     Mismatched(Vec<Mismatch>),
@@ -216,12 +261,15 @@ pub enum Refusal {
     /// The reservation's stock was given back already.
     #[error("the reservation is already released")]
     AlreadyReleased,
+    /// The reservation's time was over.
+    #[error("the reservation has expired")]
+    Expired,
     /// The reservation belongs to an order and changes only with it.
     #[error("the reservation belongs to an order")]
     BelongsToOrder(OrderId),
     /// The order's state does not allow it.
     #[error("the order is {}", .0.as_str())]
-    OrderState(OrderStatus),
+    OrderState(OrderStatus, OrderStep),
     /// A later holder of the lock has written already.
     #[error("the lock on {resource} was lost")]
     FenceStale {

@@ -90,6 +90,9 @@ async fn prove(connection: &Connection, tenant: i64, board: &Board) -> Result<Ve
         let params: Params<'_> = &[&tenant, &order.id.uuid(), &order.version, &order.status.as_str()];
         return connection.query(&batch::PROVE_ORDER, params).await;
     }
+    if let Some(held) = board.effects.changed_reservations.last().and_then(|id| board.reservations.get(id)) {
+        return connection.query(&batch::PROVE_RESERVATION, &[&tenant, &held.id.uuid(), &held.expires_at]).await;
+    }
     let Some(kept) = board.effects.answers.last() else { return Ok(Vec::new()) };
     let (key, fingerprint) = (kept.asked.key.as_str(), kept.asked.fingerprint.as_slice());
     connection.query(&PROVE_KEY, &[&tenant, &key, &fingerprint]).await

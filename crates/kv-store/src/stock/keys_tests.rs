@@ -55,7 +55,7 @@ fn command(number: usize, ask: Ask) -> Command {
     let line =
         ReserveLine { product: LEVEL.0, warehouse: Some(LEVEL.1), quantity: Quantity::parse(ask.units).unwrap() };
     let id = ReservationId::from_uuid(Uuid::from_u128(1_000 + number as u128));
-    let action = Action::Reserve(id, Reserve { lines: vec![line], reference: None });
+    let action = Action::Reserve(id, Reserve { lines: vec![line], reference: None, ttl: None });
     Command { actor: UserId::from_uuid(Uuid::from_u128(1)), fence: None, once, action }
 }
 

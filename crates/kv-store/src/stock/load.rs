@@ -51,6 +51,28 @@ statements! {
             on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
          order by l.product_id, l.warehouse_id
            for no key update of l";
+    /// [`LOCK_LEVELS`] and, beside the levels named, those of every reservation on them whose time is over, or will be before the
+    /// locks are held.
+    RECLAIM_LEVELS = "with named as materialized (
+            select c.product_id, c.warehouse_id from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)
+            union select l.product_id, l.warehouse_id from stock_levels l
+                   where l.tenant_id = $1 and l.product_id = any($4::uuid[])
+            union select r.product_id, r.warehouse_id from reservations r
+                   where r.tenant_id = $1 and r.id = any($5::uuid[])
+            union select r.product_id, r.warehouse_id from reservations r
+                   where r.tenant_id = $1 and r.order_id = any($6::uuid[])),
+        wanted as materialized (
+            select product_id, warehouse_id from named
+            union select r.product_id, r.warehouse_id
+                    from named join reservations d
+                      on d.tenant_id = $1 and d.product_id = named.product_id and d.warehouse_id = named.warehouse_id
+                     and d.due_at <= clock_timestamp() + interval '10 seconds'
+                    join reservations r on r.tenant_id = $1 and r.id = d.id)
+        select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version
+          from wanted join stock_levels l
+            on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
+         order by l.product_id, l.warehouse_id
+           for no key update of l";
     /// The short form for the hot path: levels named by key alone.
     LOCK_KEYS = "select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity,
                l.version
@@ -78,12 +100,31 @@ statements! {
           from order_items where tenant_id = $1 and order_id = any($2::uuid[]) order by order_id, line";
     /// Reservations by their own id or by their order's. Their state changes only under their levels' locks, which are held.
     READ_RESERVATIONS = "select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
-               fulfilled_quantity, level_version
+               fulfilled_quantity, level_version, expires_at, returned_quantity
           from reservations where tenant_id = $1 and id = any($2::uuid[])
         union all
-        select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity, fulfilled_quantity, level_version
+        select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
+               fulfilled_quantity, level_version, expires_at, returned_quantity
           from reservations where tenant_id = $1 and order_id = any($3::uuid[])
         order by 1, 6, 7";
+    /// Reservations whose time is over, on the levels named by key ($2, $3) and on all levels of the products in $4.
+    READ_DUE = "select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
+               fulfilled_quantity, level_version, expires_at, returned_quantity
+          from reservations where tenant_id = $1 and id in (
+            select d.id from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id) join reservations d
+                on d.tenant_id = $1 and d.product_id = c.product_id and d.warehouse_id = c.warehouse_id
+               and d.due_at <= clock_timestamp()
+            union select d.id from reservations d
+             where d.tenant_id = $1 and d.product_id = any($4::uuid[]) and d.due_at <= clock_timestamp())
+        order by 1, 6, 7";
+    /// Whether there is any such reservation.
+    HAS_DUE = "select exists (
+            select from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id) join reservations d
+                on d.tenant_id = $1 and d.product_id = c.product_id and d.warehouse_id = c.warehouse_id
+               and d.due_at <= clock_timestamp())
+          or exists (
+            select from reservations d
+             where d.tenant_id = $1 and d.product_id = any($4::uuid[]) and d.due_at <= clock_timestamp())";
 }
 
 /// The rows of the first round trip.
@@ -94,6 +135,7 @@ struct Answers {
     orders: Vec<Row>,
     order_items: Vec<Row>,
     reservations: Vec<Row>,
+    due: Vec<Row>,
     products: Vec<Row>,
     warehouses: Vec<Row>,
     sources: Vec<Row>,
@@ -106,6 +148,25 @@ pub(super) struct Loaded {
     pub(super) board: Board,
     /// The transaction's id, for asking after its outcome.
     pub(super) transaction: String,
+    ids: Ids,
+}
+
+/// How hard to look for units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// What is available.
+    First,
+    /// And what reservations hold whose time is over.
+    Again,
+}
+
+impl Loaded {
+    /// Whether a reservation whose time is over holds stock that the batch might want.
+    pub(super) async fn has_due(&self, connection: &Connection) -> Result<bool, StoreError> {
+        let Ids { tenant, keys, anywhere, .. } = &self.ids;
+        let rows = connection.query(&HAS_DUE, &[tenant, &keys.0, &keys.1, anywhere]).await?;
+        Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(false))
+    }
 }
 
 /// Opens the transaction and loads the board, in one round trip.
@@ -116,25 +177,27 @@ pub(super) async fn load(
     (connection, begin): (&Connection, &str),
     tenant: TenantId,
     commands: impl Iterator<Item = &Command>,
+    look: Look,
 ) -> Result<Loaded, StoreError> {
     let ids = Ids::of(tenant, Wanted::by(commands));
-    let answers = ask(connection, begin, &ids).await?;
+    let answers = ask(connection, begin, &ids, look).await?;
     let [identity] = answers.identity.as_slice() else { return Err(StoreError::Unavailable(None)) };
     let mut board = Board { now: identity.try_get(1)?, ..Board::default() };
     read_facts(&mut board, &answers)?;
-    board.reservations = read_reservations(&answers.reservations)?.into_iter().map(|r| (r.id, r)).collect();
+    let reservations = read_reservations(&answers.due)?.into_iter().chain(read_reservations(&answers.reservations)?);
+    board.reservations = reservations.map(|held| (held.id, held)).collect();
     let orders = read_orders(&answers.orders, &answers.order_items, board.reservations.values())?;
     board.orders = orders.into_iter().map(|order| (order.id, order)).collect();
     for row in &answers.keys {
         let KeyRow { key, kept } = KeyRow::read(row)?;
         board.keys.insert(key, Known::Row(kept));
     }
-    Ok(Loaded { board, transaction: identity.try_get(0)? })
+    Ok(Loaded { board, transaction: identity.try_get(0)?, ids })
 }
 
 /// Sends everything in the order in which it stands here: each future puts its message into the connection's queue when it is
 /// first polled, and PostgreSQL runs them one after another.
-async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers, StoreError> {
+async fn ask(connection: &Connection, begin: &str, ids: &Ids, look: Look) -> Result<Answers, StoreError> {
     let tenant = &ids.tenant;
     let has_orders = !ids.orders.is_empty();
     let (
@@ -146,6 +209,7 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
         orders,
         order_items,
         reservations,
+        due,
         products,
         warehouses,
         sources,
@@ -161,13 +225,17 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
             let params: Params<'_> = &[tenant, &ids.new_keys.0, &ids.new_keys.1];
             connection.query_if(!ids.new_keys.0.is_empty(), &ENSURE_LEVELS, params).await
         },
-        lock_levels(connection, ids),
+        lock_levels(connection, ids, look),
         connection.query(&IDENTIFY, &[]),
         async { connection.query_if(has_orders, &LOCK_ORDERS, &[tenant, &ids.orders]).await },
         async { connection.query_if(has_orders, &READ_ORDER_ITEMS, &[tenant, &ids.orders]).await },
         async {
             let params: Params<'_> = &[tenant, &ids.reservations, &ids.orders];
             connection.query_if(ids.closes_reservations(), &READ_RESERVATIONS, params).await
+        },
+        async {
+            let params: Params<'_> = &[tenant, &ids.keys.0, &ids.keys.1, &ids.anywhere];
+            connection.query_if(look == Look::Again, &READ_DUE, params).await
         },
         async { connection.query_if(!ids.products.is_empty(), &READ_PRODUCTS, &[tenant, &ids.products]).await },
         async {
@@ -189,6 +257,7 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
         orders,
         order_items,
         reservations,
+        due,
         products,
         warehouses,
         sources,
@@ -197,12 +266,13 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
     })
 }
 
-async fn lock_levels(connection: &Connection, ids: &Ids) -> Result<Vec<Row>, StoreError> {
-    if ids.names_keys_alone() {
+async fn lock_levels(connection: &Connection, ids: &Ids, look: Look) -> Result<Vec<Row>, StoreError> {
+    if look == Look::First && ids.names_keys_alone() {
         return connection.query(&LOCK_KEYS, &[&ids.tenant, &ids.keys.0, &ids.keys.1]).await;
     }
     let params: Params<'_> = &[&ids.tenant, &ids.keys.0, &ids.keys.1, &ids.anywhere, &ids.reservations, &ids.orders];
-    connection.query(&LOCK_LEVELS, params).await
+    let statement = if look == Look::First { &LOCK_LEVELS } else { &RECLAIM_LEVELS };
+    connection.query(statement, params).await
 }
 
 fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres::Error> {

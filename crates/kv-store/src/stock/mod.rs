@@ -14,6 +14,8 @@ pub(crate) mod decide;
 #[cfg(test)]
 mod decide_tests;
 pub(crate) mod documents;
+pub(crate) mod due;
+mod ending;
 mod fate;
 mod goods;
 pub(crate) mod holdings;
@@ -21,6 +23,7 @@ pub(crate) mod keys;
 #[cfg(test)]
 mod keys_tests;
 pub(crate) mod load;
+mod ordering;
 pub(crate) mod read;
 pub(crate) mod read_documents;
 pub(crate) mod rows;
@@ -40,7 +43,8 @@ use tokio::sync::{mpsc, oneshot};
 pub use audit::LedgerFault;
 pub use coalescer::StockStats;
 pub use command::{
-    Action, Command, FenceClaim, Mismatch, Outcome, Reference, Refusal, Shortage, StockError, UnknownReference,
+    Action, Command, FenceClaim, Mismatch, OrderStep, Outcome, Reference, Refusal, Shortage, StockError,
+    UnknownReference,
 };
 pub use read::LevelFilter;
 
@@ -201,6 +205,29 @@ impl Ledger {
         fence: Option<FenceClaim>,
     ) -> Result<Reservation, StockError> {
         self.run_plain(tenant, actor, Action::Ship(id), fence).await.map(expect_reservation)
+    }
+
+    /// Does something to a reservation: [`Action::ShipPart`], [`Action::Extend`] or [`Action::Expire`]. Cancel safety as
+    /// [`Ledger::reserve`].
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Expired`], [`Refusal::AlreadyFulfilled`], [`Refusal::AlreadyReleased`],
+    /// [`Refusal::BelongsToOrder`], [`Refusal::Exceeds`], [`Refusal::Unknown`], or the store's.
+    pub async fn change_reservation(
+        &self,
+        tenant: TenantId,
+        actor: UserId,
+        action: Action,
+    ) -> Result<Reservation, StockError> {
+        self.run_plain(tenant, actor, action, None).await.map(expect_reservation)
+    }
+
+    /// Does something to an order: [`Action::FulfillOrder`] or [`Action::ReturnOrder`]. Cancel safety as [`Ledger::reserve`].
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::OrderState`], [`Refusal::Exceeds`], [`Refusal::Unknown`], or the store's.
+    pub async fn change_order(&self, tenant: TenantId, actor: UserId, action: Action) -> Result<Order, StockError> {
+        self.run_plain(tenant, actor, action, None).await.map(expect_order)
     }
 
     /// Places an order and holds its stock: all lines or none. Cancel safety as [`Ledger::reserve`].

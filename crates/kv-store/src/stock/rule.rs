@@ -59,7 +59,7 @@ impl Table {
     pub fn decide(&self, command: &Command) -> Result<(Outcome, Change), Refusal> {
         let mut board = self.board();
         let outcome = decide(&mut board, command)?;
-        let closed = board.effects.closed_reservations.iter();
+        let closed = board.effects.changed_reservations.iter();
         let reservations = closed.map(|id| board.reservations[id].clone()).collect();
         let levels = board.levels.into_iter().filter(|(_, level)| level.is_changed()).collect();
         Ok((outcome, Change { levels, reservations, effects: board.effects }))
@@ -98,7 +98,8 @@ impl Table {
 
     /// How often the reservation's units left or went back.
     pub fn endings(&self, id: ReservationId) -> usize {
-        let is_end = |kind: MovementKind| matches!(kind, MovementKind::Released | MovementKind::Shipped);
+        let is_end =
+            |kind: MovementKind| matches!(kind, MovementKind::Released | MovementKind::Expired | MovementKind::Shipped);
         self.booked.iter().filter(|(of, kind)| *of == id && is_end(*kind)).count()
     }
 

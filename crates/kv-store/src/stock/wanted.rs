@@ -67,7 +67,11 @@ impl Wanted {
                     self.add_new_level((line.product, transfer.to));
                 }
             }
-            Action::Release(id) | Action::Ship(id) => {
+            Action::Release(id)
+            | Action::Ship(id)
+            | Action::ShipPart(id, _)
+            | Action::Extend(id, _)
+            | Action::Expire(id) => {
                 self.reservations.insert(*id);
             }
             Action::PlaceOrder(_, _, order) => {
@@ -77,7 +81,10 @@ impl Wanted {
                     self.anywhere.insert(line.product);
                 }
             }
-            Action::ConfirmOrder(id) | Action::CancelOrder(id) => {
+            Action::ConfirmOrder(id)
+            | Action::FulfillOrder(id, _)
+            | Action::ReturnOrder(id, _)
+            | Action::CancelOrder(id) => {
                 self.orders.insert(*id);
             }
         }

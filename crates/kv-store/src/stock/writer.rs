@@ -17,7 +17,8 @@ use super::board::Board;
 use super::command::{Command, Outcome, Refusal};
 use super::fate::{self, Fate};
 use super::keys::{self, Decision};
-use super::{batch, documents, holdings, load};
+use super::load::Look;
+use super::{batch, documents, ending, holdings, load};
 use crate::StoreError;
 use crate::idempotency::{self, Done, KeyFault};
 use crate::session::{Params, READ_COMMITTED, begin};
@@ -144,7 +145,7 @@ impl Writer {
     /// Any; then nothing was written, but for [`StoreError::OutcomeUnknown`] and [`StoreError::Corrupt`].
     pub(super) async fn run(&mut self, tenant: TenantId, commands: &[&Command]) -> Result<Decisions, StoreError> {
         let reused = self.connection.is_some();
-        match self.attempt(tenant, commands, Patience::OneMoreLook).await {
+        match self.attempt(tenant, commands, Look::First).await {
             // The server may have been restarted since the last batch. The break was before anything was decided.
             Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused => {}
             // Whoever locks in any order has to live with the deadlocks.
@@ -160,39 +161,41 @@ impl Writer {
             {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a stock batch is run again");
             }
-            Err(Broken::SourcesAppeared) => {}
+            Err(Broken::ShortOfLocks) => {}
             other => return other.map_err(Broken::into_error),
         }
-        self.attempt(tenant, commands, Patience::None).await.map_err(Broken::into_error)
+        self.attempt(tenant, commands, Look::Again).await.map_err(Broken::into_error)
     }
 
-    async fn attempt(
-        &mut self,
-        tenant: TenantId,
-        commands: &[&Command],
-        patience: Patience,
-    ) -> Result<Decisions, Broken> {
+    async fn attempt(&mut self, tenant: TenantId, commands: &[&Command], look: Look) -> Result<Decisions, Broken> {
         // Taken out, so that any error on the way drops it and with it whatever transaction is open.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(&self.config).await.map_err(Broken::BeforeWriting)?,
         };
         let begin = connection.plans.begin(tenant);
-        let loading = load::load((&connection, &begin), tenant, commands.iter().copied());
-        let loaded = timeout(TRIP_LIMIT, Box::pin(loading))
+        let loading = load::load((&connection, &begin), tenant, commands.iter().copied(), look);
+        let mut loaded = timeout(TRIP_LIMIT, Box::pin(loading))
             .await
             .map_err(|_| Broken::BeforeWriting(StoreError::Unavailable(None)))?
             .map_err(Broken::BeforeWriting)?;
-        let mut board = loaded.board;
+        let mut board = std::mem::take(&mut loaded.board);
         let mut decisions = catch_unwind(AssertUnwindSafe(|| {
+            ending::expire_due(&mut board);
             let numbered = commands.iter().enumerate();
             numbered.map(|(number, command)| keys::decide_once(&mut board, number, command)).collect::<Undone>()
         }))
         .map_err(|_| Broken::BeforeWriting(StoreError::Corrupt("a stock level")))?;
-        if patience == Patience::OneMoreLook && board.has_unlocked_sources && decisions.iter().any(is_short) {
-            connection.roll_back();
-            self.connection = Some(connection);
-            return Err(Broken::SourcesAppeared);
+        if board.gave_less || decisions.iter().any(is_short) {
+            let needs_locks = match look {
+                Look::First => board.has_unlocked_sources || has_due(&loaded, &connection).await?,
+                Look::Again => board.has_unlocked_due,
+            };
+            if needs_locks {
+                connection.roll_back();
+                self.connection = Some(connection);
+                return Err(Broken::ShortOfLocks);
+            }
         }
         if !board.has_effects() {
             connection.roll_back();
@@ -252,15 +255,13 @@ impl Writer {
     }
 }
 
-/// Whether a batch may be begun anew because the board turned out to be out of date.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    OneMoreLook,
-    None,
+async fn has_due(loaded: &load::Loaded, connection: &Connection) -> Result<bool, Broken> {
+    let answer = timeout(TRIP_LIMIT, loaded.has_due(connection)).await;
+    answer.unwrap_or(Err(StoreError::Unavailable(None))).map_err(Broken::BeforeWriting)
 }
 
 fn is_short(decision: &Result<Decision, Refusal>) -> bool {
-    matches!(decision, Err(Refusal::Short(_)))
+    matches!(decision, Err(Refusal::Short(_) | Refusal::BelowZero(_)))
 }
 
 /// Where a batch broke.
@@ -269,8 +270,9 @@ enum Broken {
     BeforeWriting(StoreError),
     /// The commit was under way; the error says what is known of it.
     DuringCommit(StoreError),
-    /// Rolled back: a line is short, and a further level of its product was made while the locks were waited for.
-    SourcesAppeared,
+    /// Rolled back: a line is short, and units that it may have lie behind further locks. A level of its product was made while the
+    /// locks were waited for, or a reservation's time is over.
+    ShortOfLocks,
 }
 
 impl Broken {
@@ -278,7 +280,7 @@ impl Broken {
         match self {
             Self::BeforeWriting(error) if error.is_taken_key() => KeyFault::InFlight.into(),
             Self::BeforeWriting(error) | Self::DuringCommit(error) => error,
-            Self::SourcesAppeared => StoreError::LockTimeout,
+            Self::ShortOfLocks => StoreError::LockTimeout,
         }
     }
 }

@@ -51,7 +51,13 @@ pub(crate) async fn fill(house: &House, account: Account, sku: &str) -> Goods {
 }
 
 pub(crate) fn order_of(customer: CustomerId, product: ProductId, units: i64) -> PlaceOrder {
-    PlaceOrder { customer, lines: vec![OrderLine { product, quantity: quantity(units) }], reference: None }
+    PlaceOrder {
+        customer,
+        lines: vec![OrderLine { product, quantity: quantity(units) }],
+        reference: None,
+        ttl: None,
+        allow_partial: false,
+    }
 }
 
 /// So many units more, or fewer.

@@ -10,6 +10,8 @@ mod fences;
 mod goods;
 mod idempotency;
 mod isolation;
+mod lives;
+mod orders;
 mod outage;
 mod predicates;
 mod protocols;

@@ -1,10 +1,12 @@
 //! The predicates alone: they hold where row-level security does not, for a superuser is not bound by it.
 
 use kv_store::orders::OrderFilter;
-use kv_store::stock::{FenceClaim, LevelFilter, Refusal, StockError};
+use kv_store::stock::{Action, FenceClaim, LevelFilter, Refusal, StockError};
 use kv_store::{Store, StoreConfig};
+use kv_types::Ttl;
 use kv_types::catalogue::{CustomerPatch, NewCustomer, ProductPatch, WarehousePatch};
-use kv_types::stock::{Receive, ReceiveLine};
+use kv_types::order::ReturnGoods;
+use kv_types::stock::{PartLine, Receive, ReceiveLine};
 
 use crate::isolation::{FENCED, Goods, counted, fill, moved, order_of};
 use crate::support::{House, quantity, reserve};
@@ -86,11 +88,19 @@ async fn stock_and_orders_of_another_tenant_are_unknown() {
     let two = house.two;
     let before = snapshot(&house, &goods).await;
     let stock = store.stock();
+    let part = PartLine { product: goods.key.0, warehouse: goods.key.1, quantity: quantity(1) };
+    let ttl = Ttl::parse(60).unwrap();
+    let back = ReturnGoods { lines: vec![part], reason: "broken".to_owned() };
     let not_found = [
         stock.release(two.tenant, two.user, goods.held.id, None).await.map(drop),
         stock.ship(two.tenant, two.user, goods.held.id, None).await.map(drop),
         stock.confirm_order(two.tenant, two.user, goods.order.id, None).await.map(drop),
         stock.cancel_order(two.tenant, two.user, goods.order.id, None).await.map(drop),
+        stock.change_reservation(two.tenant, two.user, Action::ShipPart(goods.held.id, vec![part])).await.map(drop),
+        stock.change_reservation(two.tenant, two.user, Action::Extend(goods.held.id, ttl)).await.map(drop),
+        stock.change_reservation(two.tenant, two.user, Action::Expire(goods.held.id)).await.map(drop),
+        stock.change_order(two.tenant, two.user, Action::FulfillOrder(goods.order.id, None)).await.map(drop),
+        stock.change_order(two.tenant, two.user, Action::ReturnOrder(goods.order.id, back)).await.map(drop),
     ];
     for refused in not_found {
         assert!(matches!(refused, Err(StockError::Refused(Refusal::NotFound))), "{refused:?}");

@@ -110,7 +110,7 @@ fn reserve(model: &StockModel, world: &mut World, client: usize, rows: &Table) -
     let number = world.promises.len();
     let quantity = Quantity::parse(model.plans[client].units).expect("a positive number");
     let line = ReserveLine { product: product(), warehouse: Some(warehouse()), quantity };
-    let command = command(Action::Reserve(id_of(number), Reserve { lines: vec![line], reference: None }));
+    let command = command(Action::Reserve(id_of(number), Reserve { lines: vec![line], reference: None, ttl: None }));
     let mut decision = rows.decide(&command);
     // Units whose time is over are nobody's: whoever needs them need not wait for the sweeper.
     if matches!(decision, Err(Refusal::Short(_))) && !model.makes(Mistake::NoRowLock) && reclaim(world) {

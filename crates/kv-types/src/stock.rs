@@ -54,19 +54,21 @@ pub struct StockLevel {
     pub product_id: ProductId,
     /// Where.
     pub warehouse_id: WarehouseId,
-    /// Available units: not held by any reservation.
+    /// Available units: not held by any reservation. Negative when more is promised than there is.
     pub quantity: i64,
     /// Units held by pending reservations.
     pub reserved_quantity: i64,
-    /// Units on the shelf: available and held.
+    /// Units on the shelf: the sum of both. Never negative.
     pub on_hand_quantity: i64,
     /// Units that left.
     pub shipped_quantity: i64,
     /// Units that ever came in, less those that were taken out again by adjustments and transfers.
     pub received_quantity: i64,
+    /// How many units may be promised beyond those that are there.
+    pub backorder_limit: i64,
     /// The number of movements so far.
     pub version: i64,
-    /// When the last movement was.
+    /// When it last changed.
     #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,

@@ -338,3 +338,11 @@ pub struct OrderReturn {
     #[schema(min_length = 1, max_length = 200, example = "Damaged in transit")]
     reason: String,
 }
+
+/// How far a level may promise.
+#[derive(ToSchema)]
+pub struct BackorderLimit {
+    /// How many units beyond those that are there.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    limit: i64,
+}

@@ -45,6 +45,16 @@ impl From<Refusal> for Problem {
                     format!("{} of the lines name more than there is of it; nothing was written.", lines.len());
                 conflict("quantity_exceeded", detail).with_errors(lines.iter().map(excess).collect())
             }
+            Refusal::NotOnHand(lines) => {
+                let detail =
+                    format!("{} of the lines are promised but not on the shelf; nothing was written.", lines.len());
+                conflict("not_on_hand", detail).with_errors(lines.iter().map(not_on_hand).collect())
+            }
+            Refusal::Promised { promised } => {
+                let detail =
+                    format!("{promised} units are promised beyond those that are there; the limit cannot be lower.");
+                conflict("backorders_outstanding", detail).with("promised", promised)
+            }
             Refusal::BelongsToOrder(order) => {
                 let detail = format!("The reservation belongs to order {order} and changes only with it.");
                 conflict("reservation_belongs_to_order", detail).with("order_id", order.to_string())
@@ -88,6 +98,10 @@ const fn order_code(step: OrderStep) -> (&'static str, &'static str) {
 
 fn excess(line: &Shortage) -> FieldFault {
     FieldFault { code: "quantity_exceeded", ..shortage(line, "quantity") }
+}
+
+fn not_on_hand(line: &Shortage) -> FieldFault {
+    FieldFault { code: "not_on_hand", ..shortage(line, "quantity") }
 }
 
 fn mismatch(line: &Mismatch) -> FieldFault {

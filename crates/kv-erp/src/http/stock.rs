@@ -2,23 +2,33 @@
 
 use axum::Json;
 use axum::extract::State;
-use kv_store::stock::LevelFilter;
+use axum::response::Response;
+use kv_store::stock::{Action, Command, LevelFilter};
 use kv_types::stock::{StockLevel, StockMovement};
 use kv_types::{ProductId, WarehouseId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{GetErrors, ListErrors, found};
-use super::bodies::PageParameters;
+use super::answers::{ChangeErrors, GetErrors, ListErrors, found};
+use super::bodies::{self, FenceParameter, KeyParameter, PageParameters};
 use super::ctx::Ctx;
+use super::idempotency::Keyed;
+use super::json::JsonBody;
+use super::outcomes::{changed, run};
 use super::path::PathIds;
 use super::problem::Problem;
 use super::query::{Listed, Query, id, whole};
+use super::values::{self, COUNT_MAX};
+use super::writer::{Fence, Writer};
 use crate::app::App;
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list_levels)).routes(routes!(get_level)).routes(routes!(list_movements))
+    OpenApiRouter::new()
+        .routes(routes!(list_levels))
+        .routes(routes!(get_level))
+        .routes(routes!(limit_backorders))
+        .routes(routes!(list_movements))
 }
 
 /// Lists stock levels, by product and warehouse.
@@ -45,6 +55,25 @@ async fn get_level(
     PathIds(product, warehouse): PathIds<ProductId, WarehouseId>,
 ) -> Result<Json<StockLevel>, Problem> {
     found(app.store().stock_level(ctx.tenant, product, warehouse).await?, "stock level")
+}
+
+/// Says how many units of a level may be promised beyond those that are there; 0 by default. What is promised only cannot be
+/// shipped: 409 `not_on_hand`.
+#[utoipa::path(put, path = "/stock-levels/{product_id}/{warehouse_id}/backorder-limit", operation_id = "limit_backorders", tag = "stock",
+    params(("product_id" = ProductId, Path), ("warehouse_id" = WarehouseId, Path), FenceParameter, KeyParameter),
+    request_body = bodies::BackorderLimit,
+    responses((status = 200, description = "The level as it is now", body = StockLevel), ChangeErrors))]
+async fn limit_backorders(
+    State(app): State<App>,
+    writer: Writer,
+    PathIds(product, warehouse): PathIds<ProductId, WarehouseId>,
+    (Fence(fence), key): (Fence, Keyed),
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), changed);
+    let limit = body.read(|fields| fields.required("limit", values::whole(0..=COUNT_MAX)))?;
+    let action = Action::LimitBackorders(product, warehouse, limit);
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, changed).await
 }
 
 /// Lists the movements of one level, from the first on. Versions have no gaps.

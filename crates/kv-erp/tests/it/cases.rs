@@ -93,6 +93,14 @@ fn stock() -> Cases {
             ],
         ),
         (
+            "PUT /api/v1/stock-levels/{product_id}/{warehouse_id}/backorder-limit",
+            vec![
+                Path("/stock-levels/{its.product}/{its.warehouse}/backorder-limit", json!({"limit": 5})),
+                Path("/stock-levels/{my.product}/{its.warehouse}/backorder-limit", json!({"limit": 5})),
+                Path("/stock-levels/{its.product}/{my.warehouse}/backorder-limit", json!({"limit": 5})),
+            ],
+        ),
+        (
             "GET /api/v1/stock-movements",
             vec![List("/stock-movements?product_id={its.product}&warehouse_id={its.warehouse}")],
         ),

@@ -74,6 +74,8 @@ async fn in_stock_and_orders_a_repeat_is_told_the_same_and_moves_nothing() {
     let held = twice(caller, "POST /reservations", &json!({"items": items})).await.made();
     let count = json!([{"product_id": product, "warehouse_id": warehouse, "delta": 2}]);
     twice(caller, "POST /stock-adjustments", &json!({"items": count, "reason": "counted"})).await.made();
+    let limit = format!("PUT /stock-levels/{product}/{warehouse}/backorder-limit");
+    twice(caller, &limit, &json!({"limit": 5})).await.expect(200);
     let far = caller.warehouse("far", 200).await;
     let moved = json!({"from_warehouse_id": warehouse, "to_warehouse_id": far, "items": lines});
     twice(caller, "POST /stock-transfers", &moved).await.made();

@@ -84,25 +84,33 @@ fn shortage(wanted: Wanted, product: ProductId, warehouse: Option<WarehouseId>, 
     Shortage { line: wanted.line, product, warehouse, requested: wanted.units, available }
 }
 
-/// Takes `units` of a product from wherever they are; `Err` with what there is when that is not enough.
+/// Takes `units` of a product from wherever they are; `Err` with what there is when that is not enough. What is on a shelf goes
+/// before what is only promised.
 fn take_anywhere(board: &Board, product: ProductId, units: i64, takes: &mut Takes) -> Result<(), i64> {
-    let rest_of = |warehouse: WarehouseId, takes: &Takes| {
-        let key = (product, warehouse);
-        board.available(key) - takes.get(&key).copied().unwrap_or(0)
-    };
+    let given = |warehouse: WarehouseId, takes: &Takes| takes.get(&(product, warehouse)).copied().unwrap_or(0);
+    let there =
+        |warehouse: WarehouseId, takes: &Takes| (board.quantity((product, warehouse)) - given(warehouse, takes)).max(0);
+    let promised =
+        |warehouse: WarehouseId, takes: &Takes| board.available((product, warehouse)) - given(warehouse, takes);
     let sources = board.sources(product);
-    let available: i64 = sources.iter().map(|&warehouse| rest_of(warehouse, takes)).sum();
+    let available: i64 = sources.iter().map(|&warehouse| promised(warehouse, takes)).sum();
     if available < units {
         return Err(available);
     }
-    let whole = sources.iter().copied().find(|&warehouse| rest_of(warehouse, takes) >= units);
+    let whole = sources.iter().copied().find(|&warehouse| there(warehouse, takes) >= units);
     let mut missing = units;
-    for warehouse in whole.into_iter().chain(sources) {
-        let share = rest_of(warehouse, takes).min(missing);
+    let mut take = |warehouse: WarehouseId, rest: &dyn Fn(WarehouseId, &Takes) -> i64| {
+        let share = rest(warehouse, takes).min(missing);
         if share > 0 {
             *takes.entry((product, warehouse)).or_insert(0) += share;
             missing -= share;
         }
+    };
+    for warehouse in whole.into_iter().chain(sources.iter().copied()) {
+        take(warehouse, &there);
+    }
+    for &warehouse in &sources {
+        take(warehouse, &promised);
     }
     assert_eq!(missing, 0, "an allocation that was counted before is complete");
     Ok(())

@@ -20,7 +20,7 @@ statements! {
     /// Levels at fault, with the fault; no row when all is well.
     AUDIT_LEVELS = "select * from (with level as (
             select product_id, warehouse_id, quantity, reserved_quantity as reserved, shipped_quantity as shipped,
-                   received_quantity as received, version from stock_levels where tenant_id = $1),
+                   received_quantity as received, version, backorder_limit from stock_levels where tenant_id = $1),
         ledger as (
             select product_id, warehouse_id, count(*) as movements, max(version) as last_version,
                    sum(d_quantity) as quantity, sum(d_reserved) as reserved, sum(d_shipped) as shipped, sum(d_received) as received
@@ -55,6 +55,7 @@ statements! {
         select product_id, warehouse_id, case
                  when l.version is null then 'movements or reservations are without a level'
                  when l.quantity + l.reserved + l.shipped <> l.received then 'units are not conserved'
+                 when l.quantity < -l.backorder_limit or l.quantity + l.reserved < 0 then 'more is promised than may be'
                  when coalesce(m.last_version, 0) <> l.version or coalesce(m.movements, 0) <> l.version
                      then 'the ledger has a gap'
                  when (coalesce(m.quantity, 0), coalesce(m.reserved, 0), coalesce(m.shipped, 0), coalesce(m.received, 0))

@@ -20,10 +20,12 @@ statements! {
     /// The levels as they are after the batch. The version in the predicate is the one that was locked.
     UPDATE_LEVELS = "update stock_levels l
            set quantity = c.quantity, reserved_quantity = c.reserved, shipped_quantity = c.shipped,
-               received_quantity = c.received, version = c.version, updated_at = $10
+               received_quantity = c.received, version = c.version, backorder_limit = c.backorder_limit,
+               updated_at = $11
           from unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-                      $9::bigint[])
-               as c(product_id, warehouse_id, quantity, reserved, shipped, received, version, locked_version)
+                      $9::bigint[], $10::bigint[])
+               as c(product_id, warehouse_id, quantity, reserved, shipped, received, version, locked_version,
+                    backorder_limit)
          where l.tenant_id = $1 and l.product_id = c.product_id and l.warehouse_id = c.warehouse_id
            and l.version = c.locked_version";
     /// The ledger's entries.
@@ -44,6 +46,9 @@ statements! {
     PROVE_ORDER = "select exists (select from orders where tenant_id = $1 and id = $2 and version = $3 and status = $4)";
     /// Whether a reservation's end has been put off.
     PROVE_RESERVATION = "select exists (select from reservations where tenant_id = $1 and id = $2 and expires_at = $3)";
+    /// Whether a level's limit was set at that time.
+    PROVE_LIMIT = "select exists (select from stock_levels
+         where tenant_id = $1 and product_id = $2 and warehouse_id = $3 and updated_at = $4)";
     /// What became of a transaction whose commit was not answered.
     TRANSACTION_STATUS = "select pg_xact_status($1::text::xid8)";
 }
@@ -104,8 +109,20 @@ async fn write_levels(connection: &Connection, tenant: i64, board: &Board) -> Re
     let received: Vec<i64> = column(|level| level.received);
     let versions: Vec<i64> = column(|level| level.version);
     let locked: Vec<i64> = column(|level| level.locked_version);
-    let params: Params<'_> =
-        &[&tenant, &products, &warehouses, &quantities, &reserved, &shipped, &received, &versions, &locked, &board.now];
+    let limits: Vec<i64> = column(|level| level.backorder_limit);
+    let params: Params<'_> = &[
+        &tenant,
+        &products,
+        &warehouses,
+        &quantities,
+        &reserved,
+        &shipped,
+        &received,
+        &versions,
+        &locked,
+        &limits,
+        &board.now,
+    ];
     let written = connection.execute(&UPDATE_LEVELS, params).await?;
     if written == dirty.len() as u64 { Ok(()) } else { Err(StoreError::Corrupt("a stock level")) }
 }

@@ -27,19 +27,29 @@ pub(crate) struct Level {
     pub(crate) reserved: i64,
     pub(crate) shipped: i64,
     pub(crate) received: i64,
+    /// How far the available units may go below zero.
+    pub(crate) backorder_limit: i64,
     pub(crate) version: i64,
     /// The version at which the row was locked.
     pub(crate) locked_version: i64,
+    /// Whether more than its movements changed.
+    pub(crate) has_new_limit: bool,
 }
 
 impl Level {
     /// Whether this batch changed it.
     pub(crate) fn is_changed(&self) -> bool {
-        self.version != self.locked_version
+        self.version != self.locked_version || self.has_new_limit
+    }
+
+    /// Units on the shelf.
+    pub(crate) fn on_hand(&self) -> i64 {
+        self.quantity + self.reserved
     }
 
     fn is_conserved(&self) -> bool {
-        self.quantity >= 0
+        self.quantity >= -self.backorder_limit
+            && self.on_hand() >= 0
             && self.reserved >= 0
             && self.shipped >= 0
             && self.quantity + self.reserved + self.shipped == self.received
@@ -186,7 +196,8 @@ impl Board {
             && self.effects.changed_orders.is_empty()
             && self.effects.changed_reservations.is_empty()
             && self.effects.answers.is_empty()
-            && self.fences.is_empty())
+            && self.fences.is_empty()
+            && self.levels.values().all(|level| !level.has_new_limit))
     }
 
     /// Available units of a level; a level that was never received into has none.
@@ -196,7 +207,12 @@ impl Board {
 
     /// How many units of a level may be reserved.
     pub(crate) fn available(&self, key: LevelKey) -> i64 {
-        self.levels.get(&key).map_or(0, |level| level.quantity)
+        self.levels.get(&key).map_or(0, |level| level.quantity + level.backorder_limit)
+    }
+
+    /// How many units of a level are on the shelf.
+    pub(crate) fn on_hand(&self, key: LevelKey) -> i64 {
+        self.levels.get(&key).map_or(0, Level::on_hand)
     }
 
     /// The active warehouses that know a product, in the order in which orders take stock from them.

@@ -1,7 +1,9 @@
 //! What may be done to stock, what comes of it, and why it may be refused.
 
 use kv_types::order::{Order, OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
-use kv_types::stock::{Adjust, Adjustment, PartLine, Receipt, Receive, Reservation, Reserve, Transfer, TransferStock};
+use kv_types::stock::{
+    Adjust, Adjustment, PartLine, Receipt, Receive, Reservation, Reserve, StockLevel, Transfer, TransferStock,
+};
 use kv_types::{
     AdjustmentId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, Ttl, UserId, WarehouseId,
 };
@@ -51,6 +53,8 @@ pub enum Action {
     Adjust(AdjustmentId, Adjust),
     /// Moves goods to another warehouse.
     Transfer(TransferId, TransferStock),
+    /// Says how many units a level may promise beyond those that are there.
+    LimitBackorders(ProductId, WarehouseId, i64),
     /// Gives held stock back.
     Release(ReservationId),
     /// Lets held stock leave.
@@ -105,9 +109,10 @@ impl Action {
         Self::PlaceOrder(id, ReservationId::from_uuid(id_in_shard(shard)), order)
     }
 
-    /// Its writer's shard, which its id remembers.
-    pub(super) fn shard(&self) -> u8 {
+    /// Its writer's shard, which its id remembers, if it has one.
+    pub(super) fn shard(&self, tenant: TenantId) -> u8 {
         shard_in(match self {
+            Self::LimitBackorders(product, ..) => return shard_of(tenant, Some(*product)),
             Self::Reserve(id, _)
             | Self::Release(id)
             | Self::Ship(id)
@@ -135,7 +140,8 @@ impl Action {
             Self::PlaceOrder(_, _, order) => order.lines.len(),
             Self::ShipPart(_, lines) => lines.len(),
             Self::ReturnOrder(_, goods) => goods.lines.len(),
-            Self::Release(_)
+            Self::LimitBackorders(..)
+            | Self::Release(_)
             | Self::Ship(_)
             | Self::Extend(..)
             | Self::Expire(_)
@@ -159,6 +165,8 @@ pub enum Outcome {
     Transfer(Transfer),
     /// The order as it is now.
     Order(Order),
+    /// The level as it is now.
+    Level(StockLevel),
 }
 
 /// A line that asks for more than there is.
@@ -240,6 +248,15 @@ pub enum Refusal {
     /// Some lines name more than is held or was shipped: all of them are listed.
     #[error("{} line(s) name more than there is of it", .0.len())]
     Exceeds(Vec<Shortage>),
+    /// Some lines would ship what is promised but not on the shelf: all of them are listed.
+    #[error("{} line(s) are not on hand", .0.len())]
+    NotOnHand(Vec<Shortage>),
+    /// More is promised than the new limit allows.
+    #[error("{promised} units are promised already")]
+    Promised {
+        /// How many, beyond those that are there.
+        promised: i64,
+    },
     /// Some lines expect another quantity than there is: all of them are listed.
     #[error("{} line(s) expect another quantity", .0.len())]
     Mismatched(Vec<Mismatch>),

@@ -21,6 +21,9 @@ pub(crate) fn decide(board: &mut Board, command: &Command) -> Result<Outcome, Re
         Action::Receive(id, receive) => goods::receive(board, actor, *id, receive).map(Outcome::Receipt),
         Action::Adjust(id, adjust) => goods::adjust(board, actor, *id, adjust).map(Outcome::Adjustment),
         Action::Transfer(id, transfer) => goods::transfer(board, actor, *id, transfer).map(Outcome::Transfer),
+        Action::LimitBackorders(product, warehouse, limit) => {
+            goods::limit_backorders(board, (*product, *warehouse), *limit).map(Outcome::Level)
+        }
         Action::Release(id) => ending::release(board, actor, *id).map(Outcome::Reservation),
         Action::Ship(id) => ending::ship(board, actor, *id).map(Outcome::Reservation),
         Action::ShipPart(id, lines) => ending::ship_part(board, actor, *id, lines).map(Outcome::Reservation),

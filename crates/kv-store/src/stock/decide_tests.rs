@@ -208,7 +208,9 @@ fn replay(before: &Board, after: &Board) {
         level.version += 1;
         assert_eq!(movement.version, level.version, "a gap in the ledger");
         assert_eq!((movement.quantity_after, movement.reserved_after), (level.quantity, level.reserved));
-        assert!(level.quantity >= 0 && level.reserved >= 0);
+        assert!(
+            level.quantity >= -level.backorder_limit && level.quantity + level.reserved >= 0 && level.reserved >= 0
+        );
         assert_eq!(level.quantity + level.reserved + level.shipped, level.received);
     }
     assert_eq!(levels, after.levels);
@@ -267,10 +269,15 @@ proptest! {
     #[test]
     fn units_are_conserved_and_refusals_write_nothing(
         stock in proptest::collection::vec(0..60_i64, (PRODUCTS * WAREHOUSES) as usize),
+        limits in proptest::collection::vec(prop_oneof![3 => Just(0), 1 => 1..20_i64], (PRODUCTS * WAREHOUSES) as usize),
         steps in proptest::collection::vec(step(), 1..40),
     ) {
-        let first = board(&stock);
+        let mut first = board(&stock);
+        for (level, limit) in first.levels.values_mut().zip(limits) {
+            level.backorder_limit = limit;
+        }
         let mut board = board(&stock);
+        board.levels = first.levels.clone();
         for (number, step) in steps.iter().enumerate() {
             // A second goes by, and what is due is given back before the decision, as it is when a batch is loaded.
             board.now = Timestamp::from_second(number as i64).unwrap();

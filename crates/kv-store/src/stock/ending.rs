@@ -105,6 +105,8 @@ pub(super) fn ship(board: &mut Board, actor: UserId, id: ReservationId) -> Resul
         return Ok(held);
     }
     over(held.status)?;
+    let all = held.items.iter().map(|item| ((item.product_id, item.warehouse_id), item.quantity));
+    check_on_hand(board, all.enumerate())?;
     let cause = Cause { reservation: Some(id), ..Cause::by(actor) };
     Ok(end(board, held, ReservationStatus::Fulfilled, MovementKind::Shipped, &cause))
 }
@@ -125,6 +127,7 @@ pub(super) fn ship_part(
         return Ok(held);
     }
     over(held.status)?;
+    check_on_hand(board, parts.iter().map(|(&key, &(units, line))| (line, (key, units))))?;
     let cause = Cause { reservation: Some(id), ..Cause::by(actor) };
     for item in &mut held.items {
         let key = (item.product_id, item.warehouse_id);
@@ -139,6 +142,24 @@ pub(super) fn ship_part(
     held.status = ReservationStatus::Fulfilled;
     board.change_reservation(held.clone());
     Ok(held)
+}
+
+/// What leaves must be on the shelf, not only promised. Each level is named once, with the line that it stands for.
+pub(super) fn check_on_hand(
+    board: &Board,
+    shipments: impl Iterator<Item = (usize, (LevelKey, i64))>,
+) -> Result<(), Refusal> {
+    let mut missing: Vec<Shortage> = shipments
+        .filter_map(|(line, (key, requested))| {
+            let (available, warehouse) = (board.on_hand(key), Some(key.1));
+            (requested > available).then_some(Shortage { line, product: key.0, warehouse, requested, available })
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    missing.sort_unstable_by_key(|shortage| shortage.line);
+    Err(Refusal::NotOnHand(missing))
 }
 
 /// Holds a reservation's stock until at least so long from now. One without an end keeps having none.

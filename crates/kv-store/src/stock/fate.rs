@@ -93,6 +93,10 @@ async fn prove(connection: &Connection, tenant: i64, board: &Board) -> Result<Ve
     if let Some(held) = board.effects.changed_reservations.last().and_then(|id| board.reservations.get(id)) {
         return connection.query(&batch::PROVE_RESERVATION, &[&tenant, &held.id.uuid(), &held.expires_at]).await;
     }
+    if let Some((key, _)) = board.levels.iter().find(|(_, level)| level.has_new_limit) {
+        let params: Params<'_> = &[&tenant, &key.0.uuid(), &key.1.uuid(), &board.now];
+        return connection.query(&batch::PROVE_LIMIT, params).await;
+    }
     let Some(kept) = board.effects.answers.last() else { return Ok(Vec::new()) };
     let (key, fingerprint) = (kept.asked.key.as_str(), kept.asked.fingerprint.as_slice());
     connection.query(&PROVE_KEY, &[&tenant, &key, &fingerprint]).await

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 
 use kv_types::stock::{
-    Adjust, AdjustLine, AdjustTo, Adjustment, AdjustmentItem, MovementKind, Receipt, ReceiptItem, Receive, Transfer,
-    TransferItem, TransferStock,
+    Adjust, AdjustLine, AdjustTo, Adjustment, AdjustmentItem, MovementKind, Receipt, ReceiptItem, Receive, StockLevel,
+    Transfer, TransferItem, TransferStock,
 };
 use kv_types::{AdjustmentId, ProductId, ReceiptId, TransferId, UserId, WarehouseId};
 
@@ -163,6 +163,32 @@ pub(super) fn transfer(
         between: Some((from, to)),
     });
     Ok(Transfer { id, from_warehouse_id: from, to_warehouse_id: to, reference, items, created_at: board.now })
+}
+
+/// Says how many units a level may promise beyond those that are there.
+pub(super) fn limit_backorders(board: &mut Board, key: LevelKey, limit: i64) -> Result<StockLevel, Refusal> {
+    let now = board.now;
+    if !(board.products.contains_key(&key.0) && board.warehouses.contains_key(&key.1)) {
+        return Err(Refusal::NotFound);
+    }
+    let level = board.levels.get_mut(&key).ok_or(Refusal::NotFound)?;
+    if level.quantity < -limit {
+        return Err(Refusal::Promised { promised: -level.quantity });
+    }
+    level.backorder_limit = limit;
+    level.has_new_limit = true;
+    Ok(StockLevel {
+        product_id: key.0,
+        warehouse_id: key.1,
+        quantity: level.quantity,
+        reserved_quantity: level.reserved,
+        on_hand_quantity: level.on_hand(),
+        shipped_quantity: level.shipped,
+        received_quantity: level.received,
+        backorder_limit: limit,
+        version: level.version,
+        updated_at: now,
+    })
 }
 
 /// Every line's ids must name something of this tenant.

@@ -46,7 +46,8 @@ statements! {
                    where r.tenant_id = $1 and r.id = any($5::uuid[])
             union select r.product_id, r.warehouse_id from reservations r
                    where r.tenant_id = $1 and r.order_id = any($6::uuid[]))
-        select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version
+        select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version,
+               l.backorder_limit
           from wanted join stock_levels l
             on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
          order by l.product_id, l.warehouse_id
@@ -68,14 +69,15 @@ statements! {
                       on d.tenant_id = $1 and d.product_id = named.product_id and d.warehouse_id = named.warehouse_id
                      and d.due_at <= clock_timestamp() + interval '10 seconds'
                     join reservations r on r.tenant_id = $1 and r.id = d.id)
-        select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version
+        select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version,
+               l.backorder_limit
           from wanted join stock_levels l
             on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
          order by l.product_id, l.warehouse_id
            for no key update of l";
     /// The short form for the hot path: levels named by key alone.
     LOCK_KEYS = "select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity,
-               l.version
+               l.version, l.backorder_limit
           from (select distinct c.product_id, c.warehouse_id
                   from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)) wanted
           join stock_levels l
@@ -285,6 +287,8 @@ fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres
             received: row.try_get(5)?,
             version: row.try_get(6)?,
             locked_version: row.try_get(6)?,
+            backorder_limit: row.try_get(7)?,
+            has_new_limit: false,
         };
         board.levels.insert(key, level);
     }

@@ -36,8 +36,10 @@ mod writer;
 use std::sync::Arc;
 
 use kv_types::order::{Order, PlaceOrder};
-use kv_types::stock::{Adjust, Adjustment, Receipt, Receive, Reservation, Reserve, Transfer, TransferStock};
-use kv_types::{OrderId, ReservationId, TenantId, UserId};
+use kv_types::stock::{
+    Adjust, Adjustment, Receipt, Receive, Reservation, Reserve, StockLevel, Transfer, TransferStock,
+};
+use kv_types::{OrderId, ProductId, ReservationId, TenantId, UserId, WarehouseId};
 use tokio::sync::{mpsc, oneshot};
 
 pub use audit::LedgerFault;
@@ -92,7 +94,7 @@ impl Ledger {
     /// # Cancel safety
     /// A dropped future's command either never begins or takes effect as a whole.
     pub async fn run(&self, tenant: TenantId, command: Command) -> Result<Done<Outcome>, StockError> {
-        let writer = &self.writers[usize::from(command.action.shard()) % self.writers.len()];
+        let writer = &self.writers[usize::from(command.action.shard(tenant)) % self.writers.len()];
         let is_repeat = command.once.as_ref().is_some_and(|once| once.presence.is_repeat());
         let (reply, answer) = oneshot::channel();
         writer.try_send(Job { tenant, command, reply }).map_err(|_| StockError::Store(StoreError::Overloaded))?;
@@ -176,6 +178,23 @@ impl Ledger {
         match self.run_plain(tenant, actor, Action::transfer(tenant, transfer), fence).await? {
             Outcome::Transfer(transfer) => Ok(transfer),
             other => unreachable!("a transfer was asked for, not {other:?}"),
+        }
+    }
+
+    /// Says how many units a level may promise beyond those that are there. Cancel safety as [`Ledger::reserve`].
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`], [`Refusal::Promised`], or the store's.
+    pub async fn limit_backorders(
+        &self,
+        tenant: TenantId,
+        actor: UserId,
+        (product, warehouse): (ProductId, WarehouseId),
+        limit: i64,
+    ) -> Result<StockLevel, StockError> {
+        match self.run_plain(tenant, actor, Action::LimitBackorders(product, warehouse, limit), None).await? {
+            Outcome::Level(level) => Ok(level),
+            other => unreachable!("a level was asked for, not {other:?}"),
         }
     }
 

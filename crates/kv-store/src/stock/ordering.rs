@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 
 use kv_types::order::{Allocation, Order, OrderItem, OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
-use kv_types::stock::{MovementKind, Reservation, ReservationStatus, ReserveLine};
+use kv_types::stock::{MovementKind, Reservation, ReservationItem, ReservationStatus, ReserveLine};
 use kv_types::{OrderId, ProductId, ReservationId, UserId};
 
 use super::allocate::{Appetite, Takes, allocate};
 use super::board::{Board, Cause};
 use super::command::{OrderStep, Reference, Refusal, Shortage, UnknownReference};
 use super::decide::hold;
-use super::ending::{give_back, sum_parts};
+use super::ending::{check_on_hand, give_back, sum_parts};
 
 /// Places an order and holds its stock.
 pub(super) fn place(
@@ -136,19 +136,9 @@ pub(super) fn fulfill(
         (OrderStatus::Confirmed | OrderStatus::PartiallyFulfilled, Some(held)) => held,
         (other, _) => return Err(Refusal::OrderState(other, OrderStep::Fulfill)),
     };
-    let mut wanted = lines.map(|lines| sum_products(&held, lines)).transpose()?;
+    let shipments = plan_shipments(board, &held, lines)?;
     let cause = Cause { reservation: Some(held.id), order: Some(id), ..Cause::by(actor) };
-    for item in &mut held.items {
-        let left = item.quantity - item.fulfilled_quantity;
-        let units = match &mut wanted {
-            None => left,
-            Some(wanted) => {
-                let wanted = wanted.entry(item.product_id).or_default();
-                let units = left.min(*wanted);
-                *wanted -= units;
-                units
-            }
-        };
+    for (item, units) in held.items.iter_mut().zip(shipments) {
         if units > 0 {
             board.book((item.product_id, item.warehouse_id), MovementKind::Shipped, units, cause.clone());
             item.fulfilled_quantity += units;
@@ -163,8 +153,42 @@ pub(super) fn fulfill(
     shown(board, id)
 }
 
-/// The lines summed by product. Each must name a product of the order and no more than is left of it.
-fn sum_products(held: &Reservation, lines: &[OrderLine]) -> Result<BTreeMap<ProductId, i64>, Refusal> {
+/// How many units leave from each of the reservation's levels: all that are left, or those of the lines, taken from wherever they
+/// are on the shelf.
+fn plan_shipments(board: &Board, held: &Reservation, lines: Option<&[OrderLine]>) -> Result<Vec<i64>, Refusal> {
+    let key = |item: &ReservationItem| (item.product_id, item.warehouse_id);
+    let left = |item: &ReservationItem| item.quantity - item.fulfilled_quantity;
+    let Some(lines) = lines else {
+        let all: Vec<i64> = held.items.iter().map(left).collect();
+        check_on_hand(board, held.items.iter().map(key).zip(all.iter().copied()).enumerate())?;
+        return Ok(all);
+    };
+    let mut sums = sum_products(held, lines)?;
+    let mut shipments = Vec::with_capacity(held.items.len());
+    for item in &held.items {
+        let (missing, _) = sums.entry(item.product_id).or_default();
+        let units = left(item).min(board.on_hand(key(item))).min(*missing);
+        *missing -= units;
+        shipments.push(units);
+    }
+    let mut missing: Vec<Shortage> = sums
+        .into_iter()
+        .filter(|(_, (missing, _))| *missing > 0)
+        .map(|(product, (missing, line))| {
+            let asked: i64 =
+                lines.iter().filter(|line| line.product == product).map(|line| line.quantity.units()).sum();
+            Shortage { line, product, warehouse: None, requested: asked, available: asked - missing }
+        })
+        .collect();
+    if missing.is_empty() {
+        return Ok(shipments);
+    }
+    missing.sort_unstable_by_key(|shortage| shortage.line);
+    Err(Refusal::NotOnHand(missing))
+}
+
+/// The lines summed by product, with the first line of each. Each must name a product of the order and no more than is left of it.
+fn sum_products(held: &Reservation, lines: &[OrderLine]) -> Result<BTreeMap<ProductId, (i64, usize)>, Refusal> {
     let mut left: BTreeMap<ProductId, i64> = BTreeMap::new();
     for item in &held.items {
         *left.entry(item.product_id).or_default() += item.quantity - item.fulfilled_quantity;
@@ -188,7 +212,7 @@ fn sum_products(held: &Reservation, lines: &[OrderLine]) -> Result<BTreeMap<Prod
         })
         .collect();
     if exceeding.is_empty() {
-        return Ok(sums.into_iter().map(|(product, (units, _))| (product, units)).collect());
+        return Ok(sums);
     }
     exceeding.sort_unstable_by_key(|shortage| shortage.line);
     Err(Refusal::Exceeds(exceeding))

@@ -11,11 +11,11 @@ use crate::{Page, Store, StoreError};
 
 statements! {
     /// One level.
-    GET_LEVEL = "select product_id, warehouse_id, quantity, reserved_quantity, shipped_quantity, received_quantity, version, updated_at
+    GET_LEVEL = "select product_id, warehouse_id, quantity, reserved_quantity, shipped_quantity, received_quantity, version, updated_at, backorder_limit
           from stock_levels where tenant_id = $1 and product_id = $2 and warehouse_id = $3";
     /// Levels in key order, after ($2, $3), up to product $4, of warehouse $5 when one is given. A product's own levels are a
     /// range of the key, so that naming one never means reading the others.
-    LIST_LEVELS = "select product_id, warehouse_id, quantity, reserved_quantity, shipped_quantity, received_quantity, version, updated_at
+    LIST_LEVELS = "select product_id, warehouse_id, quantity, reserved_quantity, shipped_quantity, received_quantity, version, updated_at, backorder_limit
           from stock_levels
          where tenant_id = $1 and (product_id, warehouse_id) > ($2, $3) and product_id <= $4
            and ($5::uuid is null or warehouse_id = $5)
@@ -101,6 +101,7 @@ fn read_level(row: &Row) -> Result<StockLevel, tokio_postgres::Error> {
         on_hand_quantity: quantity + reserved_quantity,
         shipped_quantity: row.try_get(4)?,
         received_quantity: row.try_get(5)?,
+        backorder_limit: row.try_get(8)?,
         version: row.try_get(6)?,
         updated_at: row.try_get(7)?,
     })

@@ -67,6 +67,7 @@ impl Wanted {
                     self.add_new_level((line.product, transfer.to));
                 }
             }
+            Action::LimitBackorders(product, warehouse, _) => self.add_new_level((*product, *warehouse)),
             Action::Release(id)
             | Action::Ship(id)
             | Action::ShipPart(id, _)

@@ -10,12 +10,17 @@ use crate::isolation::fill;
 use crate::support::{House, app_config};
 
 /// Damage, and what is found: whether at a level or at an order, and the words.
-const DAMAGES: [(&str, &str, &str); 20] = [
+const DAMAGES: [(&str, &str, &str); 21] = [
     ("update stock_levels set quantity = quantity + 1", "level", "units are not conserved"),
     (
         "update stock_levels set quantity = quantity + 1, received_quantity = received_quantity + 1",
         "level",
         "the ledger does not sum to the level",
+    ),
+    (
+        "update stock_levels set quantity = -quantity - 1, received_quantity = received_quantity - 2 * quantity - 1",
+        "level",
+        "more is promised than may be",
     ),
     ("update stock_levels set version = version + 1", "level", "the ledger has a gap"),
     ("delete from stock_movements where version = 2", "level", "the ledger has a gap"),
@@ -86,7 +91,8 @@ async fn every_damage_is_found() {
     let superuser = kv_store::admin::connect(&house.database.url().parse().unwrap()).await.unwrap();
     superuser
         .batch_execute(
-            "alter table stock_levels drop constraint stock_levels_conservation;
+            "alter table stock_levels drop constraint stock_levels_conservation, drop constraint stock_levels_backorder,
+                 drop constraint stock_levels_on_hand;
              set session_replication_role = replica;
              create schema kept;
              create table kept.stock_levels as table stock_levels; create table kept.stock_movements as table stock_movements;

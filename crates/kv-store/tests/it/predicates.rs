@@ -99,6 +99,7 @@ async fn stock_and_orders_of_another_tenant_are_unknown() {
         stock.change_reservation(two.tenant, two.user, Action::ShipPart(goods.held.id, vec![part])).await.map(drop),
         stock.change_reservation(two.tenant, two.user, Action::Extend(goods.held.id, ttl)).await.map(drop),
         stock.change_reservation(two.tenant, two.user, Action::Expire(goods.held.id)).await.map(drop),
+        stock.limit_backorders(two.tenant, two.user, goods.key, 5).await.map(drop),
         stock.change_order(two.tenant, two.user, Action::FulfillOrder(goods.order.id, None)).await.map(drop),
         stock.change_order(two.tenant, two.user, Action::ReturnOrder(goods.order.id, back)).await.map(drop),
     ];

@@ -9,6 +9,7 @@ use kv_types::{IdempotencyKey, OrderId, ReservationId, TenantId, UserId};
 use uuid::Uuid;
 
 use super::board::{Board, Document, Movement};
+use super::chain::Hash;
 use super::writer::Connection;
 use super::{documents, holdings};
 use crate::StoreError;
@@ -21,20 +22,20 @@ statements! {
     UPDATE_LEVELS = "update stock_levels l
            set quantity = c.quantity, reserved_quantity = c.reserved, shipped_quantity = c.shipped,
                received_quantity = c.received, version = c.version, backorder_limit = c.backorder_limit,
-               updated_at = $11
+               last_hash = c.last_hash, updated_at = $12
           from unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[],
-                      $9::bigint[], $10::bigint[])
+                      $9::bigint[], $10::bigint[], $11::bytea[])
                as c(product_id, warehouse_id, quantity, reserved, shipped, received, version, locked_version,
-                    backorder_limit)
+                    backorder_limit, last_hash)
          where l.tenant_id = $1 and l.product_id = c.product_id and l.warehouse_id = c.warehouse_id
            and l.version = c.locked_version";
     /// The ledger's entries.
     INSERT_MOVEMENTS = "insert into stock_movements (tenant_id, product_id, warehouse_id, version, kind, d_quantity, d_reserved,
                d_shipped, d_received, quantity_after, reserved_after, reservation_id, order_id, receipt_id, adjustment_id,
-               transfer_id, document_line, reason, actor_id, created_at)
-        select $1, c.*, $20 from unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[],
+               transfer_id, document_line, reason, actor_id, hash, created_at)
+        select $1, c.*, $21 from unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[],
                $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::uuid[], $13::uuid[], $14::uuid[], $15::uuid[],
-               $16::uuid[], $17::int[], $18::text[], $19::uuid[]) as c";
+               $16::uuid[], $17::int[], $18::text[], $19::uuid[], $20::bytea[]) as c";
     /// The numbers of orders whose answer was lost.
     READ_ORDER_NUMBERS = "select id, number from orders where tenant_id = $1 and id = any($2::uuid[])";
     /// Whether a movement stands in the ledger. Its time tells it from the same one made by somebody else.
@@ -110,6 +111,8 @@ async fn write_levels(connection: &Connection, tenant: i64, board: &Board) -> Re
     let versions: Vec<i64> = column(|level| level.version);
     let locked: Vec<i64> = column(|level| level.locked_version);
     let limits: Vec<i64> = column(|level| level.backorder_limit);
+    let hashes: Vec<Option<&[u8]>> =
+        dirty.iter().map(|(_, level)| level.last_hash.as_ref().map(Hash::as_slice)).collect();
     let params: Params<'_> = &[
         &tenant,
         &products,
@@ -121,6 +124,7 @@ async fn write_levels(connection: &Connection, tenant: i64, board: &Board) -> Re
         &versions,
         &locked,
         &limits,
+        &hashes,
         &board.now,
     ];
     let written = connection.execute(&UPDATE_LEVELS, params).await?;
@@ -156,6 +160,7 @@ async fn write_movements(connection: &Connection, tenant: i64, board: &Board) ->
     let lines = column(movements, |m| m.cause.document.map(|(_, line)| line));
     let reasons = column(movements, |m| m.cause.reason.as_deref());
     let actors = column(movements, |m| m.cause.actor.map(UserId::uuid));
+    let hashes = column(movements, |m| m.hash.as_slice());
     let params: Params<'_> = &[
         &tenant,
         &products,
@@ -176,6 +181,7 @@ async fn write_movements(connection: &Connection, tenant: i64, board: &Board) ->
         &lines,
         &reasons,
         &actors,
+        &hashes,
         &board.now,
     ];
     connection.execute(&INSERT_MOVEMENTS, params).await?;

@@ -11,6 +11,7 @@ use kv_types::{
     WarehouseId,
 };
 
+use super::chain::{Hash, Link};
 use super::keys::Known;
 use crate::idempotency::{Answer, Asked};
 
@@ -34,6 +35,8 @@ pub(crate) struct Level {
     pub(crate) locked_version: i64,
     /// Whether more than its movements changed.
     pub(crate) has_new_limit: bool,
+    /// The hash of its last movement.
+    pub(crate) last_hash: Option<Hash>,
 }
 
 impl Level {
@@ -81,6 +84,38 @@ pub(crate) struct Movement {
     pub(crate) quantity_after: i64,
     pub(crate) reserved_after: i64,
     pub(crate) cause: Cause,
+    pub(crate) hash: Hash,
+}
+
+impl Movement {
+    /// The movement as its row will have it.
+    fn link(&self, tenant: i64, created_at: Timestamp) -> Link<'_> {
+        let effect = self.kind.effect();
+        let changes = [effect.quantity, effect.reserved, effect.shipped, effect.received].map(|sign| sign * self.units);
+        let (mut receipt, mut adjustment, mut transfer) = (None, None, None);
+        match self.cause.document.map(|(document, _)| document) {
+            Some(Document::Receipt(id)) => receipt = Some(id.uuid()),
+            Some(Document::Adjustment(id)) => adjustment = Some(id.uuid()),
+            Some(Document::Transfer(id)) => transfer = Some(id.uuid()),
+            None => {}
+        }
+        let (reservation, order) =
+            (self.cause.reservation.map(ReservationId::uuid), self.cause.order.map(OrderId::uuid));
+        let actor = self.cause.actor.map(UserId::uuid);
+        Link {
+            tenant,
+            product: self.key.0.uuid(),
+            warehouse: self.key.1.uuid(),
+            version: self.version,
+            kind: self.kind.as_str(),
+            changes,
+            after: [self.quantity_after, self.reserved_after],
+            causes: [reservation, order, receipt, adjustment, transfer, actor],
+            line: self.cause.document.map(|(_, line)| line),
+            reason: self.cause.reason.as_deref(),
+            created_at,
+        }
+    }
 }
 
 /// Who and what made a movement.
@@ -167,6 +202,7 @@ pub(crate) struct Effects {
 /// The rows a batch locked or read.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
+    pub(crate) tenant: i64,
     /// The time of every decision: taken once the locks were held.
     pub(crate) now: Timestamp,
     pub(crate) levels: BTreeMap<LevelKey, Level>,
@@ -246,7 +282,12 @@ impl Board {
         level.version += 1;
         assert!(level.is_conserved(), "{kind:?} of {units} units would leave {level:?}");
         let (version, quantity_after, reserved_after) = (level.version, level.quantity, level.reserved);
-        self.effects.movements.push(Movement { key, version, kind, units, quantity_after, reserved_after, cause });
+        let before = level.last_hash;
+        let mut movement =
+            Movement { key, version, kind, units, quantity_after, reserved_after, cause, hash: Hash::default() };
+        movement.hash = movement.link(self.tenant, self.now).hash(before.as_ref());
+        level.last_hash = Some(movement.hash);
+        self.effects.movements.push(movement);
         (version, quantity_after)
     }
 

@@ -9,6 +9,7 @@ use kv_types::{CustomerId, ProductId, TenantId, WarehouseId};
 use tokio_postgres::Row;
 
 use super::board::{Board, Level, ProductFacts, WarehouseFacts};
+use super::chain::Hash;
 use super::command::Command;
 use super::keys::Known;
 use super::rows::{read_orders, read_reservations};
@@ -47,7 +48,7 @@ statements! {
             union select r.product_id, r.warehouse_id from reservations r
                    where r.tenant_id = $1 and r.order_id = any($6::uuid[]))
         select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version,
-               l.backorder_limit
+               l.backorder_limit, l.last_hash
           from wanted join stock_levels l
             on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
          order by l.product_id, l.warehouse_id
@@ -70,14 +71,14 @@ statements! {
                      and d.due_at <= clock_timestamp() + interval '10 seconds'
                     join reservations r on r.tenant_id = $1 and r.id = d.id)
         select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version,
-               l.backorder_limit
+               l.backorder_limit, l.last_hash
           from wanted join stock_levels l
             on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
          order by l.product_id, l.warehouse_id
            for no key update of l";
     /// The short form for the hot path: levels named by key alone.
     LOCK_KEYS = "select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity,
-               l.version, l.backorder_limit
+               l.version, l.backorder_limit, l.last_hash
           from (select distinct c.product_id, c.warehouse_id
                   from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)) wanted
           join stock_levels l
@@ -184,7 +185,7 @@ pub(super) async fn load(
     let ids = Ids::of(tenant, Wanted::by(commands));
     let answers = ask(connection, begin, &ids, look).await?;
     let [identity] = answers.identity.as_slice() else { return Err(StoreError::Unavailable(None)) };
-    let mut board = Board { now: identity.try_get(1)?, ..Board::default() };
+    let mut board = Board { tenant: tenant.get(), now: identity.try_get(1)?, ..Board::default() };
     read_facts(&mut board, &answers)?;
     let reservations = read_reservations(&answers.due)?.into_iter().chain(read_reservations(&answers.reservations)?);
     board.reservations = reservations.map(|held| (held.id, held)).collect();
@@ -277,6 +278,11 @@ async fn lock_levels(connection: &Connection, ids: &Ids, look: Look) -> Result<V
     connection.query(statement, params).await
 }
 
+/// The column's check lets no other length in.
+fn read_hash(stored: Option<&[u8]>) -> Option<Hash> {
+    stored.and_then(|stored| stored.try_into().ok())
+}
+
 fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres::Error> {
     for row in &answers.levels {
         let key = (ProductId::from_uuid(row.try_get(0)?), WarehouseId::from_uuid(row.try_get(1)?));
@@ -289,6 +295,7 @@ fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres
             locked_version: row.try_get(6)?,
             backorder_limit: row.try_get(7)?,
             has_new_limit: false,
+            last_hash: read_hash(row.try_get(8)?),
         };
         board.levels.insert(key, level);
     }

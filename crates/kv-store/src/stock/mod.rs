@@ -8,6 +8,7 @@ pub(crate) mod allocate;
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod board;
+pub(crate) mod chain;
 mod coalescer;
 mod command;
 pub(crate) mod decide;
@@ -30,6 +31,7 @@ pub(crate) mod rows;
 #[cfg(feature = "conformance")]
 pub mod rule;
 mod shard;
+mod verify;
 mod wanted;
 mod writer;
 
@@ -49,6 +51,7 @@ pub use command::{
     UnknownReference,
 };
 pub use read::LevelFilter;
+pub use verify::{BrokenChain, Verified, verify_chains};
 
 use coalescer::Job;
 

@@ -68,7 +68,9 @@ impl Table {
     /// Writes what was decided. It must have been decided on these rows; that no other came between is the caller's to see to,
     /// as in the service it is that of the rows' locks.
     pub fn write(&mut self, change: Change) {
-        self.levels.extend(change.levels);
+        // The chain is nothing that a decision rests on, and would make equal tables differ.
+        let unchained = |(key, level)| (key, Level { last_hash: None, ..level });
+        self.levels.extend(change.levels.into_iter().map(unchained));
         let reservations = change.effects.reservations.into_iter().chain(change.reservations);
         self.reservations.extend(reservations.map(|reservation| (reservation.id, reservation)));
         let booked = change.effects.movements.iter();

@@ -6,6 +6,7 @@ mod accounts;
 mod audit;
 mod bulk;
 mod cancellation;
+mod chain;
 mod fences;
 mod goods;
 mod idempotency;

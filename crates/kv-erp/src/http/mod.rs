@@ -13,6 +13,7 @@ pub mod customers;
 mod faults;
 pub mod fields;
 pub mod idempotency;
+pub mod invariants;
 pub mod json;
 pub mod layers;
 mod limit;

@@ -2,7 +2,9 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{adjustments, customers, orders, products, receipts, reservations, stock, transfers, warehouses};
+use super::{
+    adjustments, customers, invariants, orders, products, receipts, reservations, stock, transfers, warehouses,
+};
 use crate::app::App;
 
 /// Every route of the catalogue, of stock and of orders.
@@ -17,4 +19,5 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(transfers::routes())
         .merge(reservations::routes())
         .merge(orders::routes())
+        .merge(invariants::routes())
 }

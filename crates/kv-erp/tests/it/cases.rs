@@ -47,6 +47,7 @@ fn open() -> Cases {
         ("POST /api/v1/locks/{resource}", vec![Lock]),
         ("PATCH /api/v1/locks/{resource}", vec![Lock]),
         ("DELETE /api/v1/locks/{resource}", vec![Lock]),
+        ("GET /api/v1/admin/invariants", vec![NoForeignId]),
         ("GET /api/v1/idempotency/{key}", vec![Key]),
         ("DELETE /api/v1/idempotency/{key}", vec![Key]),
     ]

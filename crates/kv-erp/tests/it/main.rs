@@ -10,6 +10,7 @@ mod description;
 mod edges;
 mod goods;
 mod idempotency;
+mod invariants;
 mod isolation;
 mod limits;
 mod lives;

@@ -54,6 +54,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::stock::due::STATEMENTS,
         crate::stock::holdings::STATEMENTS,
         crate::stock::load::STATEMENTS,
+        crate::stock::locks::STATEMENTS,
         crate::stock::read_documents::STATEMENTS,
     ]
     .into_iter()

@@ -6,7 +6,7 @@ use kv_types::stock::ReserveLine;
 use kv_types::{ProductId, WarehouseId};
 
 use super::board::{Board, LevelKey};
-use super::command::{Reference, Refusal, Shortage, UnknownReference};
+use super::refusal::{Reference, Refusal, Shortage, UnknownReference};
 
 /// The sum of some lines, and the first of them.
 #[derive(Clone, Copy, Debug)]

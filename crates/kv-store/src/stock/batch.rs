@@ -8,9 +8,10 @@ use kv_types::movement::Effect;
 use kv_types::{IdempotencyKey, OrderId, ReservationId, TenantId, UserId};
 use uuid::Uuid;
 
-use super::board::{Board, Document, Movement};
+use super::board::Board;
 use super::chain::Hash;
-use super::writer::Connection;
+use super::connection::Connection;
+use super::entry::{Document, Movement};
 use super::{documents, holdings};
 use crate::StoreError;
 use crate::idempotency::table::{Answers, DROP_EXPIRED_KEY, KEEP_ANSWERS, of_keeping};

@@ -13,7 +13,8 @@ use futures_util::FutureExt as _;
 use kv_types::TenantId;
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::{Command, Outcome, StockError};
+use super::command::{Command, Outcome};
+use super::refusal::StockError;
 use super::writer::Writer;
 use crate::StoreError;
 use crate::idempotency::Done;

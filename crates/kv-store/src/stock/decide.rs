@@ -8,8 +8,10 @@ use kv_types::stock::{MovementKind, Reservation, ReservationItem, ReservationSta
 use kv_types::{ReservationId, UserId};
 
 use super::allocate::{Appetite, Takes, allocate};
-use super::board::{Board, Cause};
-use super::command::{Action, Command, FenceClaim, Outcome, Refusal};
+use super::board::Board;
+use super::command::{Action, Command, FenceClaim, Outcome};
+use super::entry::Cause;
+use super::refusal::Refusal;
 use super::{ending, goods, ordering};
 
 /// Decides one command and books its effects on the board.

@@ -15,10 +15,12 @@ use kv_types::{
 use proptest::prelude::*;
 use uuid::Uuid;
 
-use super::board::{Board, Level, Movement, ProductFacts, WarehouseFacts};
-use super::command::{Action, Command, Outcome, Refusal};
+use super::board::{Board, Level, ProductFacts, WarehouseFacts};
+use super::command::{Action, Command, Outcome};
 use super::decide::decide;
 use super::ending::expire_due;
+use super::entry::Movement;
+use super::refusal::Refusal;
 
 const PRODUCTS: u128 = 3;
 const WAREHOUSES: u128 = 2;

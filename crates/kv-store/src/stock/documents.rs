@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::board::{Board, Document, NewDocument};
-use super::writer::Connection;
+use super::board::Board;
+use super::connection::Connection;
+use super::entry::{Document, NewDocument};
 use crate::StoreError;
 use crate::session::Params;
 use crate::statement::statements;

@@ -8,8 +8,9 @@ use kv_types::order::OrderStatus;
 use kv_types::stock::{MovementKind, PartLine, Reservation, ReservationStatus};
 use kv_types::{ReservationId, Ttl, UserId};
 
-use super::board::{Board, Cause, LevelKey};
-use super::command::{Reference, Refusal, Shortage, UnknownReference};
+use super::board::{Board, LevelKey};
+use super::entry::Cause;
+use super::refusal::{Reference, Refusal, Shortage, UnknownReference};
 
 /// Gives back, before anything else is decided, whatever is on the board and whose time is over.
 ///

@@ -9,7 +9,7 @@ use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use super::board::Board;
-use super::writer::Connection;
+use super::connection::Connection;
 use super::{batch, holdings};
 use crate::StoreError;
 use crate::idempotency::table::PROVE_KEY;

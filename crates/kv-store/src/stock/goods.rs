@@ -10,8 +10,9 @@ use kv_types::stock::{
 };
 use kv_types::{AdjustmentId, ProductId, ReceiptId, TransferId, UserId, WarehouseId};
 
-use super::board::{Board, Cause, Document, LevelKey, MAX_UNITS, NewDocument};
-use super::command::{Mismatch, Reference, Refusal, Shortage, UnknownReference};
+use super::board::{Board, LevelKey, MAX_UNITS};
+use super::entry::{Cause, Document, NewDocument};
+use super::refusal::{Mismatch, Reference, Refusal, Shortage, UnknownReference};
 
 /// Takes goods in.
 pub(super) fn receive(board: &mut Board, actor: UserId, id: ReceiptId, receive: &Receive) -> Result<Receipt, Refusal> {

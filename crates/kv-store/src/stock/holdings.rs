@@ -8,7 +8,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::board::Board;
-use super::writer::Connection;
+use super::connection::Connection;
 use crate::StoreError;
 use crate::session::Params;
 use crate::statement::statements;

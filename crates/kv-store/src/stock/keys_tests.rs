@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::board::{Board, Level, ProductFacts, WarehouseFacts};
-use super::command::{Action, Command, Outcome, Refusal};
+use super::command::{Action, Command, Outcome};
 use super::keys::{Decision, Known, decide_once, settle};
+use super::refusal::Refusal;
 use crate::idempotency::{Answer, Asked, Done, Kept, KeyFault, Once, UnderWay};
 
 const LEVEL: (ProductId, WarehouseId) =

@@ -1,8 +1,6 @@
 //! The first round trip of a batch: begin, tenant, fences, and every row the batch's commands will decide on, locked in the one
 //! global order: fences, new levels, levels by (product, warehouse), orders; the batch's writes wait for idempotency keys alone.
-//! This is the only place that locks stock levels; two batches can therefore wait for each other only in one direction. The locks
-//! are NO KEY UPDATE: a foreign key's check, as a DELETE in the catalogue makes it, then never waits for a batch that in turn
-//! waits for the DELETE.
+//! The levels are locked in [`super::locks`].
 
 use futures_util::try_join;
 use kv_types::{CustomerId, ProductId, TenantId, WarehouseId};
@@ -11,10 +9,11 @@ use tokio_postgres::Row;
 use super::board::{Board, Level, ProductFacts, WarehouseFacts};
 use super::chain::Hash;
 use super::command::Command;
+use super::connection::Connection;
 use super::keys::Known;
+use super::locks::{Look, lock_levels, read_due};
 use super::rows::{read_orders, read_reservations};
 use super::wanted::{Ids, Wanted};
-use super::writer::Connection;
 use crate::StoreError;
 use crate::idempotency::KeyRow;
 use crate::idempotency::table::FIND_KEYS;
@@ -37,54 +36,6 @@ statements! {
           join warehouses w on w.tenant_id = $1 and w.id = c.warehouse_id
          order by p.id, w.id
         on conflict do nothing";
-    /// Locks the levels named by key ($2, $3), all levels of the products in $4, those held by the reservations
-    /// in $5 and those held by the orders in $6.
-    LOCK_LEVELS = "with wanted as materialized (
-            select c.product_id, c.warehouse_id from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)
-            union select l.product_id, l.warehouse_id from stock_levels l
-                   where l.tenant_id = $1 and l.product_id = any($4::uuid[])
-            union select r.product_id, r.warehouse_id from reservations r
-                   where r.tenant_id = $1 and r.id = any($5::uuid[])
-            union select r.product_id, r.warehouse_id from reservations r
-                   where r.tenant_id = $1 and r.order_id = any($6::uuid[]))
-        select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version,
-               l.backorder_limit, l.last_hash
-          from wanted join stock_levels l
-            on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
-         order by l.product_id, l.warehouse_id
-           for no key update of l";
-    /// [`LOCK_LEVELS`] and, beside the levels named, those of every reservation on them whose time is over, or will be before the
-    /// locks are held.
-    RECLAIM_LEVELS = "with named as materialized (
-            select c.product_id, c.warehouse_id from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)
-            union select l.product_id, l.warehouse_id from stock_levels l
-                   where l.tenant_id = $1 and l.product_id = any($4::uuid[])
-            union select r.product_id, r.warehouse_id from reservations r
-                   where r.tenant_id = $1 and r.id = any($5::uuid[])
-            union select r.product_id, r.warehouse_id from reservations r
-                   where r.tenant_id = $1 and r.order_id = any($6::uuid[])),
-        wanted as materialized (
-            select product_id, warehouse_id from named
-            union select r.product_id, r.warehouse_id
-                    from named join reservations d
-                      on d.tenant_id = $1 and d.product_id = named.product_id and d.warehouse_id = named.warehouse_id
-                     and d.due_at <= clock_timestamp() + interval '10 seconds'
-                    join reservations r on r.tenant_id = $1 and r.id = d.id)
-        select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version,
-               l.backorder_limit, l.last_hash
-          from wanted join stock_levels l
-            on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
-         order by l.product_id, l.warehouse_id
-           for no key update of l";
-    /// The short form for the hot path: levels named by key alone.
-    LOCK_KEYS = "select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity,
-               l.version, l.backorder_limit, l.last_hash
-          from (select distinct c.product_id, c.warehouse_id
-                  from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)) wanted
-          join stock_levels l
-            on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
-         order by l.product_id, l.warehouse_id
-           for no key update of l";
     /// The facts of products.
     READ_PRODUCTS = "select id, price_minor, currency, active from products where tenant_id = $1 and id = any($2::uuid[])";
     /// The facts of the warehouses named in $2 and of those where the products in $3 lie.
@@ -110,24 +61,6 @@ statements! {
                fulfilled_quantity, level_version, expires_at, returned_quantity
           from reservations where tenant_id = $1 and order_id = any($3::uuid[])
         order by 1, 6, 7";
-    /// Reservations whose time is over, on the levels named by key ($2, $3) and on all levels of the products in $4.
-    READ_DUE = "select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
-               fulfilled_quantity, level_version, expires_at, returned_quantity
-          from reservations where tenant_id = $1 and id in (
-            select d.id from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id) join reservations d
-                on d.tenant_id = $1 and d.product_id = c.product_id and d.warehouse_id = c.warehouse_id
-               and d.due_at <= clock_timestamp()
-            union select d.id from reservations d
-             where d.tenant_id = $1 and d.product_id = any($4::uuid[]) and d.due_at <= clock_timestamp())
-        order by 1, 6, 7";
-    /// Whether there is any such reservation.
-    HAS_DUE = "select exists (
-            select from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id) join reservations d
-                on d.tenant_id = $1 and d.product_id = c.product_id and d.warehouse_id = c.warehouse_id
-               and d.due_at <= clock_timestamp())
-          or exists (
-            select from reservations d
-             where d.tenant_id = $1 and d.product_id = any($4::uuid[]) and d.due_at <= clock_timestamp())";
 }
 
 /// The rows of the first round trip.
@@ -151,25 +84,7 @@ pub(super) struct Loaded {
     pub(super) board: Board,
     /// The transaction's id, for asking after its outcome.
     pub(super) transaction: String,
-    ids: Ids,
-}
-
-/// How hard to look for units.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
-    /// What is available.
-    First,
-    /// And what reservations hold whose time is over.
-    Again,
-}
-
-impl Loaded {
-    /// Whether a reservation whose time is over holds stock that the batch might want.
-    pub(super) async fn has_due(&self, connection: &Connection) -> Result<bool, StoreError> {
-        let Ids { tenant, keys, anywhere, .. } = &self.ids;
-        let rows = connection.query(&HAS_DUE, &[tenant, &keys.0, &keys.1, anywhere]).await?;
-        Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(false))
-    }
+    pub(super) ids: Ids,
 }
 
 /// Opens the transaction and loads the board, in one round trip.
@@ -236,10 +151,7 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids, look: Look) -> Res
             let params: Params<'_> = &[tenant, &ids.reservations, &ids.orders];
             connection.query_if(ids.closes_reservations(), &READ_RESERVATIONS, params).await
         },
-        async {
-            let params: Params<'_> = &[tenant, &ids.keys.0, &ids.keys.1, &ids.anywhere];
-            connection.query_if(look == Look::Again, &READ_DUE, params).await
-        },
+        async { if look == Look::Again { read_due(connection, ids).await } else { Ok(Vec::new()) } },
         async { connection.query_if(!ids.products.is_empty(), &READ_PRODUCTS, &[tenant, &ids.products]).await },
         async {
             let params: Params<'_> = &[tenant, &ids.warehouses, &ids.anywhere];
@@ -267,15 +179,6 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids, look: Look) -> Res
         customers,
         keys,
     })
-}
-
-async fn lock_levels(connection: &Connection, ids: &Ids, look: Look) -> Result<Vec<Row>, StoreError> {
-    if look == Look::First && ids.names_keys_alone() {
-        return connection.query(&LOCK_KEYS, &[&ids.tenant, &ids.keys.0, &ids.keys.1]).await;
-    }
-    let params: Params<'_> = &[&ids.tenant, &ids.keys.0, &ids.keys.1, &ids.anywhere, &ids.reservations, &ids.orders];
-    let statement = if look == Look::First { &LOCK_LEVELS } else { &RECLAIM_LEVELS };
-    connection.query(statement, params).await
 }
 
 /// The column's check lets no other length in.

@@ -9,10 +9,11 @@ use kv_types::stock::{MovementKind, Reservation, ReservationItem, ReservationSta
 use kv_types::{OrderId, ProductId, ReservationId, UserId};
 
 use super::allocate::{Appetite, Takes, allocate};
-use super::board::{Board, Cause};
-use super::command::{OrderStep, Reference, Refusal, Shortage, UnknownReference};
+use super::board::Board;
 use super::decide::hold;
 use super::ending::{check_on_hand, give_back, sum_parts};
+use super::entry::Cause;
+use super::refusal::{OrderStep, Reference, Refusal, Shortage, UnknownReference};
 
 /// Places an order and holds its stock.
 pub(super) fn place(

@@ -12,8 +12,9 @@ use kv_types::stock::{MovementKind, Reservation};
 use kv_types::{ProductId, ReservationId, WarehouseId};
 
 use super::board::{Board, Effects, Level, LevelKey, ProductFacts, WarehouseFacts};
-use super::command::{Command, Outcome, Refusal};
+use super::command::{Command, Outcome};
 use super::decide::decide;
+use super::refusal::Refusal;
 
 /// One tenant's rows of stock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

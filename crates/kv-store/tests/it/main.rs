@@ -22,3 +22,4 @@ mod schema;
 mod statements;
 mod stock;
 mod support;
+mod upgrade;

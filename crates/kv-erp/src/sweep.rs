@@ -64,8 +64,8 @@ async fn expire(store: &Store) {
         };
         let ended = stream::iter(due.into_iter().map(end)).buffer_unordered(DUE_SIDE_BY_SIDE);
         let ended = ended.filter(|is_ended| ready(*is_ended)).count().await;
-        // Whatever would not end is tried again after a pause, or it would be found over and over.
-        if ended < found || found < DUE_AT_A_TIME.unsigned_abs() as usize {
+        // When nothing would end, it would be found over and over without a pause.
+        if ended == 0 || found < DUE_AT_A_TIME.unsigned_abs() as usize {
             return;
         }
         tokio::time::sleep(BREATH).await;

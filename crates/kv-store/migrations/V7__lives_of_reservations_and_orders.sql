@@ -26,7 +26,7 @@ grant insert (expires_at, due_at), update (expires_at, due_at, returned_quantity
 create policy due on reservations for select to kv_owner using (due_at <= now());
 create function app.due_reservations(most integer) returns table (tenant_id bigint, id uuid)
     language sql stable security definer set search_path = public, pg_temp
-    as $$ select distinct due.tenant_id, due.id
-            from (select r.tenant_id, r.id from reservations r where r.due_at <= now() order by r.due_at limit most) due $$;
+    as $$ select r.tenant_id, r.id from reservations r where r.due_at <= now()
+           group by r.tenant_id, r.id order by min(r.due_at) limit most $$;
 revoke execute on function app.due_reservations(integer) from public;
 grant execute on function app.due_reservations(integer) to kv_app;

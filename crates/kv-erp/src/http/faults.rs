@@ -48,7 +48,7 @@ impl From<StoreError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
             }
             StoreError::Key(fault) => (*fault).into(),
-            StoreError::Database(_) | StoreError::Corrupt(_) => {
+            StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::Undecided => {
                 tracing::error!(error = %chain(&error), "a statement failed");
                 internal()
             }

@@ -208,6 +208,7 @@ fn repeat(error: &StoreError) -> StoreError {
         StoreError::Overloaded => StoreError::Overloaded,
         StoreError::LockTimeout => StoreError::LockTimeout,
         StoreError::OutcomeUnknown => StoreError::OutcomeUnknown,
+        StoreError::Undecided => StoreError::Undecided,
         StoreError::Key(fault) => StoreError::Key(*fault),
         StoreError::Corrupt(what) => StoreError::Corrupt(what),
         StoreError::Constraint { constraint } => StoreError::Constraint { constraint: constraint.clone() },

@@ -23,12 +23,21 @@ pub(crate) fn expire_due(board: &mut Board) {
     // The ledger shall not depend on the order of a hash map.
     due.sort_unstable_by_key(|held| held.id);
     for held in due {
-        if held.items.iter().all(|item| board.levels.contains_key(&(item.product_id, item.warehouse_id))) {
-            expire(board, held);
-        } else {
+        if !held.items.iter().all(|item| board.levels.contains_key(&(item.product_id, item.warehouse_id))) {
             board.has_unlocked_due = true;
+        } else if is_held(board, &held) {
+            expire(board, held);
         }
     }
+}
+
+/// Whether the levels hold what a reservation says. One that lies stays, for the proof of the ledger to name: nobody else's
+/// request shall fail because of it.
+fn is_held(board: &Board, held: &Reservation) -> bool {
+    held.items.iter().all(|item| {
+        let level = board.levels.get(&(item.product_id, item.warehouse_id));
+        level.is_some_and(|level| level.reserved >= item.quantity - item.fulfilled_quantity)
+    })
 }
 
 fn expire(board: &mut Board, held: Reservation) {
@@ -102,7 +111,9 @@ pub(super) fn give_back(board: &mut Board, actor: UserId, held: Reservation) -> 
 /// Lets a reservation's stock leave. Once more is no change and no error.
 pub(super) fn ship(board: &mut Board, actor: UserId, id: ReservationId) -> Result<Reservation, Refusal> {
     let held = alone(board, id)?;
-    if held.status == ReservationStatus::Fulfilled {
+    // After a part has left, the rest was given back: that is no repeat.
+    let has_all_left = held.items.iter().all(|item| item.fulfilled_quantity == item.quantity);
+    if held.status == ReservationStatus::Fulfilled && has_all_left {
         return Ok(held);
     }
     over(held.status)?;

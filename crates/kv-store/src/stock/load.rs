@@ -11,7 +11,7 @@ use super::chain::Hash;
 use super::command::Command;
 use super::connection::Connection;
 use super::keys::Known;
-use super::locks::{Look, lock_levels, read_due};
+use super::locks::{DUE_MAX, Look, lock_levels, read_due};
 use super::rows::{read_orders, read_reservations};
 use super::wanted::{Ids, Wanted};
 use crate::StoreError;
@@ -52,11 +52,12 @@ statements! {
     /// The orders' lines.
     READ_ORDER_ITEMS = "select order_id, product_id, quantity, unit_price_minor
           from order_items where tenant_id = $1 and order_id = any($2::uuid[]) order by order_id, line";
-    /// Reservations by their own id or by their order's. Their state changes only under their levels' locks, which are held.
+    /// Reservations by their own id or by their order's, each row once: of a batch that names both, all units would be there twice.
+    /// Their state changes only under their levels' locks, which are held.
     READ_RESERVATIONS = "select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
                fulfilled_quantity, level_version, expires_at, returned_quantity
           from reservations where tenant_id = $1 and id = any($2::uuid[])
-        union all
+        union
         select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
                fulfilled_quantity, level_version, expires_at, returned_quantity
           from reservations where tenant_id = $1 and order_id = any($3::uuid[])
@@ -102,7 +103,10 @@ pub(super) async fn load(
     let [identity] = answers.identity.as_slice() else { return Err(StoreError::Unavailable(None)) };
     let mut board = Board { tenant: tenant.get(), now: identity.try_get(1)?, ..Board::default() };
     read_facts(&mut board, &answers)?;
-    let reservations = read_reservations(&answers.due)?.into_iter().chain(read_reservations(&answers.reservations)?);
+    let due = read_reservations(&answers.due)?;
+    // More may be due than one batch takes; whoever is still short then is not told that there is nothing.
+    board.has_unlocked_due = due.len() >= DUE_MAX;
+    let reservations = due.into_iter().chain(read_reservations(&answers.reservations)?);
     board.reservations = reservations.map(|held| (held.id, held)).collect();
     let orders = read_orders(&answers.orders, &answers.order_items, board.reservations.values())?;
     board.orders = orders.into_iter().map(|order| (order.id, order)).collect();

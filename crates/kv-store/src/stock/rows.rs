@@ -26,7 +26,16 @@ pub(crate) fn read_reservations(rows: &[Row]) -> Result<Vec<Reservation>, StoreE
             version: row.try_get(9)?,
         };
         match reservations.last_mut() {
-            Some(last) if last.id == id => last.items.push(item),
+            Some(last) if last.id == id => {
+                let is_same = |known: &ReservationItem| {
+                    (known.product_id, known.warehouse_id) == (item.product_id, item.warehouse_id)
+                };
+                // Units that are there twice would be given back twice.
+                if last.items.iter().any(is_same) {
+                    return Err(StoreError::Corrupt("a reservation"));
+                }
+                last.items.push(item);
+            }
             _ => reservations.push(Reservation {
                 id,
                 status: ReservationStatus::parse(status).ok_or(StoreError::Corrupt("a reservation's status"))?,

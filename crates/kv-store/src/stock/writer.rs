@@ -84,7 +84,7 @@ impl Writer {
             let numbered = commands.iter().enumerate();
             numbered.map(|(number, command)| keys::decide_once(&mut board, number, command)).collect::<Undone>()
         }))
-        .map_err(|_| Broken::BeforeWriting(StoreError::Corrupt("a stock level")))?;
+        .map_err(|_| Broken::BeforeWriting(StoreError::Undecided))?;
         if board.gave_less || decisions.iter().any(is_short) {
             let needs_locks = match look {
                 Look::First => board.has_unlocked_sources || has_due(&loaded, &connection).await?,
@@ -160,7 +160,7 @@ async fn has_due(loaded: &load::Loaded, connection: &Connection) -> Result<bool,
 }
 
 fn is_short(decision: &Result<Decision, Refusal>) -> bool {
-    matches!(decision, Err(Refusal::Short(_) | Refusal::BelowZero(_)))
+    matches!(decision, Err(Refusal::Short(_) | Refusal::BelowZero(_) | Refusal::Promised { .. }))
 }
 
 /// Where a batch broke.

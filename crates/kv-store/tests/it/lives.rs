@@ -1,15 +1,20 @@
 //! Reservations with a life: exact at the moment of a decision, with nobody sweeping.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use kv_store::stock::{Action, Refusal, StockError};
 use kv_types::order::{OrderStatus, PlaceOrder};
 use kv_types::stock::{PartLine, Reservation, ReservationStatus, Reserve};
 use kv_types::{ProductId, ReservationId, Ttl, WarehouseId};
+use sandbox::testing::eventually;
 
 use crate::isolation::{fill, order_of};
 use crate::support::{Account, House, quantity, reserve};
 
 type Key = (ProductId, WarehouseId);
+
+const SOON: Duration = Duration::from_secs(20);
 
 fn ttl(seconds: i64) -> Ttl {
     Ttl::parse(seconds).unwrap()
@@ -206,4 +211,48 @@ async fn a_part_leaves_and_the_rest_comes_back() {
     }
     assert_eq!(house.store.reservation(house.one.tenant, held.id).await.unwrap().unwrap(), shipped);
     house.assert_ledger_holds().await;
+}
+
+/// One batch names a reservation by its own id and by its order's. Its units are there once.
+#[tokio::test]
+async fn a_reservation_that_a_batch_names_twice_ends_once() {
+    let house = House::new().await;
+    let (one, customer) = (house.one, fill(&house, house.one, "x").await.customer.id);
+    let (holder, watcher) = (house.database.connect().await.unwrap(), house.database.connect().await.unwrap());
+    for (sku, which) in [("a", 0), ("b", 1), ("c", 2)] {
+        let key = house.stocked(one, sku, 10).await;
+        house.store.stock().reserve(one.tenant, one.user, reserve(&[(key, 5)]), None).await.unwrap();
+        let wish = PlaceOrder { ttl: Some(ttl(60)), ..order_of(customer, key.0, 5) };
+        let order = house.store.stock().place_order(one.tenant, one.user, wish, None).await.unwrap();
+        let held = order.reservation_id.unwrap();
+        if which == 1 {
+            let confirmed =
+                house.store.stock().change_order(one.tenant, one.user, Action::ConfirmOrder(order.id)).await;
+            confirmed.unwrap();
+        }
+        let (of_held, of_order) = match which {
+            0 => (Action::Release(held), Action::CancelOrder(order.id)),
+            1 => (Action::Extend(held, ttl(90)), Action::FulfillOrder(order.id, None)),
+            _ => (Action::Expire(held), Action::CancelOrder(order.id)),
+        };
+        // While the writer waits for the row, the two gather behind it.
+        holder.batch_execute("begin; select from stock_levels for update").await.unwrap();
+        let stock = house.store.stock().clone();
+        let first = tokio::spawn(async move { stock.reserve(one.tenant, one.user, reserve(&[(key, 1)]), None).await });
+        let waiting =
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        eventually(SOON, async || watcher.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 1).await;
+        let (stock, other) = (house.store.stock().clone(), house.store.stock().clone());
+        let second = tokio::spawn(async move { stock.change_reservation(one.tenant, one.user, of_held).await });
+        let third = tokio::spawn(async move { other.change_order(one.tenant, one.user, of_order).await });
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        holder.batch_execute("commit").await.unwrap();
+        assert!(first.await.unwrap().is_err(), "nothing was left to reserve");
+        let (second, third) = (second.await.unwrap(), third.await.unwrap());
+        assert!(third.is_ok(), "{sku}: {second:?} {third:?}");
+        house.assert_ledger_holds().await;
+    }
+    assert!(house.store.stock().stats().largest_batch.load(std::sync::atomic::Ordering::Relaxed) >= 2);
 }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, ProvisionError, Provisioner};
+use kv_store::stock::{BrokenChain, Verified, verify_chains};
 use kv_store::{Store, StoreConfig, admin};
 
 use crate::cli::{AdminCommand, AdminConnection, MigrateArgs};
@@ -63,6 +64,7 @@ pub async fn run(command: &AdminCommand) -> Result<(), Failure> {
         AdminCommand::SetRateLimit { connection, email, per_minute } => {
             connect(connection).await?.set_rate_limit(email, *per_minute).await.map_err(|error| refused(&error))
         }
+        AdminCommand::Verify { connection, tenant } => verify(connection, tenant.as_deref()).await,
         AdminCommand::CreateToken { connection, email, days } => {
             let token = Token::generate(TokenKind::Api);
             let expires_at = Timestamp::now() + SignedDuration::from_hours(24 * i64::from(*days));
@@ -92,6 +94,30 @@ async fn create_user(
         return print(&password);
     }
     Ok(())
+}
+
+/// Prints each level whose chain is broken, and how much was read.
+async fn verify(connection: &AdminConnection, tenant: Option<&str>) -> Result<(), Failure> {
+    let config = config::database(FLAG, &connection.database_url)?;
+    let mut lines = Vec::new();
+    let verified = verify_chains(&config, tenant, |broken| {
+        let BrokenChain { tenant, product, warehouse, version, fault } = broken;
+        lines.push(format!("{tenant} product {product} warehouse {warehouse} version {version}: {fault}"));
+    });
+    let verified = verified.await.map_err(|error| reached(&error, "reading the chains"))?;
+    let Some(Verified { levels, movements, unhashed, broken }) = verified else {
+        let name = tenant.unwrap_or_default();
+        return Err(Failure::failed(format!("there is no tenant \"{name}\"")).hint("see --tenant"));
+    };
+    lines.iter().try_for_each(|line| print(line))?;
+    print(&format!(
+        "{levels} levels, {movements} movements, {unhashed} of them older than the chain, {broken} broken"
+    ))?;
+    if broken == 0 {
+        return Ok(());
+    }
+    let failure = Failure::failed(format!("the chains of {broken} levels are broken"));
+    Err(failure.hint("compare these levels with a backup; what was changed begins at the versions named"))
 }
 
 async fn connect(connection: &AdminConnection) -> Result<Provisioner, Failure> {

@@ -180,6 +180,15 @@ pub enum AdminCommand {
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(i32::MAX)))]
         per_minute: Option<u32>,
     },
+    /// Verify the chains of stock movements: whether any was changed, taken out or put in behind the service's back.
+    Verify {
+        /// Who looks.
+        #[command(flatten)]
+        connection: AdminConnection,
+        /// The tenant's slug; without it all of them.
+        #[arg(long)]
+        tenant: Option<String>,
+    },
     /// Make an API token for an account and print it. It cannot be shown again.
     CreateToken {
         /// Who makes it.

@@ -48,6 +48,7 @@ pub async fn assemble(config: &ServiceConfig, store: &StoreConfig) -> Result<App
     let coordination = crate::wrong::spoil(coordination);
     let app = App::new(store, coordination, config.http.clone());
     tokio::spawn(sweep::keep_sweeping(app.store().clone(), app.draining().clone()));
+    tokio::spawn(sweep::keep_expiring(app.store().clone(), app.draining().clone()));
     Ok(app)
 }
 

@@ -32,6 +32,9 @@ pub enum StoreError {
     /// A row does not read as this program wrote it.
     #[error("{0} in the database is not one this program knows")]
     Corrupt(&'static str),
+    /// A decision was given up because something stored contradicts itself; nothing was written.
+    #[error("what is stored contradicts itself")]
+    Undecided,
     /// Anything else that PostgreSQL refused: a fault of this program.
     #[error("PostgreSQL refused a statement")]
     Database(#[source] tokio_postgres::Error),

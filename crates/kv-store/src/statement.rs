@@ -50,7 +50,12 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::stock::audit::STATEMENTS,
         crate::stock::read::STATEMENTS,
         crate::stock::batch::STATEMENTS,
+        crate::stock::documents::STATEMENTS,
+        crate::stock::due::STATEMENTS,
+        crate::stock::holdings::STATEMENTS,
         crate::stock::load::STATEMENTS,
+        crate::stock::locks::STATEMENTS,
+        crate::stock::read_documents::STATEMENTS,
     ]
     .into_iter()
     .flatten()

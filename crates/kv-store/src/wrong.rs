@@ -83,10 +83,10 @@ pub(crate) fn text(statement: &Statement) -> &'static str {
 fn spoilt(statement: &Statement) -> Cow<'static, str> {
     let Statement { name, text } = *statement;
     match name {
-        "LOCK_LEVELS" | "LOCK_KEYS" if is_without_lock() => cut(text, "for no key update of l"),
+        "LOCK_LEVELS" | "LOCK_KEYS" | "RECLAIM_LEVELS" if is_without_lock() => cut(text, "for no key update of l"),
         "UPDATE_LEVELS" if is_without_lock() => cut(text, "and l.version = c.locked_version"),
         "INSERT_MOVEMENTS" if is_without_lock() => format!("{text} on conflict do nothing").into(),
-        "LOCK_LEVELS" | "LOCK_KEYS" if is(Strategy::UnsortedLocks) => {
+        "LOCK_LEVELS" | "LOCK_KEYS" | "RECLAIM_LEVELS" if is(Strategy::UnsortedLocks) => {
             let own = "order by md5(l.product_id::text || pg_backend_pid()::text)";
             exchange(text, "order by l.product_id, l.warehouse_id", own)
         }

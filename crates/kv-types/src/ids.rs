@@ -112,3 +112,11 @@ uuid_id!(
     /// One receipt of goods.
     ReceiptId
 );
+uuid_id!(
+    /// One correction of stock.
+    AdjustmentId
+);
+uuid_id!(
+    /// One move of stock between two warehouses.
+    TransferId
+);

@@ -4,15 +4,21 @@
 //! Absent on purpose: floats (money is integer minor units, stock is integer base units) and conversions between ids.
 
 pub mod catalogue;
+pub mod documents;
 pub mod idempotency;
 pub mod ids;
 pub mod money;
+pub mod movement;
 pub mod order;
 pub mod quantity;
 pub mod stock;
 pub mod time;
+pub mod ttl;
 
 pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
-pub use ids::{CustomerId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, UserId, WarehouseId};
+pub use ids::{
+    AdjustmentId, CustomerId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, UserId, WarehouseId,
+};
 pub use money::{BadCurrency, Currency, MinorUnits};
 pub use quantity::{BadQuantity, Quantity};
+pub use ttl::Ttl;

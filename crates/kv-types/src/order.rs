@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{CustomerId, OrderId, ProductId, Quantity, ReservationId, WarehouseId};
+use crate::stock::PartLine;
+use crate::{CustomerId, OrderId, ProductId, Quantity, ReservationId, Ttl, WarehouseId};
 
 /// Units of one product to order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub struct OrderLine {
     pub quantity: Quantity,
 }
 
-/// Places an order: all lines or none.
+/// Places an order: all lines or none, unless it is content with less.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlaceOrder {
     /// For whom.
@@ -24,33 +25,58 @@ pub struct PlaceOrder {
     pub lines: Vec<OrderLine>,
     /// The caller's own word for it.
     pub reference: Option<String>,
+    /// How long the stock is held while nobody confirms the order; `None` holds it without end.
+    pub ttl: Option<Ttl>,
+    /// Whether to be content with what there is. Products of which there is nothing are left out.
+    pub allow_partial: bool,
+}
+
+/// Units of an order that came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnGoods {
+    /// 1 to [`crate::stock::MAX_LINES`]; lines of the same stock are summed before the check.
+    pub lines: Vec<PartLine>,
+    /// Why.
+    pub reason: String,
 }
 
 /// The states of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
-    /// The stock is held.
+    /// The stock is held, perhaps for a time only.
     Pending,
-    /// Accepted by the seller; the stock is still held.
+    /// Accepted by the seller; the stock is held without end.
     Confirmed,
+    /// Some of the stock has left; the rest is still held.
+    PartiallyFulfilled,
+    /// All of the stock has left.
+    Fulfilled,
     /// Called off; the stock is available again. Final.
     Cancelled,
+    /// Nobody confirmed it in time; the stock is available again. Final.
+    Expired,
 }
 
 impl OrderStatus {
+    const ALL: [Self; 6] =
+        [Self::Pending, Self::Confirmed, Self::PartiallyFulfilled, Self::Fulfilled, Self::Cancelled, Self::Expired];
+
     /// The word in the table and in answers.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Confirmed => "confirmed",
+            Self::PartiallyFulfilled => "partially_fulfilled",
+            Self::Fulfilled => "fulfilled",
             Self::Cancelled => "cancelled",
+            Self::Expired => "expired",
         }
     }
 
     /// Reads the table's word.
     pub fn parse(raw: &str) -> Option<Self> {
-        [Self::Pending, Self::Confirmed, Self::Cancelled].into_iter().find(|status| status.as_str() == raw)
+        Self::ALL.into_iter().find(|status| status.as_str() == raw)
     }
 }
 
@@ -72,6 +98,10 @@ pub struct OrderItem {
     pub quantity: i64,
     /// The price of one unit when the order was placed, in minor units.
     pub unit_price_minor: i64,
+    /// How many of them have left.
+    pub fulfilled_quantity: i64,
+    /// How many of those came back.
+    pub returned_quantity: i64,
     /// Which warehouses give them.
     pub allocations: Vec<Allocation>,
 }
@@ -99,6 +129,10 @@ pub struct Order {
     pub items: Vec<OrderItem>,
     /// Counts the changes, from 1.
     pub version: i64,
+    /// From when on the stock of an order that nobody confirmed is no longer held; null without an end.
+    #[serde(serialize_with = "crate::time::rfc3339_micros_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
     /// When.
     #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]

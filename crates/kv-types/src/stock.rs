@@ -4,9 +4,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{OrderId, ProductId, Quantity, ReceiptId, ReservationId, WarehouseId};
+pub use crate::documents::{
+    Adjust, AdjustLine, AdjustTo, Adjustment, AdjustmentItem, Receipt, ReceiptItem, Receive, ReceiveLine, Transfer,
+    TransferItem, TransferLine, TransferStock,
+};
+pub use crate::movement::{MovementKind, StockMovement};
+use crate::{OrderId, ProductId, Quantity, ReservationId, Ttl, WarehouseId};
 
-/// Most lines that one reservation, order or receipt may have.
+/// Most lines that one reservation, order or document of stock may have.
 pub const MAX_LINES: usize = 100;
 
 /// Units of one product to hold, from one warehouse or, without it, from wherever they are.
@@ -27,26 +32,19 @@ pub struct Reserve {
     pub lines: Vec<ReserveLine>,
     /// The caller's own word for it.
     pub reference: Option<String>,
+    /// For how long; `None` holds without end.
+    pub ttl: Option<Ttl>,
 }
 
-/// Units that arrived.
+/// Units of one level that a reservation holds, or that an order has shipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReceiveLine {
+pub struct PartLine {
     /// What.
     pub product: ProductId,
-    /// Where to.
+    /// From or back to where.
     pub warehouse: WarehouseId,
     /// How many.
     pub quantity: Quantity,
-}
-
-/// Takes goods into stock: all lines or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Receive {
-    /// 1 to [`MAX_LINES`].
-    pub lines: Vec<ReceiveLine>,
-    /// The caller's own word for it.
-    pub reference: Option<String>,
 }
 
 /// How much of one product lies in one warehouse. `quantity + reserved_quantity + shipped_quantity = received_quantity`, always.
@@ -56,113 +54,27 @@ pub struct StockLevel {
     pub product_id: ProductId,
     /// Where.
     pub warehouse_id: WarehouseId,
-    /// Available units: not held by any reservation.
+    /// Available units: not held by any reservation. Negative when more is promised than there is.
     pub quantity: i64,
     /// Units held by pending reservations.
     pub reserved_quantity: i64,
-    /// Units on the shelf: available and held.
+    /// Units on the shelf: the sum of both. Never negative.
     pub on_hand_quantity: i64,
     /// Units that left.
     pub shipped_quantity: i64,
-    /// Units that ever came in.
+    /// Units that ever came in, less those that were taken out again by adjustments and transfers.
     pub received_quantity: i64,
+    /// How many units may be promised beyond those that are there.
+    pub backorder_limit: i64,
     /// The number of movements so far.
     pub version: i64,
-    /// When the last movement was.
+    /// When it last changed.
     #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
 }
 
-/// What a movement did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum MovementKind {
-    /// Goods came in.
-    Received,
-    /// Available units became held ones.
-    Reserved,
-    /// Held units became available again.
-    Released,
-    /// Held units left.
-    Shipped,
-}
-
-impl MovementKind {
-    /// The word in the ledger.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Received => "received",
-            Self::Reserved => "reserved",
-            Self::Released => "released",
-            Self::Shipped => "shipped",
-        }
-    }
-}
-
-/// One entry of a level's ledger. Versions count from 1 without a gap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct StockMovement {
-    /// The level's version that this movement made.
-    pub version: i64,
-    /// `received`, `reserved`, `released` or `shipped`.
-    pub kind: String,
-    /// Change of the available units.
-    pub d_quantity: i64,
-    /// Change of the held units.
-    pub d_reserved: i64,
-    /// Change of the shipped units.
-    pub d_shipped: i64,
-    /// Change of the received units.
-    pub d_received: i64,
-    /// Available units afterwards.
-    pub quantity_after: i64,
-    /// Held units afterwards.
-    pub reserved_after: i64,
-    /// The reservation that caused it.
-    pub reservation_id: Option<ReservationId>,
-    /// The order that caused it.
-    pub order_id: Option<OrderId>,
-    /// The receipt that caused it.
-    pub receipt_id: Option<ReceiptId>,
-    /// When.
-    #[serde(serialize_with = "crate::time::rfc3339_micros")]
-    #[schema(value_type = String, format = DateTime)]
-    pub created_at: Timestamp,
-}
-
-/// A line of a receipt as it was booked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct ReceiptItem {
-    /// What.
-    pub product_id: ProductId,
-    /// Where.
-    pub warehouse_id: WarehouseId,
-    /// How many came in.
-    #[schema(value_type = i64)]
-    pub quantity: Quantity,
-    /// Available units afterwards.
-    pub quantity_after: i64,
-    /// The level's version that this line made.
-    pub version: i64,
-}
-
-/// Goods that were taken in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Receipt {
-    /// Its id.
-    pub id: ReceiptId,
-    /// The caller's own word for it.
-    pub reference: Option<String>,
-    /// The lines in the order of the request.
-    pub items: Vec<ReceiptItem>,
-    /// When.
-    #[serde(serialize_with = "crate::time::rfc3339_micros")]
-    #[schema(value_type = String, format = DateTime)]
-    pub created_at: Timestamp,
-}
-
-/// The states of a reservation. The two last ones are final.
+/// The states of a reservation. All but the first are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationStatus {
@@ -172,6 +84,8 @@ pub enum ReservationStatus {
     Fulfilled,
     /// The stock is available again.
     Released,
+    /// The stock is available again because the time was over.
+    Expired,
 }
 
 impl ReservationStatus {
@@ -181,12 +95,15 @@ impl ReservationStatus {
             Self::Pending => "pending",
             Self::Fulfilled => "fulfilled",
             Self::Released => "released",
+            Self::Expired => "expired",
         }
     }
 
     /// Reads the table's word.
     pub fn parse(raw: &str) -> Option<Self> {
-        [Self::Pending, Self::Fulfilled, Self::Released].into_iter().find(|status| status.as_str() == raw)
+        [Self::Pending, Self::Fulfilled, Self::Released, Self::Expired]
+            .into_iter()
+            .find(|status| status.as_str() == raw)
     }
 }
 
@@ -201,6 +118,8 @@ pub struct ReservationItem {
     pub quantity: i64,
     /// How many of them have left.
     pub fulfilled_quantity: i64,
+    /// How many of those came back.
+    pub returned_quantity: i64,
     /// The level's version at which they were taken: its place in the order of all movements of that level.
     pub version: i64,
 }
@@ -218,6 +137,10 @@ pub struct Reservation {
     pub reference: Option<String>,
     /// One line per level.
     pub items: Vec<ReservationItem>,
+    /// From when on the stock is no longer held; null without an end.
+    #[serde(serialize_with = "crate::time::rfc3339_micros_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expires_at: Option<Timestamp>,
     /// When.
     #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]

@@ -27,6 +27,17 @@ pub fn rfc3339_micros<S: Serializer>(instant: &Timestamp, serializer: S) -> Resu
     serializer.serialize_str(std::str::from_utf8(&text).expect("digits and signs are ASCII"))
 }
 
+/// [`rfc3339_micros`] of an instant that may be missing, which is null.
+///
+/// # Errors
+/// The serializer's.
+pub fn rfc3339_micros_or_null<S: Serializer>(instant: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match instant {
+        Some(instant) => rfc3339_micros(instant, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// Writes a number's last digits over all of `digits`.
 fn set(digits: &mut [u8], mut number: u32) {
     for digit in digits.iter_mut().rev() {

@@ -18,6 +18,8 @@ use crate::http::metrics::Metrics;
 const MAX_IN_FLIGHT: usize = 2_048;
 /// Requests that wait for a lock at a time, apart from the others, because they may wait for a minute.
 const MAX_LOCK_WAITS: usize = 1_024;
+/// Proofs of a ledger at a time: each reads whole tables.
+const MAX_AUDITS: usize = 1;
 
 /// How the HTTP face behaves.
 #[derive(Clone, Debug)]
@@ -79,6 +81,7 @@ struct Shared {
     metrics: Metrics,
     in_flight: Semaphore,
     lock_waits: Semaphore,
+    audits: Arc<Semaphore>,
 }
 
 impl App {
@@ -95,6 +98,7 @@ impl App {
             metrics: Metrics::default(),
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             lock_waits: Semaphore::new(MAX_LOCK_WAITS),
+            audits: Arc::new(Semaphore::new(MAX_AUDITS)),
         }))
     }
 
@@ -150,5 +154,9 @@ impl App {
 
     pub(crate) fn lock_waits(&self) -> &Semaphore {
         &self.0.lock_waits
+    }
+
+    pub(crate) fn audits(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.audits)
     }
 }

@@ -47,6 +47,8 @@ error_answers! {
     ListErrors: 422;
     /// Of an object by its id.
     GetErrors: 404;
+    /// Of a proof.
+    AuditErrors: 403 409;
     /// Of making something of a body.
     CreateErrors: 400 403 409 413 415 422;
     /// Of changing an object by a body.

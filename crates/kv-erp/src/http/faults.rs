@@ -1,4 +1,5 @@
-//! The single map from what the rooms below may answer to a [`Problem`]: no other file chooses a status for them.
+//! The map from what the rooms below may answer to a [`Problem`]: with [`super::refusals`], no other file chooses a status for
+//! them.
 //!
 //! A cause is logged here, once, where it turns into an answer. While a server is away every request fails alike, so that kind
 //! is logged once a second at most.
@@ -11,9 +12,9 @@ use kv_coord::CoordError;
 use kv_coord::lock::{AcquireError, LockLost, ReleaseOutcome, RenewError};
 use kv_store::StoreError;
 use kv_store::idempotency::KeyFault;
-use kv_store::stock::{Reference, Refusal, Shortage, StockError, UnknownReference};
+use kv_store::stock::StockError;
 
-use super::problem::{FieldFault, Problem};
+use super::problem::Problem;
 use crate::failure::chain;
 
 /// When a client should try again after something was away or full.
@@ -47,7 +48,7 @@ impl From<StoreError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "outcome_unknown", detail)
             }
             StoreError::Key(fault) => (*fault).into(),
-            StoreError::Database(_) | StoreError::Corrupt(_) => {
+            StoreError::Database(_) | StoreError::Corrupt(_) | StoreError::Undecided => {
                 tracing::error!(error = %chain(&error), "a statement failed");
                 internal()
             }
@@ -60,47 +61,6 @@ impl From<StockError> for Problem {
         match error {
             StockError::Refused(refusal) => refusal.into(),
             StockError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        let conflict = |code, detail: String| Self::new(StatusCode::CONFLICT, code, detail);
-        let invalid = |code, detail: String| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
-        match refusal {
-            Refusal::Short(lines) => {
-                let detail =
-                    format!("There is not enough stock for {} of the lines; nothing was written.", lines.len());
-                conflict("insufficient_stock", detail).with_errors(lines.iter().map(shortage).collect())
-            }
-            Refusal::Unknown(references) => references_problem(&references, unknown_code, "names nothing that exists"),
-            Refusal::Inactive(references) => references_problem(&references, inactive_code, "is switched off"),
-            Refusal::MixedCurrency => {
-                invalid("mixed_currency", "The products have prices in different currencies.".into())
-            }
-            Refusal::NotFound => Self::not_found("reservation or order"),
-            Refusal::AlreadyFulfilled => {
-                conflict("reservation_already_fulfilled", "The reserved stock has already left.".into())
-            }
-            Refusal::AlreadyReleased => {
-                conflict("reservation_released", "The reserved stock was already given back.".into())
-            }
-            Refusal::BelongsToOrder(order) => {
-                let detail = format!("The reservation belongs to order {order} and changes only with it.");
-                conflict("reservation_belongs_to_order", detail).with("order_id", order.to_string())
-            }
-            Refusal::OrderState(status) => {
-                // Only a confirmation is refused, and only of an order that was called off.
-                let detail = format!("The order is {}, so it cannot be confirmed.", status.as_str());
-                conflict("order_not_confirmable", detail).with("order_status", status.as_str())
-            }
-            Refusal::FenceStale { resource } => {
-                let detail = format!("The lock on {resource} was lost: a later holder has written already.");
-                conflict("lock_lost", detail).with("resource", resource)
-            }
-            Refusal::Key(fault) => fault.into(),
-            Refusal::Overflow => invalid("out_of_range", "The stock level would leave its range.".into()),
         }
     }
 }
@@ -121,59 +81,6 @@ impl From<KeyFault> for Problem {
                 Self::new(StatusCode::CONFLICT, "idempotency_in_flight", detail).retry_after(SOON)
             }
         }
-    }
-}
-
-fn shortage(short: &Shortage) -> FieldFault {
-    let detail = format!("{} asked for, {} available.", short.requested, short.available);
-    let fault = FieldFault::new(format!("/items/{}/quantity", short.line), "insufficient_stock", detail)
-        .with("product_id", short.product.to_string())
-        .with("requested", short.requested)
-        .with("available", short.available);
-    match short.warehouse {
-        Some(warehouse) => fault.with("warehouse_id", warehouse.to_string()),
-        None => fault,
-    }
-}
-
-fn references_problem(references: &[UnknownReference], code: fn(Reference) -> &'static str, fault: &str) -> Problem {
-    let errors: Vec<FieldFault> = references
-        .iter()
-        .map(|reference| {
-            let field = field_of(reference.field);
-            let pointer = reference.line.map_or_else(|| format!("/{field}"), |line| format!("/items/{line}/{field}"));
-            FieldFault::new(pointer, code(reference.field), fault.to_owned())
-        })
-        .collect();
-    let first = references.first().map_or("unknown_reference", |reference| code(reference.field));
-    let detail = match errors.as_slice() {
-        [one] => format!("{} {fault}.", one.pointer),
-        several => format!("{} references: each {fault}; see errors.", several.len()),
-    };
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, first, detail).with_errors(errors)
-}
-
-const fn field_of(reference: Reference) -> &'static str {
-    match reference {
-        Reference::Customer => "customer_id",
-        Reference::Product => "product_id",
-        Reference::Warehouse => "warehouse_id",
-    }
-}
-
-const fn unknown_code(reference: Reference) -> &'static str {
-    match reference {
-        Reference::Customer => "unknown_customer",
-        Reference::Product => "unknown_product",
-        Reference::Warehouse => "unknown_warehouse",
-    }
-}
-
-const fn inactive_code(reference: Reference) -> &'static str {
-    match reference {
-        Reference::Customer => "inactive_customer",
-        Reference::Product => "inactive_product",
-        Reference::Warehouse => "inactive_warehouse",
     }
 }
 
@@ -252,40 +159,12 @@ fn log_sparsely(error: &dyn std::error::Error) {
 
 #[cfg(test)]
 mod tests {
-    use kv_types::{ProductId, WarehouseId};
     use serde_json::{Value, json};
 
     use super::*;
 
     fn body(problem: impl Into<Problem>) -> Value {
         serde_json::from_slice(&problem.into().body(None)).unwrap()
-    }
-
-    #[test]
-    fn a_shortage_lists_every_short_line() {
-        let product = ProductId::from_uuid(uuid::Uuid::from_u128(1));
-        let warehouse = Some(WarehouseId::from_uuid(uuid::Uuid::from_u128(2)));
-        let short = |line, warehouse| Shortage { line, product, warehouse, requested: 5, available: 3 };
-        let body = body(Refusal::Short(vec![short(0, None), short(4, warehouse)]));
-        assert_eq!((&body["status"], &body["code"]), (&json!(409), &json!("insufficient_stock")));
-        assert_eq!(body["errors"][0]["pointer"], "/items/0/quantity");
-        assert_eq!(body["errors"][0].get("warehouse_id"), None);
-        assert_eq!(body["errors"][1]["pointer"], "/items/4/quantity");
-        assert_eq!(body["errors"][1]["warehouse_id"], "00000000-0000-0000-0000-000000000002");
-        assert_eq!((&body["errors"][1]["requested"], &body["errors"][1]["available"]), (&json!(5), &json!(3)));
-    }
-
-    #[test]
-    fn unknown_references_point_at_their_fields() {
-        let references = vec![
-            UnknownReference { line: None, field: Reference::Customer },
-            UnknownReference { line: Some(2), field: Reference::Product },
-        ];
-        let body = body(Refusal::Unknown(references));
-        assert_eq!((&body["status"], &body["code"]), (&json!(422), &json!("unknown_customer")));
-        assert_eq!(body["errors"][0]["pointer"], "/customer_id");
-        assert_eq!(body["errors"][1]["pointer"], "/items/2/product_id");
-        assert_eq!(body["errors"][1]["code"], "unknown_product");
     }
 
     #[test]

@@ -85,6 +85,11 @@ pub struct Fields<'a> {
 }
 
 impl Fields<'_> {
+    /// Whether a field is there and was not asked for yet.
+    pub fn has(&self, name: &str) -> bool {
+        self.map.contains_key(name)
+    }
+
     /// A field that must be there. `None` means that a fault was noted.
     pub fn required<T>(&mut self, name: &str, read: impl FnOnce(Value) -> Result<T, Refused>) -> Option<T> {
         match self.map.remove(name) {

@@ -58,23 +58,57 @@ impl<S: Send + Sync> FromRequest<S> for JsonBody {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let is_json = says_json(request.headers());
-        let body = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is larger than 1 MiB.")
-            } else {
-                Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body could not be read to its end.")
-            }
-        })?;
-        if !is_json && !body.is_empty() {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "Send the body with the header Content-Type: application/json.",
-            ));
-        }
-        Self::parse(body)
+        Self::parse(receive(request, state).await?)
     }
+}
+
+/// A body that may be left out, or be null, which mean the same.
+#[derive(Debug)]
+pub struct OptionalBody(pub Option<JsonBody>);
+
+impl<S: Send + Sync> FromRequest<S> for OptionalBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = receive(request, state).await?;
+        let body = if bytes.is_empty() { None } else { Some(JsonBody::parse(bytes)?) };
+        Ok(Self(body.filter(|body| !body.value.is_null())))
+    }
+}
+
+impl OptionalBody {
+    /// The body as it came; empty without one.
+    pub fn bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], JsonBody::bytes)
+    }
+
+    /// Reads the object, if there is one; see [`JsonBody::read`].
+    ///
+    /// # Errors
+    /// 422 `validation_failed` with every fault of the body.
+    pub fn read<T>(self, read: impl FnOnce(&mut Fields<'_>) -> Option<T>) -> Result<Option<T>, Problem> {
+        self.0.map(|body| body.read(read)).transpose()
+    }
+}
+
+/// The whole body, which must say that it is JSON unless it is empty.
+async fn receive<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    let is_json = says_json(request.headers());
+    let body = Bytes::from_request(request, state).await.map_err(|rejection| {
+        if rejection.into_response().status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "The body is larger than 1 MiB.")
+        } else {
+            Problem::new(StatusCode::BAD_REQUEST, "body_incomplete", "The body could not be read to its end.")
+        }
+    })?;
+    if !is_json && !body.is_empty() {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "Send the body with the header Content-Type: application/json.",
+        ));
+    }
+    Ok(body)
 }
 
 /// Whether the content type is `application/json` or a `+json` one.

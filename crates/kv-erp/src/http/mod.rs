@@ -3,6 +3,7 @@
 //! A request passes [`layers`] (id, bounds, metrics), then [`auth`] (who asks) and [`limit`] (how often), then one handler, which
 //! reads ([`json`], [`query`]), calls the store, and shows. What went wrong becomes a [`problem`] in [`faults`].
 
+pub mod adjustments;
 pub mod answers;
 pub mod auth;
 pub mod bodies;
@@ -12,6 +13,7 @@ pub mod customers;
 mod faults;
 pub mod fields;
 pub mod idempotency;
+pub mod invariants;
 pub mod json;
 pub mod layers;
 mod limit;
@@ -25,11 +27,14 @@ pub mod path;
 pub mod problem;
 pub mod products;
 pub mod query;
+pub mod receipts;
+mod refusals;
 pub mod request_id;
 pub mod reservations;
 pub mod resources;
 pub mod shown;
 pub mod stock;
+pub mod transfers;
 pub mod values;
 pub mod warehouses;
 pub mod writer;

@@ -6,12 +6,14 @@ use axum::response::IntoResponse;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::response::Response;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, ResponseBuilder};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
 use super::problem::{FieldFault, ProblemBody};
 
 const BEARER: &str = "bearer";
+/// Operations whose body may be left out.
+const OPTIONAL_BODY: [&str; 2] = ["confirm_reservation", "fulfill_order"];
 
 /// Completes the description that the routers gave: title, the token, and the shape of errors.
 pub(super) fn complete(routes: OpenApi) -> OpenApi {
@@ -33,9 +35,13 @@ pub(super) fn complete(routes: OpenApi) -> OpenApi {
     components.schemas.insert("Problem".to_owned(), ProblemBody::schema());
     components.schemas.insert(FieldFault::name().into_owned(), FieldFault::schema());
     for item in api.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.patch, &mut item.delete];
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             add_common_answers(operation);
+            let may_leave_it_out = operation.operation_id.as_deref().is_some_and(|id| OPTIONAL_BODY.contains(&id));
+            if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| may_leave_it_out) {
+                body.required = Some(Required::False);
+            }
         }
     }
     api

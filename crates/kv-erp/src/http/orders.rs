@@ -6,22 +6,23 @@ use axum::response::Response;
 use kv_store::orders::OrderFilter;
 use kv_store::stock::{Action, Command};
 use kv_types::OrderId;
-use kv_types::order::{Order, OrderLine, PlaceOrder};
+use kv_types::order::{Order, OrderLine, PlaceOrder, ReturnGoods};
 use kv_types::stock::MAX_LINES;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{CreateErrors, GetErrors, ListErrors, StockActErrors, found};
+use super::answers::{ChangeErrors, CreateErrors, GetErrors, ListErrors, StockActErrors, found};
 use super::bodies::{self, FenceParameter, KeyParameter, PageParameters};
 use super::ctx::Ctx;
 use super::fields::Fields;
 use super::idempotency::Keyed;
-use super::json::JsonBody;
+use super::json::{JsonBody, OptionalBody};
 use super::outcomes::{changed, made, run, seal_made};
 use super::path::PathId;
 use super::problem::Problem;
 use super::query::{Listed, Query};
-use super::values::{REFERENCE_MAX, line, quantity, reference_to};
+use super::reservations::read_part;
+use super::values::{REASON_MAX, REFERENCE_MAX, boolean, line, quantity, reference_to, ttl};
 use super::writer::{Fence, Writer};
 use crate::app::App;
 
@@ -31,6 +32,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list, place))
         .routes(routes!(get))
         .routes(routes!(confirm))
+        .routes(routes!(fulfill))
+        .routes(routes!(take_back))
         .routes(routes!(cancel))
 }
 
@@ -47,7 +50,8 @@ async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<O
     Ok(Listed::new(page, |order| order.id))
 }
 
-/// Places an order and holds its stock: all lines or none. The first warehouse, by priority, that has all units of a product
+/// Places an order and holds its stock: all lines or none, or with `allow_partial` what there is of them, if it is one unit at
+/// least; products of which there is nothing are left out then. The first warehouse, by priority, that has all units of a product
 /// gives them; when none has, several do.
 #[utoipa::path(post, path = "/orders", operation_id = "place_order", tag = "orders", params(FenceParameter, KeyParameter),
     request_body = bodies::NewOrder,
@@ -66,13 +70,17 @@ async fn place(
 
 fn read_order(fields: &mut Fields<'_>) -> Option<PlaceOrder> {
     let customer = fields.required("customer_id", reference_to("unknown_customer"));
-    let lines = fields.list("items", MAX_LINES, |item| {
-        let product = item.required("product_id", reference_to("unknown_product"));
-        let quantity = item.required("quantity", quantity);
-        Some(OrderLine { product: product?, quantity: quantity? })
-    });
+    let lines = fields.list("items", MAX_LINES, read_line);
     let reference = fields.optional("reference", line(REFERENCE_MAX));
-    Some(PlaceOrder { customer: customer?, lines: lines?, reference })
+    let ttl = fields.optional("ttl_seconds", ttl);
+    let allow_partial = fields.given("allow_partial", boolean).unwrap_or(false);
+    Some(PlaceOrder { customer: customer?, lines: lines?, reference, ttl, allow_partial })
+}
+
+fn read_line(item: &mut Fields<'_>) -> Option<OrderLine> {
+    let product = item.required("product_id", reference_to("unknown_product"));
+    let quantity = item.required("quantity", quantity);
+    Some(OrderLine { product: product?, quantity: quantity? })
 }
 
 /// Shows an order.
@@ -82,7 +90,7 @@ async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<OrderId>) -> R
     found(app.store().order(ctx.tenant, id).await?, "order")
 }
 
-/// Accepts an order; its stock stays held. Once more is no change and no error.
+/// Accepts an order; its stock is held without end from then on. Once more is no change and no error.
 #[utoipa::path(post, path = "/orders/{id}/confirm", operation_id = "confirm_order", tag = "orders",
     params(("id" = OrderId, Path), FenceParameter, KeyParameter),
     responses((status = 200, description = "It as it is now", body = Order), StockActErrors))]
@@ -98,7 +106,49 @@ async fn confirm(
     run(&app, writer.tenant, command, changed).await
 }
 
-/// Calls an order off and gives its stock back. Once more is no change and no error.
+/// Lets stock of a confirmed order leave: all that is left, or the units in the body. All once more is no change and no error.
+#[utoipa::path(post, path = "/orders/{id}/fulfill", operation_id = "fulfill_order", tag = "orders",
+    params(("id" = OrderId, Path), FenceParameter, KeyParameter),
+    request_body = bodies::Fulfillment,
+    responses((status = 200, description = "It as it is now", body = Order), ChangeErrors))]
+async fn fulfill(
+    State(app): State<App>,
+    writer: Writer,
+    PathId(id): PathId<OrderId>,
+    (Fence(fence), key): (Fence, Keyed),
+    body: OptionalBody,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), changed);
+    let lines = body.read(|fields| fields.list("items", MAX_LINES, read_line))?;
+    let action = Action::FulfillOrder(id, lines);
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, changed).await
+}
+
+/// Takes goods of an order back to where they left from, never more than were shipped from there. Each call is a return of its own:
+/// repeat it under a key.
+#[utoipa::path(post, path = "/orders/{id}/returns", operation_id = "return_order", tag = "orders",
+    params(("id" = OrderId, Path), FenceParameter, KeyParameter),
+    request_body = bodies::OrderReturn,
+    responses((status = 200, description = "It as it is now", body = Order), ChangeErrors))]
+async fn take_back(
+    State(app): State<App>,
+    writer: Writer,
+    PathId(id): PathId<OrderId>,
+    (Fence(fence), key): (Fence, Keyed),
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), changed);
+    let action = Action::ReturnOrder(id, body.read(read_return)?);
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, changed).await
+}
+
+fn read_return(fields: &mut Fields<'_>) -> Option<ReturnGoods> {
+    let lines = fields.list("items", MAX_LINES, read_part);
+    let reason = fields.required("reason", line(REASON_MAX));
+    Some(ReturnGoods { lines: lines?, reason: reason? })
+}
+
+/// Calls an order off and gives its stock back; not once anything of it has left. Once more is no change and no error.
 #[utoipa::path(post, path = "/orders/{id}/cancel", operation_id = "cancel_order", tag = "orders",
     params(("id" = OrderId, Path), FenceParameter, KeyParameter),
     responses((status = 200, description = "It as it is now", body = Order), StockActErrors))]

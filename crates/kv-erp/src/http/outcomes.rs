@@ -26,7 +26,13 @@ pub(super) async fn run(
 pub(super) fn made(outcome: &Outcome) -> Shown {
     match outcome {
         Outcome::Reservation(held) => Shown::created(format!("{BASE}/reservations/{}", held.id), held),
-        Outcome::Receipt(receipt) => Shown::booked(receipt),
+        Outcome::Receipt(receipt) => Shown::created(format!("{BASE}/stock-receipts/{}", receipt.id), receipt),
+        Outcome::Adjustment(adjustment) => {
+            Shown::created(format!("{BASE}/stock-adjustments/{}", adjustment.id), adjustment)
+        }
+        Outcome::Transfer(transfer) => Shown::created(format!("{BASE}/stock-transfers/{}", transfer.id), transfer),
+        // A level is never made by itself.
+        Outcome::Level(level) => Shown::changed(level),
         Outcome::Order(order) => Shown::created(format!("{BASE}/orders/{}", order.id), order),
     }
 }
@@ -36,6 +42,9 @@ pub(super) fn changed(outcome: &Outcome) -> Shown {
     match outcome {
         Outcome::Reservation(held) => Shown::changed(held),
         Outcome::Receipt(receipt) => Shown::changed(receipt),
+        Outcome::Adjustment(adjustment) => Shown::changed(adjustment),
+        Outcome::Transfer(transfer) => Shown::changed(transfer),
+        Outcome::Level(level) => Shown::changed(level),
         Outcome::Order(order) => Shown::changed(order),
     }
 }
@@ -78,6 +87,7 @@ mod tests {
             reservation_id: None,
             items: Vec::new(),
             version: 1,
+            expires_at: None,
             created_at: Timestamp::UNIX_EPOCH,
         })
     }

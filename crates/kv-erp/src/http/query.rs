@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kv_store::Page;
-use kv_types::{CustomerId, OrderId, ProductId, WarehouseId};
+use kv_types::{AdjustmentId, CustomerId, OrderId, ProductId, ReceiptId, TransferId, WarehouseId};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -151,7 +151,7 @@ macro_rules! id_cursor {
         }
     )+};
 }
-id_cursor!(CustomerId, ProductId, WarehouseId, OrderId);
+id_cursor!(CustomerId, ProductId, WarehouseId, OrderId, ReceiptId, AdjustmentId, TransferId);
 
 impl Cursor for (ProductId, WarehouseId) {
     fn encode(&self) -> String {

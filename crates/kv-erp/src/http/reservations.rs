@@ -5,26 +5,31 @@ use axum::extract::State;
 use axum::response::Response;
 use kv_store::stock::{Action, Command};
 use kv_types::ReservationId;
-use kv_types::stock::{MAX_LINES, Reservation, Reserve, ReserveLine};
+use kv_types::stock::{MAX_LINES, PartLine, Reservation, Reserve, ReserveLine};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{CreateErrors, GetErrors, StockActErrors, found};
+use super::answers::{ChangeErrors, CreateErrors, GetErrors, StockActErrors, found};
 use super::bodies::{self, FenceParameter, KeyParameter};
 use super::ctx::Ctx;
 use super::fields::Fields;
 use super::idempotency::Keyed;
-use super::json::JsonBody;
+use super::json::{JsonBody, OptionalBody};
 use super::outcomes::{changed, made, run, seal_made};
 use super::path::PathId;
 use super::problem::Problem;
-use super::values::{REFERENCE_MAX, line, quantity, reference_to};
+use super::values::{REFERENCE_MAX, line, quantity, reference_to, ttl};
 use super::writer::{Fence, Writer};
 use crate::app::App;
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(create)).routes(routes!(get)).routes(routes!(release)).routes(routes!(confirm))
+    OpenApiRouter::new()
+        .routes(routes!(create))
+        .routes(routes!(get))
+        .routes(routes!(release))
+        .routes(routes!(confirm))
+        .routes(routes!(extend))
 }
 
 /// Holds stock: all lines or none. When it is short, the answer lists every short line with what there is.
@@ -51,7 +56,8 @@ fn read_reserve(fields: &mut Fields<'_>) -> Option<Reserve> {
         Some(ReserveLine { product: product?, warehouse, quantity: quantity? })
     });
     let reference = fields.optional("reference", line(REFERENCE_MAX));
-    Some(Reserve { lines: lines?, reference })
+    let ttl = fields.optional("ttl_seconds", ttl);
+    Some(Reserve { lines: lines?, reference, ttl })
 }
 
 /// Shows a reservation.
@@ -82,18 +88,46 @@ async fn release(
     run(&app, writer.tenant, command, changed).await
 }
 
-/// Lets the held stock leave. Once more is no change and no error.
+/// Lets the held stock leave: all of it, or the units in the body, and then the rest is given back. Once more is no change and no
+/// error.
 #[utoipa::path(post, path = "/reservations/{id}/confirm", operation_id = "confirm_reservation", tag = "reservations",
     params(("id" = ReservationId, Path), FenceParameter, KeyParameter),
-    responses((status = 200, description = "It as it is now", body = Reservation), StockActErrors))]
+    request_body = bodies::ReservationPart,
+    responses((status = 200, description = "It as it is now", body = Reservation), ChangeErrors))]
 async fn confirm(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<ReservationId>,
-    Fence(fence): Fence,
-    key: Keyed,
+    (Fence(fence), key): (Fence, Keyed),
+    body: OptionalBody,
 ) -> Result<Response, Problem> {
-    let once = key.once(&app, &[], changed);
-    let command = Command { actor: writer.user, fence, once, action: Action::Ship(id) };
-    run(&app, writer.tenant, command, changed).await
+    let once = key.once(&app, body.bytes(), changed);
+    let part = body.read(|fields| fields.list("items", MAX_LINES, read_part))?;
+    let action = part.map_or(Action::Ship(id), |lines| Action::ShipPart(id, lines));
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, changed).await
+}
+
+/// Units of one level.
+pub(super) fn read_part(item: &mut Fields<'_>) -> Option<PartLine> {
+    let product = item.required("product_id", reference_to("unknown_product"));
+    let warehouse = item.required("warehouse_id", reference_to("unknown_warehouse"));
+    let quantity = item.required("quantity", quantity);
+    Some(PartLine { product: product?, warehouse: warehouse?, quantity: quantity? })
+}
+
+/// Holds the stock until at least so many seconds from now. A reservation without an end keeps having none, and none is shortened.
+#[utoipa::path(post, path = "/reservations/{id}/extend", operation_id = "extend_reservation", tag = "reservations",
+    params(("id" = ReservationId, Path), FenceParameter, KeyParameter),
+    request_body = bodies::Extension,
+    responses((status = 200, description = "It as it is now", body = Reservation), ChangeErrors))]
+async fn extend(
+    State(app): State<App>,
+    writer: Writer,
+    PathId(id): PathId<ReservationId>,
+    (Fence(fence), key): (Fence, Keyed),
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), changed);
+    let action = Action::Extend(id, body.read(|fields| fields.required("ttl_seconds", ttl))?);
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, changed).await
 }

@@ -2,7 +2,9 @@
 
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{customers, orders, products, reservations, stock, warehouses};
+use super::{
+    adjustments, customers, invariants, orders, products, receipts, reservations, stock, transfers, warehouses,
+};
 use crate::app::App;
 
 /// Every route of the catalogue, of stock and of orders.
@@ -12,6 +14,10 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(products::routes())
         .merge(warehouses::routes())
         .merge(stock::routes())
+        .merge(receipts::routes())
+        .merge(adjustments::routes())
+        .merge(transfers::routes())
         .merge(reservations::routes())
         .merge(orders::routes())
+        .merge(invariants::routes())
 }

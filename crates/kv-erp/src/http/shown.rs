@@ -27,11 +27,6 @@ impl Shown {
         Self { status: StatusCode::CREATED, location: Some(location), body: json(made) }
     }
 
-    /// 201 of something without an address.
-    pub fn booked<T: Serialize>(made: &T) -> Self {
-        Self { status: StatusCode::CREATED, location: None, body: json(made) }
-    }
-
     /// 200 with the thing as it is now.
     pub fn changed<T: Serialize>(object: &T) -> Self {
         Self { status: StatusCode::OK, location: None, body: json(object) }
@@ -116,12 +111,7 @@ mod tests {
     #[test]
     fn what_is_kept_reads_as_it_was_written() {
         let made = serde_json::json!({"id": 7});
-        for shown in [
-            Shown::created("/api/v1/things/7".to_owned(), &made),
-            Shown::booked(&made),
-            Shown::changed(&made),
-            Shown::gone(),
-        ] {
+        for shown in [Shown::created("/api/v1/things/7".to_owned(), &made), Shown::changed(&made), Shown::gone()] {
             assert_eq!(Shown::unseal(shown.clone().seal()), Some(shown));
         }
         assert_eq!(Shown::unseal(Answer { head: "OK".to_owned(), body: Vec::new(), number_at: None }), None);

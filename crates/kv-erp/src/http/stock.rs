@@ -1,25 +1,24 @@
-//! Stock over HTTP: levels, their movements, and receipts of goods.
+//! Stock over HTTP: levels and their movements.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use kv_store::stock::{Action, Command, LevelFilter};
-use kv_types::stock::{MAX_LINES, Receipt, Receive, ReceiveLine, StockLevel, StockMovement};
+use kv_types::stock::{StockLevel, StockMovement};
 use kv_types::{ProductId, WarehouseId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{CreateErrors, GetErrors, ListErrors, found};
+use super::answers::{ChangeErrors, GetErrors, ListErrors, found};
 use super::bodies::{self, FenceParameter, KeyParameter, PageParameters};
 use super::ctx::Ctx;
-use super::fields::Fields;
 use super::idempotency::Keyed;
 use super::json::JsonBody;
-use super::outcomes::{made, run, seal_made};
+use super::outcomes::{changed, run};
 use super::path::PathIds;
 use super::problem::Problem;
 use super::query::{Listed, Query, id, whole};
-use super::values::{REFERENCE_MAX, line, quantity, reference_to};
+use super::values::{self, COUNT_MAX};
 use super::writer::{Fence, Writer};
 use crate::app::App;
 
@@ -28,8 +27,8 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list_levels))
         .routes(routes!(get_level))
+        .routes(routes!(limit_backorders))
         .routes(routes!(list_movements))
-        .routes(routes!(receive))
 }
 
 /// Lists stock levels, by product and warehouse.
@@ -58,6 +57,25 @@ async fn get_level(
     found(app.store().stock_level(ctx.tenant, product, warehouse).await?, "stock level")
 }
 
+/// Says how many units of a level may be promised beyond those that are there; 0 by default. What is promised only cannot be
+/// shipped: 409 `not_on_hand`.
+#[utoipa::path(put, path = "/stock-levels/{product_id}/{warehouse_id}/backorder-limit", operation_id = "limit_backorders", tag = "stock",
+    params(("product_id" = ProductId, Path), ("warehouse_id" = WarehouseId, Path), FenceParameter, KeyParameter),
+    request_body = bodies::BackorderLimit,
+    responses((status = 200, description = "The level as it is now", body = StockLevel), ChangeErrors))]
+async fn limit_backorders(
+    State(app): State<App>,
+    writer: Writer,
+    PathIds(product, warehouse): PathIds<ProductId, WarehouseId>,
+    (Fence(fence), key): (Fence, Keyed),
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), changed);
+    let limit = body.read(|fields| fields.required("limit", values::whole(0..=COUNT_MAX)))?;
+    let action = Action::LimitBackorders(product, warehouse, limit);
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, changed).await
+}
+
 /// Lists the movements of one level, from the first on. Versions have no gaps.
 #[utoipa::path(get, path = "/stock-movements", operation_id = "list_stock_movements", tag = "stock",
     params(
@@ -79,31 +97,4 @@ async fn list_movements(State(app): State<App>, ctx: Ctx, query: Query) -> Resul
     let page = app.store().stock_movements(ctx.tenant, (product, warehouse), after, limit).await?;
     let next_cursor = page.rows.last().filter(|_| page.has_more).map(|last| last.version.to_string());
     Ok(Listed { data: page.rows, next_cursor })
-}
-
-/// Takes goods into stock: all lines or none.
-#[utoipa::path(post, path = "/stock-receipts", operation_id = "receive_stock", tag = "stock", params(FenceParameter, KeyParameter),
-    request_body = bodies::StockReceipt,
-    responses((status = 201, description = "Booked", body = Receipt), CreateErrors))]
-async fn receive(
-    State(app): State<App>,
-    writer: Writer,
-    Fence(fence): Fence,
-    key: Keyed,
-    body: JsonBody,
-) -> Result<Response, Problem> {
-    let once = key.once_sealed(&app, body.bytes(), seal_made);
-    let action = Action::receive(writer.tenant, body.read(read_receive)?);
-    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, made).await
-}
-
-fn read_receive(fields: &mut Fields<'_>) -> Option<Receive> {
-    let lines = fields.list("items", MAX_LINES, |item| {
-        let product = item.required("product_id", reference_to("unknown_product"));
-        let warehouse = item.required("warehouse_id", reference_to("unknown_warehouse"));
-        let quantity = item.required("quantity", quantity);
-        Some(ReceiveLine { product: product?, warehouse: warehouse?, quantity: quantity? })
-    });
-    let reference = fields.optional("reference", line(REFERENCE_MAX));
-    Some(Receive { lines: lines?, reference })
 }

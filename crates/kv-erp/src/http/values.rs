@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use kv_types::{Currency, MinorUnits, Quantity};
+use kv_types::{Currency, MinorUnits, Quantity, Ttl};
 use serde_json::Value;
 
 use super::fields::{Refused, kind_of};
@@ -20,6 +20,10 @@ pub const PHONE_MAX: usize = 40;
 pub const UOM_MAX: usize = 20;
 /// Most characters of a caller's own reference.
 pub const REFERENCE_MAX: usize = 200;
+/// Most characters of a reason.
+pub const REASON_MAX: usize = 200;
+/// The largest count of a level.
+pub const COUNT_MAX: i64 = 1_000_000_000_000;
 /// Most characters of a description.
 pub const DESCRIPTION_MAX: usize = 4_000;
 
@@ -102,6 +106,12 @@ pub fn whole(range: RangeInclusive<i64>) -> impl Fn(Value) -> Result<i64, Refuse
 pub fn quantity(value: Value) -> Result<Quantity, Refused> {
     let raw = whole(1..=Quantity::MAX)(value)?;
     Quantity::parse(raw).map_err(|error| ("out_of_range", error.to_string()))
+}
+
+/// For how many seconds stock is held.
+pub fn ttl(value: Value) -> Result<Ttl, Refused> {
+    let raw = whole(1..=Ttl::MAX)(value)?;
+    Ttl::parse(raw).ok_or_else(|| ("out_of_range", "is not a life".to_owned()))
 }
 
 /// A unit price in minor units.

@@ -11,6 +11,8 @@ pub(crate) enum Case {
     Path(&'static str, Value),
     /// Its id at this pointer of the body: 422 that points there.
     Body(&'static str, &'static str),
+    /// The same of an operation on one's own thing at this path.
+    BodyAt(&'static str, &'static str, &'static str),
     /// A list, perhaps filtered by its ids: nothing of it is shown.
     List(&'static str),
     /// A lock of the same name.
@@ -23,11 +25,11 @@ pub(crate) enum Case {
     Anybody,
 }
 
-use Case::{Anybody, Body, Key, List, Lock, NoForeignId, Path};
+use Case::{Anybody, Body, BodyAt, Key, List, Lock, NoForeignId, Path};
 
 /// The cases of each operation.
 pub(crate) fn cases() -> BTreeMap<&'static str, Vec<Case>> {
-    open().into_iter().chain(catalogue()).chain(stock()).chain(orders()).collect()
+    open().into_iter().chain(catalogue()).chain(stock()).chain(documents()).chain(orders()).collect()
 }
 
 type Cases = Vec<(&'static str, Vec<Case>)>;
@@ -45,6 +47,7 @@ fn open() -> Cases {
         ("POST /api/v1/locks/{resource}", vec![Lock]),
         ("PATCH /api/v1/locks/{resource}", vec![Lock]),
         ("DELETE /api/v1/locks/{resource}", vec![Lock]),
+        ("GET /api/v1/admin/invariants", vec![NoForeignId]),
         ("GET /api/v1/idempotency/{key}", vec![Key]),
         ("DELETE /api/v1/idempotency/{key}", vec![Key]),
     ]
@@ -91,15 +94,16 @@ fn stock() -> Cases {
             ],
         ),
         (
-            "GET /api/v1/stock-movements",
-            vec![List("/stock-movements?product_id={its.product}&warehouse_id={its.warehouse}")],
+            "PUT /api/v1/stock-levels/{product_id}/{warehouse_id}/backorder-limit",
+            vec![
+                Path("/stock-levels/{its.product}/{its.warehouse}/backorder-limit", json!({"limit": 5})),
+                Path("/stock-levels/{my.product}/{its.warehouse}/backorder-limit", json!({"limit": 5})),
+                Path("/stock-levels/{its.product}/{my.warehouse}/backorder-limit", json!({"limit": 5})),
+            ],
         ),
         (
-            "POST /api/v1/stock-receipts",
-            vec![
-                Body("/items/0/product_id", LINE_OF_ITS_PRODUCT),
-                Body("/items/0/warehouse_id", LINE_OF_ITS_WAREHOUSE),
-            ],
+            "GET /api/v1/stock-movements",
+            vec![List("/stock-movements?product_id={its.product}&warehouse_id={its.warehouse}")],
         ),
         (
             "POST /api/v1/reservations",
@@ -111,14 +115,75 @@ fn stock() -> Cases {
         ),
         ("GET /api/v1/reservations/{id}", vec![Path("/reservations/{its.reservation}", Value::Null)]),
         ("POST /api/v1/reservations/{id}/release", vec![Path("/reservations/{its.reservation}/release", Value::Null)]),
-        ("POST /api/v1/reservations/{id}/confirm", vec![Path("/reservations/{its.reservation}/confirm", Value::Null)]),
+        (
+            "POST /api/v1/reservations/{id}/confirm",
+            vec![
+                Path("/reservations/{its.reservation}/confirm", Value::Null),
+                BodyAt("/reservations/{my.part}/confirm", "/items/0/product_id", LINE_OF_ITS_PRODUCT),
+                BodyAt("/reservations/{my.part}/confirm", "/items/0/warehouse_id", LINE_OF_ITS_WAREHOUSE),
+            ],
+        ),
+        (
+            "POST /api/v1/reservations/{id}/extend",
+            vec![Path("/reservations/{its.reservation}/extend", json!({"ttl_seconds": 60}))],
+        ),
     ]
 }
+
+fn documents() -> Cases {
+    vec![
+        (
+            "POST /api/v1/stock-receipts",
+            vec![
+                Body("/items/0/product_id", LINE_OF_ITS_PRODUCT),
+                Body("/items/0/warehouse_id", LINE_OF_ITS_WAREHOUSE),
+            ],
+        ),
+        ("GET /api/v1/stock-receipts", vec![List("/stock-receipts")]),
+        ("GET /api/v1/stock-receipts/{id}", vec![Path("/stock-receipts/{its.receipt}", Value::Null)]),
+        (
+            "POST /api/v1/stock-adjustments",
+            vec![
+                Body("/items/0/product_id", COUNT_OF_ITS_PRODUCT),
+                Body("/items/0/warehouse_id", COUNT_OF_ITS_WAREHOUSE),
+            ],
+        ),
+        ("GET /api/v1/stock-adjustments", vec![List("/stock-adjustments")]),
+        ("GET /api/v1/stock-adjustments/{id}", vec![Path("/stock-adjustments/{its.adjustment}", Value::Null)]),
+        (
+            "POST /api/v1/stock-transfers",
+            vec![
+                Body("/items/0/product_id", MOVE_OF_ITS_PRODUCT),
+                Body("/from_warehouse_id", MOVE_FROM_ITS_WAREHOUSE),
+                Body("/to_warehouse_id", MOVE_TO_ITS_WAREHOUSE),
+            ],
+        ),
+        ("GET /api/v1/stock-transfers", vec![List("/stock-transfers")]),
+        ("GET /api/v1/stock-transfers/{id}", vec![Path("/stock-transfers/{its.transfer}", Value::Null)]),
+    ]
+}
+
+const COUNT_OF_ITS_PRODUCT: &str = r#"{"reason": "counted",
+    "items": [{"product_id": "{its.product}", "warehouse_id": "{my.warehouse}", "delta": 1}]}"#;
+const COUNT_OF_ITS_WAREHOUSE: &str = r#"{"reason": "counted",
+    "items": [{"product_id": "{my.product}", "warehouse_id": "{its.warehouse}", "delta": 1}]}"#;
+const MOVE_OF_ITS_PRODUCT: &str = r#"{"from_warehouse_id": "{my.warehouse}", "to_warehouse_id": "{my.far}",
+    "items": [{"product_id": "{its.product}", "quantity": 1}]}"#;
+const MOVE_FROM_ITS_WAREHOUSE: &str = r#"{"from_warehouse_id": "{its.warehouse}", "to_warehouse_id": "{my.far}",
+    "items": [{"product_id": "{my.product}", "quantity": 1}]}"#;
+const MOVE_TO_ITS_WAREHOUSE: &str = r#"{"from_warehouse_id": "{my.warehouse}", "to_warehouse_id": "{its.far}",
+    "items": [{"product_id": "{my.product}", "quantity": 1}]}"#;
 
 const LINE_OF_ITS_PRODUCT: &str =
     r#"{"items": [{"product_id": "{its.product}", "warehouse_id": "{my.warehouse}", "quantity": 1}]}"#;
 const LINE_OF_ITS_WAREHOUSE: &str =
     r#"{"items": [{"product_id": "{my.product}", "warehouse_id": "{its.warehouse}", "quantity": 1}]}"#;
+
+/// Of nobody's stock.
+fn some_return() -> Value {
+    let id = "018f0000-0000-7000-8000-000000000000";
+    json!({"items": [{"product_id": id, "warehouse_id": id, "quantity": 1}], "reason": "broken"})
+}
 
 fn orders() -> Cases {
     vec![
@@ -138,6 +203,30 @@ fn orders() -> Cases {
         ),
         ("GET /api/v1/orders/{id}", vec![Path("/orders/{its.order}", Value::Null)]),
         ("POST /api/v1/orders/{id}/confirm", vec![Path("/orders/{its.order}/confirm", Value::Null)]),
+        (
+            "POST /api/v1/orders/{id}/fulfill",
+            vec![
+                Path("/orders/{its.order}/fulfill", Value::Null),
+                BodyAt(
+                    "/orders/{my.shipped}/fulfill",
+                    "/items/0/product_id",
+                    r#"{"items": [{"product_id": "{its.product}", "quantity": 1}]}"#,
+                ),
+            ],
+        ),
+        (
+            "POST /api/v1/orders/{id}/returns",
+            vec![
+                Path("/orders/{its.shipped}/returns", some_return()),
+                BodyAt("/orders/{my.shipped}/returns", "/items/0/product_id", RETURN_OF_ITS_PRODUCT),
+                BodyAt("/orders/{my.shipped}/returns", "/items/0/warehouse_id", RETURN_TO_ITS_WAREHOUSE),
+            ],
+        ),
         ("POST /api/v1/orders/{id}/cancel", vec![Path("/orders/{its.order}/cancel", Value::Null)]),
     ]
 }
+
+const RETURN_OF_ITS_PRODUCT: &str = r#"{"reason": "broken",
+    "items": [{"product_id": "{its.product}", "warehouse_id": "{my.warehouse}", "quantity": 1}]}"#;
+const RETURN_TO_ITS_WAREHOUSE: &str = r#"{"reason": "broken",
+    "items": [{"product_id": "{my.product}", "warehouse_id": "{its.warehouse}", "quantity": 1}]}"#;

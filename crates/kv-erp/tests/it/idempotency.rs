@@ -72,6 +72,13 @@ async fn in_stock_and_orders_a_repeat_is_told_the_same_and_moves_nothing() {
     let lines = json!([{"product_id": product, "quantity": 3}]);
     twice(caller, "POST /stock-receipts", &json!({"items": items})).await.expect(201);
     let held = twice(caller, "POST /reservations", &json!({"items": items})).await.made();
+    let count = json!([{"product_id": product, "warehouse_id": warehouse, "delta": 2}]);
+    twice(caller, "POST /stock-adjustments", &json!({"items": count, "reason": "counted"})).await.made();
+    let limit = format!("PUT /stock-levels/{product}/{warehouse}/backorder-limit");
+    twice(caller, &limit, &json!({"limit": 5})).await.expect(200);
+    let far = caller.warehouse("far", 200).await;
+    let moved = json!({"from_warehouse_id": warehouse, "to_warehouse_id": far, "items": lines});
+    twice(caller, "POST /stock-transfers", &moved).await.made();
     let shipped = twice(caller, &format!("POST /reservations/{held}/confirm"), &Value::Null).await.expect(200);
     assert_eq!(shipped["status"], "fulfilled");
     let held = caller.post("/reservations", &json!({"items": items})).await.made();
@@ -86,10 +93,23 @@ async fn in_stock_and_orders_a_repeat_is_told_the_same_and_moves_nothing() {
     let cancelled = twice(caller, &format!("POST /orders/{order}/cancel"), &Value::Null).await.expect(200);
     assert_eq!((version(&cancelled), &cancelled["status"]), (3, &json!("cancelled")));
     assert_eq!(caller.get("/orders").await.expect(200)["data"].as_array().unwrap().len(), 1);
+    let held = caller.post("/reservations", &json!({"items": items, "ttl_seconds": 60})).await.made();
+    twice(caller, &format!("POST /reservations/{held}/extend"), &json!({"ttl_seconds": 600})).await.expect(200);
+    let part = json!([{"product_id": product, "warehouse_id": warehouse, "quantity": 1}]);
+    twice(caller, &format!("POST /reservations/{held}/confirm"), &json!({"items": part})).await.expect(200);
+    let order = caller.post("/orders", &json!({"customer_id": customer, "items": lines})).await.made();
+    caller.ask(&format!("POST /orders/{order}/confirm")).await.expect(200);
+    let one = json!({"items": [{"product_id": product, "quantity": 1}]});
+    let partly = twice(caller, &format!("POST /orders/{order}/fulfill"), &one).await.expect(200);
+    assert_eq!(partly["items"][0]["fulfilled_quantity"], 1);
+    let back = json!({"items": part, "reason": "broken"});
+    let back = twice(caller, &format!("POST /orders/{order}/returns"), &back).await.expect(200);
+    assert_eq!(back["items"][0]["returned_quantity"], 1);
     let level = caller.get(&format!("/stock-levels/{product}/{warehouse}")).await.expect(200);
-    // Received twice; reserved and shipped; reserved and released; ordered and cancelled.
+    // Received twice; counted; moved; reserved and shipped; reserved and released; ordered and cancelled; reserved, shipped and
+    // given back; ordered, shipped and returned.
     let seen = ["received_quantity", "shipped_quantity", "reserved_quantity", "version"].map(|name| &level[name]);
-    assert_eq!(seen, [&json!(103), &json!(3), &json!(0), &json!(8)]);
+    assert_eq!(seen, [&json!(102), &json!(4), &json!(2), &json!(16)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -230,6 +230,13 @@ async fn an_administrator_sets_up_a_service_from_nothing() {
     let credentials = json!({"email": "a@acme.example", "password": password});
     let login = wire::ask(api.address, "POST /api/v1/auth/login", None, Some(&credentials)).await.unwrap();
     assert_eq!(login.status, 200, "{login:?}");
+    let warehouse = json!({"code": "W", "name": "W"});
+    let made = wire::ask(api.address, "POST /api/v1/warehouses", Some(&token), Some(&warehouse)).await.unwrap();
+    assert_eq!(made.status, 201, "{made:?}");
+    let chains = printed(on_database(&["admin", "verify", "--tenant", "acme"]).await);
+    assert_eq!(chains, "0 levels, 0 movements, 0 of them older than the chain, 0 broken");
+    let nobody = on_database(&["admin", "verify", "--tenant", "nobody"]).await;
+    assert!(failure(&nobody, 1).contains("there is no tenant \"nobody\""));
     assert!(!api.text().contains(app_password) && !api.text().contains(&password), "the log holds no secret");
     assert_eq!(api.process.terminate().await.code(), Some(0));
 }

@@ -49,8 +49,7 @@ async fn a_reservation_is_held_then_released_or_shipped_but_never_both() {
         (&made["status"], &made["order_id"], &made["reference"]),
         (&json!("pending"), &Value::Null, &json!("basket 1"))
     );
-    let item =
-        json!({"product_id": key.0, "warehouse_id": key.1, "quantity": 4, "fulfilled_quantity": 0, "version": 2});
+    let item = json!({"product_id": key.0, "warehouse_id": key.1, "quantity": 4, "fulfilled_quantity": 0, "returned_quantity": 0, "version": 2});
     assert_eq!(made["items"], json!([item]));
     assert_eq!(world.one.get(&location).await.expect(200), made);
     assert_eq!(counts(&level(&world.one, &key).await), [6, 4, 10, 0, 10]);

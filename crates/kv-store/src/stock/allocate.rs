@@ -6,7 +6,7 @@ use kv_types::stock::ReserveLine;
 use kv_types::{ProductId, WarehouseId};
 
 use super::board::{Board, LevelKey};
-use super::command::{Reference, Refusal, Shortage, UnknownReference};
+use super::refusal::{Reference, Refusal, Shortage, UnknownReference};
 
 /// The sum of some lines, and the first of them.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +36,20 @@ fn sum_lines(lines: &[ReserveLine]) -> Wishes {
     wishes
 }
 
+/// What to do when there is not enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Appetite {
+    /// Refuse.
+    Whole,
+    /// Take what there is, if it is anything at all.
+    Any,
+}
+
 /// Decides where each line's units come from: all lines, or a refusal that names every line at fault.
 ///
 /// A line without a warehouse is served whole by the first warehouse, in order of priority, that can; otherwise it is split
 /// over them in that order.
-pub(crate) fn allocate(board: &Board, lines: &[ReserveLine]) -> Result<Takes, Refusal> {
+pub(crate) fn allocate(board: &Board, lines: &[ReserveLine], appetite: Appetite) -> Result<Takes, Refusal> {
     check_references(board, lines)?;
     let wishes = sum_lines(lines);
     let mut takes = Takes::new();
@@ -49,6 +58,9 @@ pub(crate) fn allocate(board: &Board, lines: &[ReserveLine]) -> Result<Takes, Re
         let available = board.available((product, warehouse));
         if available < wanted.units {
             short.push(shortage(*wanted, product, Some(warehouse), available));
+            if appetite == Appetite::Any && available > 0 {
+                takes.insert((product, warehouse), available);
+            }
         } else {
             takes.insert((product, warehouse), wanted.units);
         }
@@ -56,9 +68,12 @@ pub(crate) fn allocate(board: &Board, lines: &[ReserveLine]) -> Result<Takes, Re
     for (&product, wanted) in &wishes.free {
         if let Err(available) = take_anywhere(board, product, wanted.units, &mut takes) {
             short.push(shortage(*wanted, product, None, available));
+            if appetite == Appetite::Any && available > 0 {
+                take_anywhere(board, product, available, &mut takes).ok();
+            }
         }
     }
-    if short.is_empty() {
+    if short.is_empty() || (appetite == Appetite::Any && !takes.is_empty()) {
         return Ok(takes);
     }
     short.sort_unstable_by_key(|shortage| shortage.line);
@@ -69,25 +84,33 @@ fn shortage(wanted: Wanted, product: ProductId, warehouse: Option<WarehouseId>, 
     Shortage { line: wanted.line, product, warehouse, requested: wanted.units, available }
 }
 
-/// Takes `units` of a product from wherever they are; `Err` with what there is when that is not enough.
+/// Takes `units` of a product from wherever they are; `Err` with what there is when that is not enough. What is on a shelf goes
+/// before what is only promised.
 fn take_anywhere(board: &Board, product: ProductId, units: i64, takes: &mut Takes) -> Result<(), i64> {
-    let rest_of = |warehouse: WarehouseId, takes: &Takes| {
-        let key = (product, warehouse);
-        board.available(key) - takes.get(&key).copied().unwrap_or(0)
-    };
+    let given = |warehouse: WarehouseId, takes: &Takes| takes.get(&(product, warehouse)).copied().unwrap_or(0);
+    let there =
+        |warehouse: WarehouseId, takes: &Takes| (board.quantity((product, warehouse)) - given(warehouse, takes)).max(0);
+    let promised =
+        |warehouse: WarehouseId, takes: &Takes| board.available((product, warehouse)) - given(warehouse, takes);
     let sources = board.sources(product);
-    let available: i64 = sources.iter().map(|&warehouse| rest_of(warehouse, takes)).sum();
+    let available: i64 = sources.iter().map(|&warehouse| promised(warehouse, takes)).sum();
     if available < units {
         return Err(available);
     }
-    let whole = sources.iter().copied().find(|&warehouse| rest_of(warehouse, takes) >= units);
+    let whole = sources.iter().copied().find(|&warehouse| there(warehouse, takes) >= units);
     let mut missing = units;
-    for warehouse in whole.into_iter().chain(sources) {
-        let share = rest_of(warehouse, takes).min(missing);
+    let mut take = |warehouse: WarehouseId, rest: &dyn Fn(WarehouseId, &Takes) -> i64| {
+        let share = rest(warehouse, takes).min(missing);
         if share > 0 {
             *takes.entry((product, warehouse)).or_insert(0) += share;
             missing -= share;
         }
+    };
+    for warehouse in whole.into_iter().chain(sources.iter().copied()) {
+        take(warehouse, &there);
+    }
+    for &warehouse in &sources {
+        take(warehouse, &promised);
     }
     assert_eq!(missing, 0, "an allocation that was counted before is complete");
     Ok(())

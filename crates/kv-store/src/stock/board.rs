@@ -1,12 +1,14 @@
 //! What a batch knows and what it will write: the rows it locked, and the effects its commands had on them. No I/O.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use kv_types::order::{Order, OrderStatus};
 use kv_types::stock::{MovementKind, Reservation};
-use kv_types::{CustomerId, IdempotencyKey, OrderId, ProductId, ReceiptId, ReservationId, UserId, WarehouseId};
+use kv_types::{CustomerId, IdempotencyKey, OrderId, ProductId, ReservationId, WarehouseId};
 
+use super::chain::Hash;
+use super::entry::{Cause, Movement, NewDocument};
 use super::keys::Known;
 use crate::idempotency::{Answer, Asked};
 
@@ -23,19 +25,31 @@ pub(crate) struct Level {
     pub(crate) reserved: i64,
     pub(crate) shipped: i64,
     pub(crate) received: i64,
+    /// How far the available units may go below zero.
+    pub(crate) backorder_limit: i64,
     pub(crate) version: i64,
     /// The version at which the row was locked.
     pub(crate) locked_version: i64,
+    /// Whether more than its movements changed.
+    pub(crate) has_new_limit: bool,
+    /// The hash of its last movement.
+    pub(crate) last_hash: Option<Hash>,
 }
 
 impl Level {
     /// Whether this batch changed it.
     pub(crate) fn is_changed(&self) -> bool {
-        self.version != self.locked_version
+        self.version != self.locked_version || self.has_new_limit
+    }
+
+    /// Units on the shelf.
+    pub(crate) fn on_hand(&self) -> i64 {
+        self.quantity + self.reserved
     }
 
     fn is_conserved(&self) -> bool {
-        self.quantity >= 0
+        self.quantity >= -self.backorder_limit
+            && self.on_hand() >= 0
             && self.reserved >= 0
             && self.shipped >= 0
             && self.quantity + self.reserved + self.shipped == self.received
@@ -57,35 +71,6 @@ pub(crate) struct WarehouseFacts {
     pub(crate) active: bool,
 }
 
-/// A row of `stock_movements` to be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Movement {
-    pub(crate) key: LevelKey,
-    pub(crate) version: i64,
-    pub(crate) kind: MovementKind,
-    pub(crate) units: i64,
-    pub(crate) quantity_after: i64,
-    pub(crate) reserved_after: i64,
-    pub(crate) cause: Cause,
-}
-
-/// Who and what made a movement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cause {
-    pub(crate) actor: UserId,
-    pub(crate) reservation: Option<ReservationId>,
-    pub(crate) order: Option<OrderId>,
-    pub(crate) receipt: Option<ReceiptId>,
-}
-
-/// A receipt to be written.
-#[derive(Clone, Debug)]
-pub(crate) struct NewReceipt {
-    pub(crate) id: ReceiptId,
-    pub(crate) reference: Option<String>,
-    pub(crate) actor: UserId,
-}
-
 /// An answer to be kept under its key.
 #[derive(Clone, Debug)]
 pub(crate) struct NewAnswer {
@@ -99,13 +84,15 @@ pub(crate) struct NewAnswer {
 #[derive(Debug, Default)]
 pub(crate) struct Effects {
     pub(crate) movements: Vec<Movement>,
-    pub(crate) receipts: Vec<NewReceipt>,
+    pub(crate) documents: Vec<NewDocument>,
     pub(crate) reservations: Vec<Reservation>,
-    /// Reservations that were there before and changed their state.
-    pub(crate) closed_reservations: Vec<ReservationId>,
+    /// Reservations that were there before and changed.
+    pub(crate) changed_reservations: BTreeSet<ReservationId>,
     pub(crate) orders: Vec<Order>,
     /// Orders that were there before and changed their state.
     pub(crate) changed_orders: Vec<OrderId>,
+    /// Orders that are not on the board, and whose reservations are over.
+    pub(crate) expired_orders: Vec<OrderId>,
     pub(crate) answers: Vec<NewAnswer>,
     /// Keys that are used anew.
     pub(crate) expired_keys: Vec<IdempotencyKey>,
@@ -114,6 +101,8 @@ pub(crate) struct Effects {
 /// The rows a batch locked or read.
 #[derive(Debug, Default)]
 pub(crate) struct Board {
+    pub(crate) tenant: i64,
+    /// The time of every decision: taken once the locks were held.
     pub(crate) now: Timestamp,
     pub(crate) levels: BTreeMap<LevelKey, Level>,
     pub(crate) products: HashMap<ProductId, ProductFacts>,
@@ -123,6 +112,10 @@ pub(crate) struct Board {
     pub(crate) orders: HashMap<OrderId, Order>,
     /// Whether a product has levels that were made while the batch waited for its locks, and so are not among [`Self::levels`].
     pub(crate) has_unlocked_sources: bool,
+    /// Whether a reservation's time is over and it holds stock of levels that are not among [`Self::levels`].
+    pub(crate) has_unlocked_due: bool,
+    /// Whether an order was content with less than it asked for.
+    pub(crate) gave_less: bool,
     /// The tokens that the fence table accepted, by resource.
     pub(crate) fences: HashMap<String, i64>,
     /// What is known of the commands' idempotency keys.
@@ -136,13 +129,25 @@ impl Board {
     pub(crate) fn has_effects(&self) -> bool {
         !(self.effects.movements.is_empty()
             && self.effects.changed_orders.is_empty()
+            && self.effects.changed_reservations.is_empty()
             && self.effects.answers.is_empty()
-            && self.fences.is_empty())
+            && self.fences.is_empty()
+            && self.levels.values().all(|level| !level.has_new_limit))
     }
 
     /// Available units of a level; a level that was never received into has none.
-    pub(crate) fn available(&self, key: LevelKey) -> i64 {
+    pub(crate) fn quantity(&self, key: LevelKey) -> i64 {
         self.levels.get(&key).map_or(0, |level| level.quantity)
+    }
+
+    /// How many units of a level may be reserved.
+    pub(crate) fn available(&self, key: LevelKey) -> i64 {
+        self.levels.get(&key).map_or(0, |level| level.quantity + level.backorder_limit)
+    }
+
+    /// How many units of a level are on the shelf.
+    pub(crate) fn on_hand(&self, key: LevelKey) -> i64 {
+        self.levels.get(&key).map_or(0, Level::on_hand)
     }
 
     /// The active warehouses that know a product, in the order in which orders take stock from them.
@@ -166,36 +171,37 @@ impl Board {
     /// # Panics
     /// When it cannot: a batch that would break conservation must not reach the database.
     pub(crate) fn book(&mut self, key: LevelKey, kind: MovementKind, units: i64, cause: Cause) -> (i64, i64) {
-        assert!(units > 0, "a movement of {units} units");
+        assert!(units > 0 || kind == MovementKind::Adjusted, "a movement of {units} units");
         let level = self.levels.get_mut(&key).expect("a level that a command touches was locked before it was decided");
-        match kind {
-            MovementKind::Received => {
-                level.quantity += units;
-                level.received += units;
-            }
-            MovementKind::Reserved => {
-                level.quantity -= units;
-                level.reserved += units;
-            }
-            MovementKind::Released => {
-                level.quantity += units;
-                level.reserved -= units;
-            }
-            MovementKind::Shipped => {
-                level.reserved -= units;
-                level.shipped += units;
-            }
-        }
+        let effect = kind.effect();
+        level.quantity += effect.quantity * units;
+        level.reserved += effect.reserved * units;
+        level.shipped += effect.shipped * units;
+        level.received += effect.received * units;
         level.version += 1;
         assert!(level.is_conserved(), "{kind:?} of {units} units would leave {level:?}");
         let (version, quantity_after, reserved_after) = (level.version, level.quantity, level.reserved);
-        self.effects.movements.push(Movement { key, version, kind, units, quantity_after, reserved_after, cause });
+        let before = level.last_hash;
+        let mut movement =
+            Movement { key, version, kind, units, quantity_after, reserved_after, cause, hash: Hash::default() };
+        movement.hash = movement.link(self.tenant, self.now).hash(before.as_ref());
+        level.last_hash = Some(movement.hash);
+        self.effects.movements.push(movement);
         (version, quantity_after)
+    }
+
+    /// A reservation that was there before, as it is now.
+    pub(crate) fn change_reservation(&mut self, reservation: Reservation) {
+        self.effects.changed_reservations.insert(reservation.id);
+        self.reservations.insert(reservation.id, reservation);
     }
 
     /// Moves an order to a new state.
     pub(crate) fn set_order_status(&mut self, id: OrderId, status: OrderStatus) {
         let order = self.orders.get_mut(&id).expect("an order that a command changes was locked before it was decided");
+        if let Some(held) = order.reservation_id.and_then(|held| self.reservations.get(&held)) {
+            super::rows::show_held(order, held);
+        }
         order.status = status;
         order.version += 1;
         if !self.effects.changed_orders.contains(&id) {

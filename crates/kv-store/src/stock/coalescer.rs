@@ -13,7 +13,8 @@ use futures_util::FutureExt as _;
 use kv_types::TenantId;
 use tokio::sync::{mpsc, oneshot};
 
-use super::command::{Command, Outcome, StockError};
+use super::command::{Command, Outcome};
+use super::refusal::StockError;
 use super::writer::Writer;
 use crate::StoreError;
 use crate::idempotency::Done;
@@ -207,6 +208,7 @@ fn repeat(error: &StoreError) -> StoreError {
         StoreError::Overloaded => StoreError::Overloaded,
         StoreError::LockTimeout => StoreError::LockTimeout,
         StoreError::OutcomeUnknown => StoreError::OutcomeUnknown,
+        StoreError::Undecided => StoreError::Undecided,
         StoreError::Key(fault) => StoreError::Key(*fault),
         StoreError::Corrupt(what) => StoreError::Corrupt(what),
         StoreError::Constraint { constraint } => StoreError::Constraint { constraint: constraint.clone() },

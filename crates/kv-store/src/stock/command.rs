@@ -1,13 +1,15 @@
-//! What may be done to stock, what comes of it, and why it may be refused.
+//! What may be done to stock, and what comes of it.
 
-use kv_types::order::{Order, OrderStatus, PlaceOrder};
-use kv_types::stock::{Receipt, Receive, Reservation, Reserve};
-use kv_types::{OrderId, ProductId, ReceiptId, ReservationId, TenantId, UserId, WarehouseId};
-use thiserror::Error;
+use kv_types::order::{Order, OrderLine, PlaceOrder, ReturnGoods};
+use kv_types::stock::{
+    Adjust, Adjustment, PartLine, Receipt, Receive, Reservation, Reserve, StockLevel, Transfer, TransferStock,
+};
+use kv_types::{
+    AdjustmentId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, Ttl, UserId, WarehouseId,
+};
 
 use super::shard::{id_in_shard, shard_in, shard_of};
-use crate::StoreError;
-use crate::idempotency::{KeyFault, Once};
+use crate::idempotency::Once;
 
 /// The fencing token with which a caller proves that it still holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,14 +47,30 @@ pub enum Action {
     Reserve(ReservationId, Reserve),
     /// Takes goods in.
     Receive(ReceiptId, Receive),
+    /// Sets levels right.
+    Adjust(AdjustmentId, Adjust),
+    /// Moves goods to another warehouse.
+    Transfer(TransferId, TransferStock),
+    /// Says how many units a level may promise beyond those that are there.
+    LimitBackorders(ProductId, WarehouseId, i64),
     /// Gives held stock back.
     Release(ReservationId),
     /// Lets held stock leave.
     Ship(ReservationId),
+    /// Lets some of the held stock leave and gives the rest back.
+    ShipPart(ReservationId, Vec<PartLine>),
+    /// Holds stock for longer.
+    Extend(ReservationId, Ttl),
+    /// Gives held stock back if its time is over.
+    Expire(ReservationId),
     /// Places an order and holds its stock.
     PlaceOrder(OrderId, ReservationId, PlaceOrder),
     /// Accepts an order.
     ConfirmOrder(OrderId),
+    /// Lets stock of an order leave: all that is left, or so many units of its products.
+    FulfillOrder(OrderId, Option<Vec<OrderLine>>),
+    /// Takes goods of an order back.
+    ReturnOrder(OrderId, ReturnGoods),
     /// Calls an order off and gives its stock back.
     CancelOrder(OrderId),
 }
@@ -70,6 +88,18 @@ impl Action {
         Self::Receive(ReceiptId::from_uuid(id_in_shard(shard)), receive)
     }
 
+    /// Sets levels right under a fresh id.
+    pub fn adjust(tenant: TenantId, adjust: Adjust) -> Self {
+        let shard = shard_of(tenant, adjust.lines.first().map(|line| line.product));
+        Self::Adjust(AdjustmentId::from_uuid(id_in_shard(shard)), adjust)
+    }
+
+    /// Moves goods under a fresh id.
+    pub fn transfer(tenant: TenantId, transfer: TransferStock) -> Self {
+        let shard = shard_of(tenant, transfer.lines.first().map(|line| line.product));
+        Self::Transfer(TransferId::from_uuid(id_in_shard(shard)), transfer)
+    }
+
     /// Places an order under fresh ids.
     pub fn place_order(tenant: TenantId, order: PlaceOrder) -> Self {
         let shard = shard_of(tenant, order.lines.first().map(|line| line.product));
@@ -77,12 +107,24 @@ impl Action {
         Self::PlaceOrder(id, ReservationId::from_uuid(id_in_shard(shard)), order)
     }
 
-    /// Its writer's shard, which its id remembers.
-    pub(super) fn shard(&self) -> u8 {
+    /// Its writer's shard, which its id remembers, if it has one.
+    pub(super) fn shard(&self, tenant: TenantId) -> u8 {
         shard_in(match self {
-            Self::Reserve(id, _) | Self::Release(id) | Self::Ship(id) => id.uuid(),
+            Self::LimitBackorders(product, ..) => return shard_of(tenant, Some(*product)),
+            Self::Reserve(id, _)
+            | Self::Release(id)
+            | Self::Ship(id)
+            | Self::ShipPart(id, _)
+            | Self::Extend(id, _)
+            | Self::Expire(id) => id.uuid(),
             Self::Receive(id, _) => id.uuid(),
-            Self::PlaceOrder(id, ..) | Self::ConfirmOrder(id) | Self::CancelOrder(id) => id.uuid(),
+            Self::Adjust(id, _) => id.uuid(),
+            Self::Transfer(id, _) => id.uuid(),
+            Self::PlaceOrder(id, ..)
+            | Self::ConfirmOrder(id)
+            | Self::FulfillOrder(id, _)
+            | Self::ReturnOrder(id, _)
+            | Self::CancelOrder(id) => id.uuid(),
         })
     }
 
@@ -91,8 +133,19 @@ impl Action {
         match self {
             Self::Reserve(_, reserve) => reserve.lines.len(),
             Self::Receive(_, receive) => receive.lines.len(),
+            Self::Adjust(_, adjust) => adjust.lines.len(),
+            Self::Transfer(_, transfer) => 2 * transfer.lines.len(),
             Self::PlaceOrder(_, _, order) => order.lines.len(),
-            Self::Release(_) | Self::Ship(_) | Self::ConfirmOrder(_) | Self::CancelOrder(_) => 1,
+            Self::ShipPart(_, lines) => lines.len(),
+            Self::ReturnOrder(_, goods) => goods.lines.len(),
+            Self::LimitBackorders(..)
+            | Self::Release(_)
+            | Self::Ship(_)
+            | Self::Extend(..)
+            | Self::Expire(_)
+            | Self::ConfirmOrder(_)
+            | Self::FulfillOrder(..)
+            | Self::CancelOrder(_) => 1,
         }
     }
 }
@@ -104,96 +157,12 @@ pub enum Outcome {
     Reservation(Reservation),
     /// The receipt as booked.
     Receipt(Receipt),
+    /// The adjustment as booked.
+    Adjustment(Adjustment),
+    /// The transfer as booked.
+    Transfer(Transfer),
     /// The order as it is now.
     Order(Order),
-}
-
-/// A line that asks for more than there is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Shortage {
-    /// The first of the request's lines that mean this stock, from 0.
-    pub line: usize,
-    /// What.
-    pub product: ProductId,
-    /// Where, when the line named a warehouse.
-    pub warehouse: Option<WarehouseId>,
-    /// The sum asked for.
-    pub requested: i64,
-    /// What there was at the moment of the decision.
-    pub available: i64,
-}
-
-/// Which of a request's fields names something that is not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reference {
-    /// The order's customer.
-    Customer,
-    /// A line's product.
-    Product,
-    /// A line's warehouse.
-    Warehouse,
-}
-
-/// An id in a request that names nothing of this tenant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownReference {
-    /// The line, from 0; `None` for a field of the request itself.
-    pub line: Option<usize>,
-    /// The field.
-    pub field: Reference,
-}
-
-/// Why a command was refused. Nothing was written.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Refusal {
-    /// Some lines ask for more than there is: all of them are listed.
-    #[error("not enough stock for {} line(s)", .0.len())]
-    Short(Vec<Shortage>),
-    /// Some ids name nothing of this tenant: all of them are listed.
-    #[error("{} unknown reference(s)", .0.len())]
-    Unknown(Vec<UnknownReference>),
-    /// These lines name a product or warehouse that is switched off.
-    #[error("{} inactive reference(s)", .0.len())]
-    Inactive(Vec<UnknownReference>),
-    /// The products of one order have prices in different currencies.
-    #[error("the order's products have prices in different currencies")]
-    MixedCurrency,
-    /// No such reservation or order in this tenant.
-    #[error("not found")]
-    NotFound,
-    /// The reservation's stock has left already.
-    #[error("the reservation is already fulfilled")]
-    AlreadyFulfilled,
-    /// The reservation's stock was given back already.
-    #[error("the reservation is already released")]
-    AlreadyReleased,
-    /// The reservation belongs to an order and changes only with it.
-    #[error("the reservation belongs to an order")]
-    BelongsToOrder(OrderId),
-    /// The order's state does not allow it.
-    #[error("the order is {}", .0.as_str())]
-    OrderState(OrderStatus),
-    /// A later holder of the lock has written already.
-    #[error("the lock on {resource} was lost")]
-    FenceStale {
-        /// The lock's resource.
-        resource: String,
-    },
-    /// The command's idempotency key stands in its way.
-    #[error(transparent)]
-    Key(KeyFault),
-    /// The sum would leave the range of the ledger.
-    #[error("the stock level would leave its range")]
-    Overflow,
-}
-
-/// A command that did not take effect.
-#[derive(Debug, Error)]
-pub enum StockError {
-    /// The ledger decided against it.
-    #[error(transparent)]
-    Refused(Refusal),
-    /// The store could not do it.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    /// The level as it is now.
+    Level(StockLevel),
 }

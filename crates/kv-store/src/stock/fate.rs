@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use futures_util::try_join;
-use kv_types::{OrderId, ReceiptId, ReservationId, TenantId};
+use kv_types::{OrderId, ReservationId, TenantId};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
-use super::batch;
 use super::board::Board;
-use super::writer::Connection;
+use super::connection::Connection;
+use super::{batch, holdings};
 use crate::StoreError;
 use crate::idempotency::table::PROVE_KEY;
 use crate::session::{Params, READ_COMMITTED, begin};
@@ -73,21 +73,29 @@ async fn find_effects(
         connection.commit(),
     )?;
     let is_there = proof.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(false);
-    if is_there { batch::read_numbers(&numbers).map(Some) } else { Ok(None) }
+    if is_there { holdings::read_numbers(&numbers).map(Some) } else { Ok(None) }
 }
 
 async fn prove(connection: &Connection, tenant: i64, board: &Board) -> Result<Vec<Row>, StoreError> {
     if let Some(movement) = board.effects.movements.last() {
         let (product, warehouse) = (movement.key.0.uuid(), movement.key.1.uuid());
         let reservation = movement.cause.reservation.map(ReservationId::uuid);
-        let receipt = movement.cause.receipt.map(ReceiptId::uuid);
+        let document = movement.cause.document.map(|(document, _)| document.uuid());
         let kind = movement.kind.as_str();
-        let params: Params<'_> = &[&tenant, &product, &warehouse, &movement.version, &kind, &reservation, &receipt];
+        let params: Params<'_> =
+            &[&tenant, &product, &warehouse, &movement.version, &kind, &reservation, &document, &board.now];
         return connection.query(&batch::PROVE_MOVEMENT, params).await;
     }
     if let Some(order) = board.effects.changed_orders.last().and_then(|id| board.orders.get(id)) {
         let params: Params<'_> = &[&tenant, &order.id.uuid(), &order.version, &order.status.as_str()];
         return connection.query(&batch::PROVE_ORDER, params).await;
+    }
+    if let Some(held) = board.effects.changed_reservations.last().and_then(|id| board.reservations.get(id)) {
+        return connection.query(&batch::PROVE_RESERVATION, &[&tenant, &held.id.uuid(), &held.expires_at]).await;
+    }
+    if let Some((key, _)) = board.levels.iter().find(|(_, level)| level.has_new_limit) {
+        let params: Params<'_> = &[&tenant, &key.0.uuid(), &key.1.uuid(), &board.now];
+        return connection.query(&batch::PROVE_LIMIT, params).await;
     }
     let Some(kept) = board.effects.answers.last() else { return Ok(Vec::new()) };
     let (key, fingerprint) = (kept.asked.key.as_str(), kept.asked.fingerprint.as_slice());

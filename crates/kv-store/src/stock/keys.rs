@@ -3,8 +3,9 @@
 //! Invariant: of the commands of a batch with one key at most one has an effect, and its answer is kept with it.
 
 use super::board::{Board, NewAnswer};
-use super::command::{Command, Outcome, Refusal};
+use super::command::{Command, Outcome};
 use super::decide::decide;
+use super::refusal::Refusal;
 use crate::idempotency::{Answer, Done, Kept, KeyFault, Once};
 
 /// What a batch knows of a key.

@@ -10,8 +10,9 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::board::{Board, Level, ProductFacts, WarehouseFacts};
-use super::command::{Action, Command, Outcome, Refusal};
+use super::command::{Action, Command, Outcome};
 use super::keys::{Decision, Known, decide_once, settle};
+use super::refusal::Refusal;
 use crate::idempotency::{Answer, Asked, Done, Kept, KeyFault, Once, UnderWay};
 
 const LEVEL: (ProductId, WarehouseId) =
@@ -55,7 +56,7 @@ fn command(number: usize, ask: Ask) -> Command {
     let line =
         ReserveLine { product: LEVEL.0, warehouse: Some(LEVEL.1), quantity: Quantity::parse(ask.units).unwrap() };
     let id = ReservationId::from_uuid(Uuid::from_u128(1_000 + number as u128));
-    let action = Action::Reserve(id, Reserve { lines: vec![line], reference: None });
+    let action = Action::Reserve(id, Reserve { lines: vec![line], reference: None, ttl: None });
     Command { actor: UserId::from_uuid(Uuid::from_u128(1)), fence: None, once, action }
 }
 

@@ -1,19 +1,19 @@
 //! The first round trip of a batch: begin, tenant, fences, and every row the batch's commands will decide on, locked in the one
 //! global order: fences, new levels, levels by (product, warehouse), orders; the batch's writes wait for idempotency keys alone.
-//! This is the only place that locks stock levels; two batches can therefore wait for each other only in one direction. The locks
-//! are NO KEY UPDATE: a foreign key's check, as a DELETE in the catalogue makes it, then never waits for a batch that in turn
-//! waits for the DELETE.
+//! The levels are locked in [`super::locks`].
 
 use futures_util::try_join;
 use kv_types::{CustomerId, ProductId, TenantId, WarehouseId};
 use tokio_postgres::Row;
 
 use super::board::{Board, Level, ProductFacts, WarehouseFacts};
+use super::chain::Hash;
 use super::command::Command;
+use super::connection::Connection;
 use super::keys::Known;
+use super::locks::{DUE_MAX, Look, lock_levels, read_due};
 use super::rows::{read_orders, read_reservations};
 use super::wanted::{Ids, Wanted};
-use super::writer::Connection;
 use crate::StoreError;
 use crate::idempotency::KeyRow;
 use crate::idempotency::table::FIND_KEYS;
@@ -21,8 +21,9 @@ use crate::session::Params;
 use crate::statement::statements;
 
 statements! {
-    /// The transaction's id, by which its outcome can be asked for when the connection breaks, and its time.
-    IDENTIFY = "select pg_current_xact_id()::text, now()";
+    /// The transaction's id, by which its outcome can be asked for when the connection breaks, and the time of its decisions:
+    /// asked behind the locks, so that whoever holds a level later has a later time.
+    IDENTIFY = "select pg_current_xact_id()::text, clock_timestamp()";
     /// Raises each lock's fence; a token older than the stored one is not among the returned rows.
     CLAIM_FENCES = "insert into lock_fences (tenant_id, resource, fence)
         select $1, c.resource, c.fence from unnest($2::text[], $3::bigint[]) as c(resource, fence) order by c.resource
@@ -35,30 +36,6 @@ statements! {
           join warehouses w on w.tenant_id = $1 and w.id = c.warehouse_id
          order by p.id, w.id
         on conflict do nothing";
-    /// Locks the levels named by key ($2, $3), all levels of the products in $4, those held by the reservations
-    /// in $5 and those held by the orders in $6.
-    LOCK_LEVELS = "with wanted as materialized (
-            select c.product_id, c.warehouse_id from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)
-            union select l.product_id, l.warehouse_id from stock_levels l
-                   where l.tenant_id = $1 and l.product_id = any($4::uuid[])
-            union select r.product_id, r.warehouse_id from reservations r
-                   where r.tenant_id = $1 and r.id = any($5::uuid[])
-            union select r.product_id, r.warehouse_id from reservations r
-                   where r.tenant_id = $1 and r.order_id = any($6::uuid[]))
-        select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version
-          from wanted join stock_levels l
-            on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
-         order by l.product_id, l.warehouse_id
-           for no key update of l";
-    /// The short form for the hot path: levels named by key alone.
-    LOCK_KEYS = "select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity,
-               l.version
-          from (select distinct c.product_id, c.warehouse_id
-                  from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)) wanted
-          join stock_levels l
-            on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
-         order by l.product_id, l.warehouse_id
-           for no key update of l";
     /// The facts of products.
     READ_PRODUCTS = "select id, price_minor, currency, active from products where tenant_id = $1 and id = any($2::uuid[])";
     /// The facts of the warehouses named in $2 and of those where the products in $3 lie.
@@ -75,12 +52,14 @@ statements! {
     /// The orders' lines.
     READ_ORDER_ITEMS = "select order_id, product_id, quantity, unit_price_minor
           from order_items where tenant_id = $1 and order_id = any($2::uuid[]) order by order_id, line";
-    /// Reservations by their own id or by their order's. Their state changes only under their levels' locks, which are held.
+    /// Reservations by their own id or by their order's, each row once: of a batch that names both, all units would be there twice.
+    /// Their state changes only under their levels' locks, which are held.
     READ_RESERVATIONS = "select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
-               fulfilled_quantity, level_version
+               fulfilled_quantity, level_version, expires_at, returned_quantity
           from reservations where tenant_id = $1 and id = any($2::uuid[])
-        union all
-        select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity, fulfilled_quantity, level_version
+        union
+        select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
+               fulfilled_quantity, level_version, expires_at, returned_quantity
           from reservations where tenant_id = $1 and order_id = any($3::uuid[])
         order by 1, 6, 7";
 }
@@ -93,6 +72,7 @@ struct Answers {
     orders: Vec<Row>,
     order_items: Vec<Row>,
     reservations: Vec<Row>,
+    due: Vec<Row>,
     products: Vec<Row>,
     warehouses: Vec<Row>,
     sources: Vec<Row>,
@@ -105,6 +85,7 @@ pub(super) struct Loaded {
     pub(super) board: Board,
     /// The transaction's id, for asking after its outcome.
     pub(super) transaction: String,
+    pub(super) ids: Ids,
 }
 
 /// Opens the transaction and loads the board, in one round trip.
@@ -115,36 +96,42 @@ pub(super) async fn load(
     (connection, begin): (&Connection, &str),
     tenant: TenantId,
     commands: impl Iterator<Item = &Command>,
+    look: Look,
 ) -> Result<Loaded, StoreError> {
     let ids = Ids::of(tenant, Wanted::by(commands));
-    let answers = ask(connection, begin, &ids).await?;
+    let answers = ask(connection, begin, &ids, look).await?;
     let [identity] = answers.identity.as_slice() else { return Err(StoreError::Unavailable(None)) };
-    let mut board = Board { now: identity.try_get(1)?, ..Board::default() };
+    let mut board = Board { tenant: tenant.get(), now: identity.try_get(1)?, ..Board::default() };
     read_facts(&mut board, &answers)?;
-    board.reservations = read_reservations(&answers.reservations)?.into_iter().map(|r| (r.id, r)).collect();
+    let due = read_reservations(&answers.due)?;
+    // More may be due than one batch takes; whoever is still short then is not told that there is nothing.
+    board.has_unlocked_due = due.len() >= DUE_MAX;
+    let reservations = due.into_iter().chain(read_reservations(&answers.reservations)?);
+    board.reservations = reservations.map(|held| (held.id, held)).collect();
     let orders = read_orders(&answers.orders, &answers.order_items, board.reservations.values())?;
     board.orders = orders.into_iter().map(|order| (order.id, order)).collect();
     for row in &answers.keys {
         let KeyRow { key, kept } = KeyRow::read(row)?;
         board.keys.insert(key, Known::Row(kept));
     }
-    Ok(Loaded { board, transaction: identity.try_get(0)? })
+    Ok(Loaded { board, transaction: identity.try_get(0)?, ids })
 }
 
 /// Sends everything in the order in which it stands here: each future puts its message into the connection's queue when it is
 /// first polled, and PostgreSQL runs them one after another.
-async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers, StoreError> {
+async fn ask(connection: &Connection, begin: &str, ids: &Ids, look: Look) -> Result<Answers, StoreError> {
     let tenant = &ids.tenant;
     let has_orders = !ids.orders.is_empty();
     let (
         (),
-        identity,
         fences,
         _,
         levels,
+        identity,
         orders,
         order_items,
         reservations,
+        due,
         products,
         warehouses,
         sources,
@@ -152,7 +139,6 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
         keys,
     ) = try_join!(
         connection.batch_execute(begin),
-        connection.query(&IDENTIFY, &[]),
         async {
             let params: Params<'_> = &[tenant, &ids.resources, &ids.fences];
             connection.query_if(!ids.fences.is_empty(), &CLAIM_FENCES, params).await
@@ -161,13 +147,15 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
             let params: Params<'_> = &[tenant, &ids.new_keys.0, &ids.new_keys.1];
             connection.query_if(!ids.new_keys.0.is_empty(), &ENSURE_LEVELS, params).await
         },
-        lock_levels(connection, ids),
+        lock_levels(connection, ids, look),
+        connection.query(&IDENTIFY, &[]),
         async { connection.query_if(has_orders, &LOCK_ORDERS, &[tenant, &ids.orders]).await },
         async { connection.query_if(has_orders, &READ_ORDER_ITEMS, &[tenant, &ids.orders]).await },
         async {
             let params: Params<'_> = &[tenant, &ids.reservations, &ids.orders];
             connection.query_if(ids.closes_reservations(), &READ_RESERVATIONS, params).await
         },
+        async { if look == Look::Again { read_due(connection, ids).await } else { Ok(Vec::new()) } },
         async { connection.query_if(!ids.products.is_empty(), &READ_PRODUCTS, &[tenant, &ids.products]).await },
         async {
             let params: Params<'_> = &[tenant, &ids.warehouses, &ids.anywhere];
@@ -188,6 +176,7 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
         orders,
         order_items,
         reservations,
+        due,
         products,
         warehouses,
         sources,
@@ -196,12 +185,9 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids) -> Result<Answers,
     })
 }
 
-async fn lock_levels(connection: &Connection, ids: &Ids) -> Result<Vec<Row>, StoreError> {
-    if ids.names_keys_alone() {
-        return connection.query(&LOCK_KEYS, &[&ids.tenant, &ids.keys.0, &ids.keys.1]).await;
-    }
-    let params: Params<'_> = &[&ids.tenant, &ids.keys.0, &ids.keys.1, &ids.anywhere, &ids.reservations, &ids.orders];
-    connection.query(&LOCK_LEVELS, params).await
+/// The column's check lets no other length in.
+fn read_hash(stored: Option<&[u8]>) -> Option<Hash> {
+    stored.and_then(|stored| stored.try_into().ok())
 }
 
 fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres::Error> {
@@ -214,6 +200,9 @@ fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres
             received: row.try_get(5)?,
             version: row.try_get(6)?,
             locked_version: row.try_get(6)?,
+            backorder_limit: row.try_get(7)?,
+            has_new_limit: false,
+            last_hash: read_hash(row.try_get(8)?),
         };
         board.levels.insert(key, level);
     }

@@ -8,213 +8,42 @@ pub(crate) mod allocate;
 pub(crate) mod audit;
 pub(crate) mod batch;
 pub(crate) mod board;
+pub(crate) mod chain;
 mod coalescer;
 mod command;
+mod connection;
 pub(crate) mod decide;
 #[cfg(test)]
 mod decide_tests;
+pub(crate) mod documents;
+pub(crate) mod due;
+mod ending;
+mod entry;
 mod fate;
+mod goods;
+pub(crate) mod holdings;
 pub(crate) mod keys;
 #[cfg(test)]
 mod keys_tests;
+mod ledger;
 pub(crate) mod load;
+pub(crate) mod locks;
+mod ordering;
 pub(crate) mod read;
+pub(crate) mod read_documents;
+mod refusal;
 pub(crate) mod rows;
 #[cfg(feature = "conformance")]
 pub mod rule;
 mod shard;
+mod verify;
 mod wanted;
 mod writer;
 
-use std::sync::Arc;
-
-use kv_types::order::{Order, PlaceOrder};
-use kv_types::stock::{Receipt, Receive, Reservation, Reserve};
-use kv_types::{OrderId, ReservationId, TenantId, UserId};
-use tokio::sync::{mpsc, oneshot};
-
 pub use audit::LedgerFault;
 pub use coalescer::StockStats;
-pub use command::{Action, Command, FenceClaim, Outcome, Reference, Refusal, Shortage, StockError, UnknownReference};
+pub use command::{Action, Command, FenceClaim, Outcome};
+pub use ledger::Ledger;
 pub use read::LevelFilter;
-
-use coalescer::Job;
-
-use crate::idempotency::{Done, wait_for};
-use crate::{StoreConfig, StoreError};
-
-/// The way to the stock writers. Cheap to clone; the writers end when the last clone is gone.
-#[derive(Clone)]
-pub struct Ledger {
-    writers: Arc<[mpsc::Sender<Job>]>,
-    stats: Arc<StockStats>,
-}
-
-impl std::fmt::Debug for Ledger {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ledger").field("writers", &self.writers.len()).field("stats", &self.stats).finish()
-    }
-}
-
-impl Ledger {
-    /// Starts the writers' tasks; each connects when its first command comes.
-    pub(crate) fn start(config: &StoreConfig) -> Self {
-        let stats = Arc::new(StockStats::default());
-        let writers = (0..config.stock_writers.max(1))
-            .map(|_| {
-                let (sender, jobs) = mpsc::channel(coalescer::MAX_WAITING);
-                tokio::spawn(coalescer::run(jobs, config.session(), Arc::clone(&stats)));
-                sender
-            })
-            .collect();
-        Self { writers, stats }
-    }
-
-    /// What the writers have done.
-    pub fn stats(&self) -> &StockStats {
-        &self.stats
-    }
-
-    /// Does a change, under its key when it has one.
-    ///
-    /// # Errors
-    /// What the action's own method says, and of one under a key [`Refusal::Key`] or [`StoreError::Key`].
-    /// # Cancel safety
-    /// A dropped future's command either never begins or takes effect as a whole.
-    pub async fn run(&self, tenant: TenantId, command: Command) -> Result<Done<Outcome>, StockError> {
-        let writer = &self.writers[usize::from(command.action.shard()) % self.writers.len()];
-        let is_repeat = command.once.as_ref().is_some_and(|once| once.presence.is_repeat());
-        let (reply, answer) = oneshot::channel();
-        writer.try_send(Job { tenant, command, reply }).map_err(|_| StockError::Store(StoreError::Overloaded))?;
-        let answer = wait_for(is_repeat, answer).await.map_err(|fault| StockError::Store(fault.into()))?;
-        // A writer that panics drops its batch unanswered; it may have been committing.
-        answer.unwrap_or(Err(StockError::Store(StoreError::OutcomeUnknown)))
-    }
-
-    async fn run_plain(
-        &self,
-        tenant: TenantId,
-        actor: UserId,
-        action: Action,
-        fence: Option<FenceClaim>,
-    ) -> Result<Outcome, StockError> {
-        self.run(tenant, Command { actor, fence, once: None, action }).await.map(Done::now)
-    }
-
-    /// Holds stock: all lines or none.
-    ///
-    /// # Errors
-    /// [`Refusal::Short`], [`Refusal::Unknown`], [`Refusal::Inactive`], [`Refusal::FenceStale`], or the store's.
-    /// # Cancel safety
-    /// A dropped future's command either never begins or takes effect as a whole.
-    pub async fn reserve(
-        &self,
-        tenant: TenantId,
-        actor: UserId,
-        reserve: Reserve,
-        fence: Option<FenceClaim>,
-    ) -> Result<Reservation, StockError> {
-        self.run_plain(tenant, actor, Action::reserve(tenant, reserve), fence).await.map(expect_reservation)
-    }
-
-    /// Takes goods in: all lines or none. Cancel safety as [`Ledger::reserve`].
-    ///
-    /// # Errors
-    /// [`Refusal::Unknown`], [`Refusal::Overflow`], [`Refusal::FenceStale`], or the store's.
-    pub async fn receive(
-        &self,
-        tenant: TenantId,
-        actor: UserId,
-        receive: Receive,
-        fence: Option<FenceClaim>,
-    ) -> Result<Receipt, StockError> {
-        match self.run_plain(tenant, actor, Action::receive(tenant, receive), fence).await? {
-            Outcome::Receipt(receipt) => Ok(receipt),
-            other => unreachable!("a receipt was asked for, not {other:?}"),
-        }
-    }
-
-    /// Gives a reservation's stock back; once more is no change. Cancel safety as [`Ledger::reserve`].
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::AlreadyFulfilled`], [`Refusal::BelongsToOrder`], [`Refusal::FenceStale`], or the store's.
-    pub async fn release(
-        &self,
-        tenant: TenantId,
-        actor: UserId,
-        id: ReservationId,
-        fence: Option<FenceClaim>,
-    ) -> Result<Reservation, StockError> {
-        self.run_plain(tenant, actor, Action::Release(id), fence).await.map(expect_reservation)
-    }
-
-    /// Lets a reservation's stock leave; once more is no change. Cancel safety as [`Ledger::reserve`].
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::AlreadyReleased`], [`Refusal::BelongsToOrder`], [`Refusal::FenceStale`], or the store's.
-    pub async fn ship(
-        &self,
-        tenant: TenantId,
-        actor: UserId,
-        id: ReservationId,
-        fence: Option<FenceClaim>,
-    ) -> Result<Reservation, StockError> {
-        self.run_plain(tenant, actor, Action::Ship(id), fence).await.map(expect_reservation)
-    }
-
-    /// Places an order and holds its stock: all lines or none. Cancel safety as [`Ledger::reserve`].
-    ///
-    /// # Errors
-    /// As [`Ledger::reserve`], and [`Refusal::MixedCurrency`].
-    pub async fn place_order(
-        &self,
-        tenant: TenantId,
-        actor: UserId,
-        order: PlaceOrder,
-        fence: Option<FenceClaim>,
-    ) -> Result<Order, StockError> {
-        self.run_plain(tenant, actor, Action::place_order(tenant, order), fence).await.map(expect_order)
-    }
-
-    /// Accepts an order; once more is no change. Cancel safety as [`Ledger::reserve`].
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::OrderState`], [`Refusal::FenceStale`], or the store's.
-    pub async fn confirm_order(
-        &self,
-        tenant: TenantId,
-        actor: UserId,
-        id: OrderId,
-        fence: Option<FenceClaim>,
-    ) -> Result<Order, StockError> {
-        self.run_plain(tenant, actor, Action::ConfirmOrder(id), fence).await.map(expect_order)
-    }
-
-    /// Calls an order off and gives its stock back; once more is no change. Cancel safety as [`Ledger::reserve`].
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`], [`Refusal::FenceStale`], or the store's.
-    pub async fn cancel_order(
-        &self,
-        tenant: TenantId,
-        actor: UserId,
-        id: OrderId,
-        fence: Option<FenceClaim>,
-    ) -> Result<Order, StockError> {
-        self.run_plain(tenant, actor, Action::CancelOrder(id), fence).await.map(expect_order)
-    }
-}
-
-fn expect_reservation(outcome: Outcome) -> Reservation {
-    match outcome {
-        Outcome::Reservation(reservation) => reservation,
-        other => unreachable!("a reservation was asked for, not {other:?}"),
-    }
-}
-
-fn expect_order(outcome: Outcome) -> Order {
-    match outcome {
-        Outcome::Order(order) => order,
-        other => unreachable!("an order was asked for, not {other:?}"),
-    }
-}
+pub use refusal::{Mismatch, OrderStep, Reference, Refusal, Shortage, StockError, UnknownReference};
+pub use verify::{BrokenChain, Verified, verify_chains};

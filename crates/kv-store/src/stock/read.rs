@@ -1,7 +1,7 @@
 //! Reading stock: levels, the ledger, reservations. Each one statement, one round trip.
 
 use kv_types::stock::{Reservation, StockLevel, StockMovement};
-use kv_types::{OrderId, ProductId, ReceiptId, ReservationId, TenantId, WarehouseId};
+use kv_types::{AdjustmentId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, WarehouseId};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
@@ -11,23 +11,23 @@ use crate::{Page, Store, StoreError};
 
 statements! {
     /// One level.
-    GET_LEVEL = "select product_id, warehouse_id, quantity, reserved_quantity, shipped_quantity, received_quantity, version, updated_at
+    GET_LEVEL = "select product_id, warehouse_id, quantity, reserved_quantity, shipped_quantity, received_quantity, version, updated_at, backorder_limit
           from stock_levels where tenant_id = $1 and product_id = $2 and warehouse_id = $3";
     /// Levels in key order, after ($2, $3), up to product $4, of warehouse $5 when one is given. A product's own levels are a
     /// range of the key, so that naming one never means reading the others.
-    LIST_LEVELS = "select product_id, warehouse_id, quantity, reserved_quantity, shipped_quantity, received_quantity, version, updated_at
+    LIST_LEVELS = "select product_id, warehouse_id, quantity, reserved_quantity, shipped_quantity, received_quantity, version, updated_at, backorder_limit
           from stock_levels
          where tenant_id = $1 and (product_id, warehouse_id) > ($2, $3) and product_id <= $4
            and ($5::uuid is null or warehouse_id = $5)
          order by product_id, warehouse_id limit $6";
     /// A level's ledger after version $4.
     LIST_MOVEMENTS = "select version, kind, d_quantity, d_reserved, d_shipped, d_received, quantity_after, reserved_after,
-               reservation_id, order_id, receipt_id, created_at
+               reservation_id, order_id, receipt_id, adjustment_id, transfer_id, reason, created_at
           from stock_movements
          where tenant_id = $1 and product_id = $2 and warehouse_id = $3 and version > $4 order by version limit $5";
     /// One reservation's lines.
     GET_RESERVATION = "select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
-               fulfilled_quantity, level_version
+               fulfilled_quantity, level_version, expires_at, returned_quantity
           from reservations where tenant_id = $1 and id = $2 order by product_id, warehouse_id";
 }
 
@@ -101,6 +101,7 @@ fn read_level(row: &Row) -> Result<StockLevel, tokio_postgres::Error> {
         on_hand_quantity: quantity + reserved_quantity,
         shipped_quantity: row.try_get(4)?,
         received_quantity: row.try_get(5)?,
+        backorder_limit: row.try_get(8)?,
         version: row.try_get(6)?,
         updated_at: row.try_get(7)?,
     })
@@ -119,6 +120,9 @@ fn read_movement(row: &Row) -> Result<StockMovement, tokio_postgres::Error> {
         reservation_id: row.try_get::<_, Option<Uuid>>(8)?.map(ReservationId::from_uuid),
         order_id: row.try_get::<_, Option<Uuid>>(9)?.map(OrderId::from_uuid),
         receipt_id: row.try_get::<_, Option<Uuid>>(10)?.map(ReceiptId::from_uuid),
-        created_at: row.try_get(11)?,
+        adjustment_id: row.try_get::<_, Option<Uuid>>(11)?.map(AdjustmentId::from_uuid),
+        transfer_id: row.try_get::<_, Option<Uuid>>(12)?.map(TransferId::from_uuid),
+        reason: row.try_get(13)?,
+        created_at: row.try_get(14)?,
     })
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariants: every decision is the ledger's own, on a board made from the rows as `load.rs` makes it; a change is written as
 //! `batch.rs` writes it, levels by their new values and everything else as rows. Equal tables decide alike from there on.
-//! Absent on purpose: a rule of its own, fences, orders, time, and PostgreSQL with its checks behind the decision.
+//! Absent on purpose: a rule of its own, fences, orders, a clock, and PostgreSQL with its checks behind the decision.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -12,8 +12,10 @@ use kv_types::stock::{MovementKind, Reservation};
 use kv_types::{ProductId, ReservationId, WarehouseId};
 
 use super::board::{Board, Effects, Level, LevelKey, ProductFacts, WarehouseFacts};
-use super::command::{Command, Outcome, Refusal};
+use super::command::{Command, Outcome};
 use super::decide::decide;
+use super::ending::expire_due;
+use super::refusal::Refusal;
 
 /// One tenant's rows of stock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +47,14 @@ pub struct Units {
     pub received: i64,
 }
 
+impl Change {
+    fn of(board: Board) -> Self {
+        let reservations = board.effects.changed_reservations.iter().map(|id| board.reservations[id].clone()).collect();
+        let levels = board.levels.into_iter().filter(|(_, level)| level.is_changed()).collect();
+        Self { levels, reservations, effects: board.effects }
+    }
+}
+
 impl Table {
     /// One product in one warehouse.
     pub fn stocked(product: ProductId, warehouse: WarehouseId, units: i64) -> Self {
@@ -59,16 +69,25 @@ impl Table {
     pub fn decide(&self, command: &Command) -> Result<(Outcome, Change), Refusal> {
         let mut board = self.board();
         let outcome = decide(&mut board, command)?;
-        let closed = board.effects.closed_reservations.iter();
-        let reservations = closed.map(|id| board.reservations[id].clone()).collect();
-        let levels = board.levels.into_iter().filter(|(_, level)| level.is_changed()).collect();
-        Ok((outcome, Change { levels, reservations, effects: board.effects }))
+        Ok((outcome, Change::of(board)))
+    }
+
+    /// What a batch does to a reservation whose time is over, before it decides anything; writes nothing.
+    pub fn expire(&self, id: ReservationId) -> Change {
+        let mut board = self.board();
+        let now = board.now;
+        board.reservations.retain(|other, _| *other == id);
+        board.reservations.values_mut().for_each(|held| held.expires_at = Some(now));
+        expire_due(&mut board);
+        Change::of(board)
     }
 
     /// Writes what was decided. It must have been decided on these rows; that no other came between is the caller's to see to,
     /// as in the service it is that of the rows' locks.
     pub fn write(&mut self, change: Change) {
-        self.levels.extend(change.levels);
+        // The chain is nothing that a decision rests on, and would make equal tables differ.
+        let unchained = |(key, level)| (key, Level { last_hash: None, ..level });
+        self.levels.extend(change.levels.into_iter().map(unchained));
         let reservations = change.effects.reservations.into_iter().chain(change.reservations);
         self.reservations.extend(reservations.map(|reservation| (reservation.id, reservation)));
         let booked = change.effects.movements.iter();
@@ -98,7 +117,8 @@ impl Table {
 
     /// How often the reservation's units left or went back.
     pub fn endings(&self, id: ReservationId) -> usize {
-        let is_end = |kind: MovementKind| matches!(kind, MovementKind::Released | MovementKind::Shipped);
+        let is_end =
+            |kind: MovementKind| matches!(kind, MovementKind::Released | MovementKind::Expired | MovementKind::Shipped);
         self.booked.iter().filter(|(of, kind)| *of == id && is_end(*kind)).count()
     }
 

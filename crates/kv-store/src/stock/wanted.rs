@@ -55,14 +55,24 @@ impl Wanted {
                 }
             }
             Action::Receive(_, receive) => {
-                for line in &receive.lines {
-                    self.products.insert(line.product);
-                    self.warehouses.insert(line.warehouse);
-                    self.keys.insert((line.product, line.warehouse));
-                    self.new_keys.insert((line.product, line.warehouse));
+                receive.lines.iter().for_each(|line| self.add_new_level((line.product, line.warehouse)));
+            }
+            Action::Adjust(_, adjust) => {
+                adjust.lines.iter().for_each(|line| self.add_new_level((line.product, line.warehouse)));
+            }
+            Action::Transfer(_, transfer) => {
+                self.warehouses.insert(transfer.from);
+                for line in &transfer.lines {
+                    self.keys.insert((line.product, transfer.from));
+                    self.add_new_level((line.product, transfer.to));
                 }
             }
-            Action::Release(id) | Action::Ship(id) => {
+            Action::LimitBackorders(product, warehouse, _) => self.add_new_level((*product, *warehouse)),
+            Action::Release(id)
+            | Action::Ship(id)
+            | Action::ShipPart(id, _)
+            | Action::Extend(id, _)
+            | Action::Expire(id) => {
                 self.reservations.insert(*id);
             }
             Action::PlaceOrder(_, _, order) => {
@@ -72,10 +82,21 @@ impl Wanted {
                     self.anywhere.insert(line.product);
                 }
             }
-            Action::ConfirmOrder(id) | Action::CancelOrder(id) => {
+            Action::ConfirmOrder(id)
+            | Action::FulfillOrder(id, _)
+            | Action::ReturnOrder(id, _)
+            | Action::CancelOrder(id) => {
                 self.orders.insert(*id);
             }
         }
+    }
+
+    /// A level that is made when it is not there.
+    fn add_new_level(&mut self, key: LevelKey) {
+        self.products.insert(key.0);
+        self.warehouses.insert(key.1);
+        self.keys.insert(key);
+        self.new_keys.insert(key);
     }
 }
 

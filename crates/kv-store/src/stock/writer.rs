@@ -1,30 +1,23 @@
-//! A stock writer's own connection, and one batch on it.
-//!
-//! The connection belongs to one task that is never cancelled. After any error it is dropped, which rolls back whatever was
-//! open, so plain BEGIN and COMMIT are safe here and leave with the statements in one pipeline.
+//! One batch on a writer's connection: load, decide, write, and once more when it has to be.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::try_join_all;
 use kv_types::{OrderId, TenantId};
-use tokio::time::{Instant, sleep, timeout};
-use tokio_postgres::{Client, NoTls, Row};
+use tokio::time::{sleep, timeout};
 
 use super::board::Board;
-use super::command::{Command, Outcome, Refusal};
+use super::command::{Command, Outcome};
+use super::connection::{Connection, TRIP_LIMIT};
 use super::fate::{self, Fate};
 use super::keys::{self, Decision};
-use super::{batch, load};
+use super::locks::{self, Look};
+use super::refusal::Refusal;
+use super::{batch, ending, load};
 use crate::StoreError;
-use crate::idempotency::{self, Done, KeyFault};
-use crate::session::{Params, READ_COMMITTED, begin};
-use crate::statement::Statement;
+use crate::idempotency::{Done, KeyFault};
 
-/// Longer than the session's own lock and statement limits, so that it speaks only when the server is silent.
-const TRIP_LIMIT: Duration = Duration::from_secs(8);
 /// How long to ask for a lost commit's outcome before giving up.
 const RESOLVE_TRIES: u32 = 20;
 const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
@@ -33,98 +26,6 @@ const RESOLVE_PAUSE: Duration = Duration::from_millis(250);
 pub(super) type Decisions = Vec<Result<Done<Outcome>, Refusal>>;
 
 type Undone = Vec<Result<Decision, Refusal>>;
-
-/// A connection with every statement of a batch prepared.
-pub(super) struct Connection {
-    client: Client,
-    prepared: HashMap<&'static str, tokio_postgres::Statement>,
-    plans: Plans,
-}
-
-/// How old the connection's plans are. PostgreSQL keeps a general plan as long as nobody analyses the table; one that was made on a
-/// table of a few rows walks over all of a tenant's rows when it has a hundred thousand.
-#[derive(Clone, Copy)]
-struct Plans {
-    made: Instant,
-    batches: u32,
-}
-
-/// Planning anew costs a millisecond; planning every time would cost a fifth of the throughput.
-const PLANS_LIVE: Duration = Duration::from_secs(1);
-const PLANS_LIVE_BATCHES: u32 = 64;
-
-impl Plans {
-    fn new() -> Self {
-        Self { made: Instant::now(), batches: 0 }
-    }
-
-    /// What a batch begins with.
-    fn begin(&mut self, tenant: TenantId) -> String {
-        self.batches += 1;
-        let begin = begin(READ_COMMITTED, tenant);
-        if self.batches < PLANS_LIVE_BATCHES && self.made.elapsed() < PLANS_LIVE {
-            return begin;
-        }
-        *self = Self::new();
-        format!("discard plans; {begin}")
-    }
-}
-
-impl Connection {
-    async fn open(config: &tokio_postgres::Config) -> Result<Self, StoreError> {
-        timeout(TRIP_LIMIT, Self::connect(config)).await.unwrap_or(Err(StoreError::Unavailable(None)))
-    }
-
-    async fn connect(config: &tokio_postgres::Config) -> Result<Self, StoreError> {
-        let (client, connection) = config.connect(NoTls).await.map_err(|error| StoreError::Unavailable(Some(error)))?;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a stock writer's connection ended");
-            }
-        });
-        let statements = load::STATEMENTS.iter().chain(batch::STATEMENTS).chain(idempotency::table::STATEMENTS);
-        let prepared = try_join_all(statements.map(|statement| async {
-            client.prepare(statement.sql()).await.map(|prepared| (statement.name, prepared))
-        }))
-        .await?;
-        Ok(Self { prepared: prepared.into_iter().collect(), client, plans: Plans::new() })
-    }
-
-    fn prepared(&self, statement: &Statement) -> &tokio_postgres::Statement {
-        self.prepared.get(statement.name).expect("every statement of a batch is in the lists that `open` prepares")
-    }
-
-    pub(super) async fn query(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        Ok(self.client.query(self.prepared(statement), params).await?)
-    }
-
-    /// Sends nothing and gives no rows when there is nothing to ask for.
-    pub(super) async fn query_if(
-        &self,
-        is_needed: bool,
-        statement: &Statement,
-        params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreError> {
-        if is_needed { self.query(statement, params).await } else { Ok(Vec::new()) }
-    }
-
-    pub(super) async fn execute(&self, statement: &Statement, params: Params<'_>) -> Result<u64, StoreError> {
-        Ok(self.client.execute(self.prepared(statement), params).await?)
-    }
-
-    pub(super) async fn batch_execute(&self, text: &str) -> Result<(), StoreError> {
-        Ok(self.client.batch_execute(text).await?)
-    }
-
-    pub(super) async fn commit(&self) -> Result<(), StoreError> {
-        self.batch_execute("commit").await
-    }
-
-    /// Queues a rollback and does not wait for it: the next batch's begin comes after it on the same connection.
-    fn roll_back(&self) {
-        drop(self.client.batch_execute("rollback").now_or_never());
-    }
-}
 
 /// Runs batches on a connection that it makes when it needs one.
 pub(super) struct Writer {
@@ -143,7 +44,7 @@ impl Writer {
     /// Any; then nothing was written, but for [`StoreError::OutcomeUnknown`] and [`StoreError::Corrupt`].
     pub(super) async fn run(&mut self, tenant: TenantId, commands: &[&Command]) -> Result<Decisions, StoreError> {
         let reused = self.connection.is_some();
-        match self.attempt(tenant, commands, Patience::OneMoreLook).await {
+        match self.attempt(tenant, commands, Look::First).await {
             // The server may have been restarted since the last batch. The break was before anything was decided.
             Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused => {}
             // Whoever locks in any order has to live with the deadlocks.
@@ -159,39 +60,41 @@ impl Writer {
             {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a stock batch is run again");
             }
-            Err(Broken::SourcesAppeared) => {}
+            Err(Broken::ShortOfLocks) => {}
             other => return other.map_err(Broken::into_error),
         }
-        self.attempt(tenant, commands, Patience::None).await.map_err(Broken::into_error)
+        self.attempt(tenant, commands, Look::Again).await.map_err(Broken::into_error)
     }
 
-    async fn attempt(
-        &mut self,
-        tenant: TenantId,
-        commands: &[&Command],
-        patience: Patience,
-    ) -> Result<Decisions, Broken> {
+    async fn attempt(&mut self, tenant: TenantId, commands: &[&Command], look: Look) -> Result<Decisions, Broken> {
         // Taken out, so that any error on the way drops it and with it whatever transaction is open.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(&self.config).await.map_err(Broken::BeforeWriting)?,
         };
         let begin = connection.plans.begin(tenant);
-        let loading = load::load((&connection, &begin), tenant, commands.iter().copied());
-        let loaded = timeout(TRIP_LIMIT, Box::pin(loading))
+        let loading = load::load((&connection, &begin), tenant, commands.iter().copied(), look);
+        let mut loaded = timeout(TRIP_LIMIT, Box::pin(loading))
             .await
             .map_err(|_| Broken::BeforeWriting(StoreError::Unavailable(None)))?
             .map_err(Broken::BeforeWriting)?;
-        let mut board = loaded.board;
+        let mut board = std::mem::take(&mut loaded.board);
         let mut decisions = catch_unwind(AssertUnwindSafe(|| {
+            ending::expire_due(&mut board);
             let numbered = commands.iter().enumerate();
             numbered.map(|(number, command)| keys::decide_once(&mut board, number, command)).collect::<Undone>()
         }))
-        .map_err(|_| Broken::BeforeWriting(StoreError::Corrupt("a stock level")))?;
-        if patience == Patience::OneMoreLook && board.has_unlocked_sources && decisions.iter().any(is_short) {
-            connection.roll_back();
-            self.connection = Some(connection);
-            return Err(Broken::SourcesAppeared);
+        .map_err(|_| Broken::BeforeWriting(StoreError::Undecided))?;
+        if board.gave_less || decisions.iter().any(is_short) {
+            let needs_locks = match look {
+                Look::First => board.has_unlocked_sources || has_due(&loaded, &connection).await?,
+                Look::Again => board.has_unlocked_due,
+            };
+            if needs_locks {
+                connection.roll_back();
+                self.connection = Some(connection);
+                return Err(Broken::ShortOfLocks);
+            }
         }
         if !board.has_effects() {
             connection.roll_back();
@@ -251,15 +154,13 @@ impl Writer {
     }
 }
 
-/// Whether a batch may be begun anew because the board turned out to be out of date.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Patience {
-    OneMoreLook,
-    None,
+async fn has_due(loaded: &load::Loaded, connection: &Connection) -> Result<bool, Broken> {
+    let answer = timeout(TRIP_LIMIT, locks::has_due(connection, &loaded.ids)).await;
+    answer.unwrap_or(Err(StoreError::Unavailable(None))).map_err(Broken::BeforeWriting)
 }
 
 fn is_short(decision: &Result<Decision, Refusal>) -> bool {
-    matches!(decision, Err(Refusal::Short(_)))
+    matches!(decision, Err(Refusal::Short(_) | Refusal::BelowZero(_) | Refusal::Promised { .. }))
 }
 
 /// Where a batch broke.
@@ -268,8 +169,9 @@ enum Broken {
     BeforeWriting(StoreError),
     /// The commit was under way; the error says what is known of it.
     DuringCommit(StoreError),
-    /// Rolled back: a line is short, and a further level of its product was made while the locks were waited for.
-    SourcesAppeared,
+    /// Rolled back: a line is short, and units that it may have lie behind further locks. A level of its product was made while the
+    /// locks were waited for, or a reservation's time is over.
+    ShortOfLocks,
 }
 
 impl Broken {
@@ -277,7 +179,7 @@ impl Broken {
         match self {
             Self::BeforeWriting(error) if error.is_taken_key() => KeyFault::InFlight.into(),
             Self::BeforeWriting(error) | Self::DuringCommit(error) => error,
-            Self::SourcesAppeared => StoreError::LockTimeout,
+            Self::ShortOfLocks => StoreError::LockTimeout,
         }
     }
 }
@@ -289,21 +191,5 @@ fn number_orders(decisions: &mut Undone, numbers: &HashMap<OrderId, i64>) {
         {
             order.order_number = *number;
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plans_are_made_anew_in_time() {
-        let (mut plans, tenant) = (Plans::new(), TenantId::new(1).unwrap());
-        let begins: Vec<bool> =
-            (0..2 * PLANS_LIVE_BATCHES).map(|_| plans.begin(tenant).starts_with("discard plans;")).collect();
-        assert!(begins.iter().filter(|&&anew| anew).count() >= 2);
-        assert!(!begins[0], "a new connection has no plans yet");
-        plans.made = Instant::now().checked_sub(PLANS_LIVE).unwrap();
-        assert!(plans.begin(tenant).starts_with("discard plans;"));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kv_store::stock::LedgerFault;
+use kv_store::stock::{Action, LedgerFault};
 use kv_store::{Store, StoreConfig};
 use sandbox::testing::eventually;
 
@@ -10,12 +10,17 @@ use crate::isolation::fill;
 use crate::support::{House, app_config};
 
 /// Damage, and what is found: whether at a level or at an order, and the words.
-const DAMAGES: [(&str, &str, &str); 14] = [
+const DAMAGES: [(&str, &str, &str); 21] = [
     ("update stock_levels set quantity = quantity + 1", "level", "units are not conserved"),
     (
         "update stock_levels set quantity = quantity + 1, received_quantity = received_quantity + 1",
         "level",
         "the ledger does not sum to the level",
+    ),
+    (
+        "update stock_levels set quantity = -quantity - 1, received_quantity = received_quantity - 2 * quantity - 1",
+        "level",
+        "more is promised than may be",
     ),
     ("update stock_levels set version = version + 1", "level", "the ledger has a gap"),
     ("delete from stock_movements where version = 2", "level", "the ledger has a gap"),
@@ -39,6 +44,24 @@ const DAMAGES: [(&str, &str, &str); 14] = [
     ("delete from stock_levels; delete from stock_movements", "level", "movements or reservations are without a level"),
     ("update order_items set quantity = 3", "order", "held units are not those of the order"),
     ("delete from reservations where order_id is not null", "order", "held units are not those of the order"),
+    ("update orders set status = 'fulfilled' where status = 'pending'", "order", "the order is not where its stock is"),
+    ("update orders set status = 'confirmed'", "order", "the order is not where its stock is"),
+    ("update orders set status = 'expired'", "order", "stock of an expired order was not given back"),
+    (
+        "update reservations set returned_quantity = 1 where status = 'fulfilled'",
+        "level",
+        "a reservation is not what its movements say",
+    ),
+    (
+        "update reservations set id = gen_random_uuid() where order_id is null",
+        "level",
+        "a reservation is not what its movements say",
+    ),
+    (
+        "update stock_movements set transfer_id = gen_random_uuid() where kind = 'transferred_in'",
+        "level",
+        "a transfer does not balance",
+    ),
     ("update orders set status = 'cancelled'", "order", "stock of a cancelled order was not given back"),
     ("delete from orders", "order", "lines or reservations are without an order"),
 ];
@@ -55,15 +78,21 @@ async fn every_damage_is_found() {
     let house = House::new().await;
     let goods = fill(&house, house.one, "a").await;
     fill(&house, house.two, "b").await;
-    let cancelled = house.store.stock();
+    let stock = house.store.stock();
     let order = crate::isolation::order_of(goods.customer.id, goods.key.0, 1);
-    let order = cancelled.place_order(house.one.tenant, house.one.user, order, None).await.unwrap();
-    cancelled.cancel_order(house.one.tenant, house.one.user, order.id, None).await.unwrap();
+    let order = stock.place_order(house.one.tenant, house.one.user, order, None).await.unwrap();
+    stock.cancel_order(house.one.tenant, house.one.user, order.id, None).await.unwrap();
+    let order = crate::isolation::order_of(goods.customer.id, goods.key.0, 1);
+    let order = stock.place_order(house.one.tenant, house.one.user, order, None).await.unwrap();
+    stock.confirm_order(house.one.tenant, house.one.user, order.id, None).await.unwrap();
+    let shipped = Action::FulfillOrder(order.id, None);
+    stock.change_order(house.one.tenant, house.one.user, shipped).await.unwrap();
     house.assert_ledger_holds().await;
     let superuser = kv_store::admin::connect(&house.database.url().parse().unwrap()).await.unwrap();
     superuser
         .batch_execute(
-            "alter table stock_levels drop constraint stock_levels_conservation;
+            "alter table stock_levels drop constraint stock_levels_conservation, drop constraint stock_levels_backorder,
+                 drop constraint stock_levels_on_hand;
              set session_replication_role = replica;
              create schema kept;
              create table kept.stock_levels as table stock_levels; create table kept.stock_movements as table stock_movements;

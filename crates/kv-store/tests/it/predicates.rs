@@ -1,12 +1,14 @@
 //! The predicates alone: they hold where row-level security does not, for a superuser is not bound by it.
 
 use kv_store::orders::OrderFilter;
-use kv_store::stock::{FenceClaim, LevelFilter, Refusal, StockError};
+use kv_store::stock::{Action, FenceClaim, LevelFilter, Refusal, StockError};
 use kv_store::{Store, StoreConfig};
+use kv_types::Ttl;
 use kv_types::catalogue::{CustomerPatch, NewCustomer, ProductPatch, WarehousePatch};
-use kv_types::stock::{Receive, ReceiveLine};
+use kv_types::order::ReturnGoods;
+use kv_types::stock::{PartLine, Receive, ReceiveLine};
 
-use crate::isolation::{FENCED, Goods, fill, order_of};
+use crate::isolation::{FENCED, Goods, counted, fill, moved, order_of};
 use crate::support::{House, quantity, reserve};
 
 /// A house whose first tenant has one of everything, and a store that no security binds.
@@ -28,12 +30,22 @@ async fn lists_and_reads_by_id_show_nothing_foreign() {
         assert_eq!(store.customer(tenant, goods.customer.id).await.unwrap().iter().count(), own);
         assert_eq!(store.products(tenant, None, 10).await.unwrap().rows.len(), own);
         assert_eq!(store.product(tenant, product).await.unwrap().iter().count(), own);
-        assert_eq!(store.warehouses(tenant, None, 10).await.unwrap().rows.len(), own);
+        assert_eq!(store.warehouses(tenant, None, 10).await.unwrap().rows.len(), 2 * own);
         assert_eq!(store.warehouse(tenant, warehouse).await.unwrap().iter().count(), own);
-        assert_eq!(store.stock_levels(tenant, LevelFilter::default(), None, 10).await.unwrap().rows.len(), own);
+        assert_eq!(store.stock_levels(tenant, LevelFilter::default(), None, 10).await.unwrap().rows.len(), 2 * own);
         assert_eq!(store.stock_level(tenant, product, warehouse).await.unwrap().iter().count(), own);
-        // A receipt, a reservation and an order.
-        assert_eq!(store.stock_movements(tenant, goods.key, 0, 10).await.unwrap().rows.len(), 3 * own);
+        // A receipt, a reservation, an order, an adjustment and a transfer.
+        assert_eq!(store.stock_movements(tenant, goods.key, 0, 10).await.unwrap().rows.len(), 5 * own);
+        let receipts = store.receipts(tenant, None, 10).await.unwrap().rows;
+        assert_eq!((receipts.len(), receipts.iter().map(|receipt| receipt.items.len()).sum()), (own, own));
+        let receipt = store.receipts(one, None, 10).await.unwrap().rows.remove(0);
+        assert_eq!(store.receipt(tenant, receipt.id).await.unwrap(), Some(receipt).filter(|_| own > 0));
+        assert_eq!(store.adjustments(tenant, None, 10).await.unwrap().rows.len(), own);
+        let adjustment = Some(&goods.adjustment).filter(|_| own > 0);
+        assert_eq!(store.adjustment(tenant, goods.adjustment.id).await.unwrap().as_ref(), adjustment);
+        assert_eq!(store.transfers(tenant, None, 10).await.unwrap().rows.len(), own);
+        let transfer = Some(&goods.transfer).filter(|_| own > 0);
+        assert_eq!(store.transfer(tenant, goods.transfer.id).await.unwrap().as_ref(), transfer);
         assert_eq!(store.reservation(tenant, goods.held.id).await.unwrap().iter().count(), own);
         assert_eq!(store.orders(tenant, &OrderFilter::default(), None, 10).await.unwrap().rows.len(), own);
         assert_eq!(store.order(tenant, goods.order.id).await.unwrap().iter().count(), own);
@@ -76,11 +88,20 @@ async fn stock_and_orders_of_another_tenant_are_unknown() {
     let two = house.two;
     let before = snapshot(&house, &goods).await;
     let stock = store.stock();
+    let part = PartLine { product: goods.key.0, warehouse: goods.key.1, quantity: quantity(1) };
+    let ttl = Ttl::parse(60).unwrap();
+    let back = ReturnGoods { lines: vec![part], reason: "broken".to_owned() };
     let not_found = [
         stock.release(two.tenant, two.user, goods.held.id, None).await.map(drop),
         stock.ship(two.tenant, two.user, goods.held.id, None).await.map(drop),
         stock.confirm_order(two.tenant, two.user, goods.order.id, None).await.map(drop),
         stock.cancel_order(two.tenant, two.user, goods.order.id, None).await.map(drop),
+        stock.change_reservation(two.tenant, two.user, Action::ShipPart(goods.held.id, vec![part])).await.map(drop),
+        stock.change_reservation(two.tenant, two.user, Action::Extend(goods.held.id, ttl)).await.map(drop),
+        stock.change_reservation(two.tenant, two.user, Action::Expire(goods.held.id)).await.map(drop),
+        stock.limit_backorders(two.tenant, two.user, goods.key, 5).await.map(drop),
+        stock.change_order(two.tenant, two.user, Action::FulfillOrder(goods.order.id, None)).await.map(drop),
+        stock.change_order(two.tenant, two.user, Action::ReturnOrder(goods.order.id, back)).await.map(drop),
     ];
     for refused in not_found {
         assert!(matches!(refused, Err(StockError::Refused(Refusal::NotFound))), "{refused:?}");
@@ -92,6 +113,8 @@ async fn stock_and_orders_of_another_tenant_are_unknown() {
         stock.reserve(two.tenant, two.user, reserve(&[(goods.key, 1)]), None).await.map(drop),
         stock.receive(two.tenant, two.user, receive, None).await.map(drop),
         stock.place_order(two.tenant, two.user, order, None).await.map(drop),
+        stock.adjust(two.tenant, two.user, counted(goods.key, 1), None).await.map(drop),
+        stock.transfer(two.tenant, two.user, moved(goods.key, goods.transfer.to_warehouse_id, 1), None).await.map(drop),
     ];
     for refused in unknown {
         assert!(matches!(refused, Err(StockError::Refused(Refusal::Unknown(_)))), "{refused:?}");

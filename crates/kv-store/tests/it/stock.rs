@@ -174,7 +174,7 @@ async fn a_line_without_a_warehouse_goes_by_priority_and_splits_when_it_must() {
     let (product, [near, far]) = two_places(&house, [3, 5]).await;
     let take = async |units: i64| {
         let lines = vec![ReserveLine { product, warehouse: None, quantity: quantity(units) }];
-        let wish = Reserve { lines, reference: None };
+        let wish = Reserve { lines, reference: None, ttl: None };
         let held = house.store.stock().reserve(house.one.tenant, house.one.user, wish, None).await?;
         let mut taken: Vec<_> = held.items.iter().map(|item| (item.warehouse_id, item.quantity)).collect();
         taken.sort_unstable_by_key(|(warehouse, _)| *warehouse != near);
@@ -195,7 +195,13 @@ async fn an_order_holds_its_stock_until_it_is_cancelled() {
     let new = kv_types::catalogue::NewCustomer { code: "c".to_owned(), name: "C".to_owned(), email: None, phone: None };
     let customer = house.store.create_customer(tenant, &new).await.unwrap().id;
     let line = |units| OrderLine { product, quantity: quantity(units) };
-    let wish = PlaceOrder { customer, lines: vec![line(3), line(4)], reference: Some("web-1".to_owned()) };
+    let wish = PlaceOrder {
+        customer,
+        lines: vec![line(3), line(4)],
+        reference: Some("web-1".to_owned()),
+        ttl: None,
+        allow_partial: false,
+    };
     let order = house.store.stock().place_order(tenant, user, wish.clone(), None).await.unwrap();
     assert_eq!((order.status, order.total_minor, order.items.len()), (OrderStatus::Pending, 7 * 250, 1));
     assert!(order.order_number > 0);
@@ -216,7 +222,7 @@ async fn an_order_holds_its_stock_until_it_is_cancelled() {
         assert_eq!((cancelled.status, cancelled.version), (OrderStatus::Cancelled, 3));
     }
     let error = house.store.stock().confirm_order(tenant, user, order.id, None).await.unwrap_err();
-    assert!(matches!(error, StockError::Refused(Refusal::OrderState(OrderStatus::Cancelled))), "{error:?}");
+    assert!(matches!(error, StockError::Refused(Refusal::OrderState(OrderStatus::Cancelled, _))), "{error:?}");
     for (warehouse, units) in [(near, 3), (far, 5)] {
         let level = house.store.stock_level(tenant, product, warehouse).await.unwrap().unwrap();
         assert_eq!((level.quantity, level.reserved_quantity), (units, 0));
@@ -276,7 +282,7 @@ async fn deletes_in_the_catalogue_meet_orders_without_a_deadlock() {
     let orders = (0..8).map(|_| async {
         for _ in 0..40 {
             let lines = products.iter().map(|&product| OrderLine { product, quantity: quantity(1) }).collect();
-            let wish = PlaceOrder { customer, lines, reference: None };
+            let wish = PlaceOrder { customer, lines, reference: None, ttl: None, allow_partial: false };
             let order = house.store.stock().place_order(house.one.tenant, house.one.user, wish, None).await.unwrap();
             house.store.stock().confirm_order(house.one.tenant, house.one.user, order.id, None).await.unwrap();
         }

@@ -119,5 +119,5 @@ pub(crate) fn reserve(lines: &[((ProductId, WarehouseId), i64)]) -> Reserve {
             quantity: quantity(units),
         })
         .collect();
-    Reserve { lines, reference: None }
+    Reserve { lines, reference: None, ttl: None }
 }

@@ -90,7 +90,8 @@ impl Client {
     async fn hammer(mut self) -> Record {
         while !self.progress.is_over.load(Ordering::Relaxed) {
             let went_on = match self.rng.random_range(0..10) {
-                0 => self.receive().await,
+                0 if self.rng.random_bool(0.5) => self.receive().await,
+                0 => self.count().await,
                 1 | 2 if !self.open.is_empty() => self.finish("release", "released").await,
                 3 | 4 if !self.open.is_empty() => self.finish("confirm", "fulfilled").await,
                 _ => self.reserve().await,
@@ -123,9 +124,30 @@ impl Client {
         self.go_on(&told).await
     }
 
+    /// An adjustment adds to a level as a receipt does.
+    async fn count(&mut self) -> Result<(), Gone> {
+        let reference = format!("adjustment-{}-{}", self.seed, self.record.receipts.len());
+        let level = self.rng.random_range(0..self.levels.len());
+        let body =
+            json!({"items": [self.levels[level].more(UNITS_RECEIVED)], "reason": "counted", "reference": reference});
+        let attempt = self.attempt_at(level, ("stock-adjustments", body), (reference, UNITS_RECEIVED)).await;
+        let told = attempt.told.clone();
+        self.record.receipts.push(attempt);
+        self.go_on(&told).await
+    }
+
     async fn attempt(&mut self, what: &str, reference: String, units: i64) -> Attempt {
         let level = self.rng.random_range(0..self.levels.len());
         let body = json!({"items": [self.levels[level].line(units)], "reference": reference});
+        self.attempt_at(level, (what, body), (reference, units)).await
+    }
+
+    async fn attempt_at(
+        &mut self,
+        level: usize,
+        (what, body): (&str, Value),
+        (reference, units): (String, i64),
+    ) -> Attempt {
         let answer = self.connection.post(&format!("/api/v1/{what}"), &body).await;
         Attempt { reference, level, units, told: Told::by(&answer), end: End::Pending }
     }

@@ -13,10 +13,11 @@ use super::told::{Attempt, End, Record, Told};
 
 const RESERVATIONS: &str =
     "select id, coalesce(reference, '-'), product_id, quantity, status from reservations where tenant_id = $1";
-/// A receipt without its movement shows as one of no product; a movement without its receipt breaks the level's sum.
-const RECEIPTS: &str = "select r.id, coalesce(r.reference, '-'), m.product_id, m.d_received, 'pending'
-      from receipts r left join stock_movements m on m.tenant_id = r.tenant_id and m.receipt_id = r.id
-     where r.tenant_id = $1";
+/// A receipt or an adjustment without its movement shows as one of no product; a movement without it breaks the level's sum.
+const RECEIPTS: &str = "select d.id, coalesce(d.reference, '-'), m.product_id, m.d_received, 'pending'
+      from (select tenant_id, id, reference from receipts union all select tenant_id, id, reference from adjustments) d
+      left join stock_movements m on m.tenant_id = d.tenant_id and coalesce(m.receipt_id, m.adjustment_id) = d.id
+     where d.tenant_id = $1";
 const LEVELS: &str = "select product_id, quantity, reserved_quantity, shipped_quantity, received_quantity
       from stock_levels where tenant_id = $1";
 
@@ -60,6 +61,7 @@ pub(crate) struct Tally {
 pub(crate) async fn check(rig: &Rig, levels: &[Level], records: &[Record]) -> Tally {
     let faults = rig.store.audit_stock(rig.tenant).await.unwrap();
     assert_eq!(faults, vec![], "the ledger does not hold");
+    rig.assert_chains_hold().await;
     let inside = rig.look_inside().await;
     inside.batch_execute("begin isolation level repeatable read read only").await.unwrap();
     let tenant = rig.tenant.get();

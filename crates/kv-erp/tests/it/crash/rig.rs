@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use kv_erp::credentials::token::{Token, TokenKind};
 use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, Provisioner};
+use kv_store::stock::verify_chains;
 use kv_store::{Store, StoreConfig, admin};
 use kv_types::{ProductId, TenantId, WarehouseId};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -51,6 +52,11 @@ pub(crate) struct Level {
 impl Level {
     pub(crate) fn line(&self, units: i64) -> Value {
         json!({"product_id": self.product, "warehouse_id": self.warehouse, "quantity": units})
+    }
+
+    /// So many units more than the level says.
+    pub(crate) fn more(&self, units: i64) -> Value {
+        json!({"product_id": self.product, "warehouse_id": self.warehouse, "delta": units})
     }
 }
 
@@ -100,6 +106,15 @@ impl Rig {
     /// The database as its superuser sees it.
     pub(crate) async fn look_inside(&self) -> Session {
         self.postgres.connect("postgres").await.unwrap()
+    }
+
+    /// The chains of movements as an administrator reads them.
+    pub(crate) async fn assert_chains_hold(&self) {
+        let superuser = self.postgres.url_for("postgres", Login::Superuser).parse().unwrap();
+        let mut broken = Vec::new();
+        let verified = verify_chains(&superuser, None, |each| broken.push(each)).await.unwrap().unwrap();
+        assert!(verified.movements > 0 && verified.unhashed == 0, "{verified:?}");
+        assert_eq!(broken, vec![]);
     }
 
     pub(crate) fn assert_serving(&self) {

@@ -1,8 +1,8 @@
 //! One stock level and those who want its units: clients that ask again, answers that are lost, reservations whose time is over.
 //!
-//! The decisions on stock are those of `src/stock/decide.rs`, called and not copied. Modelled beside them, since the service has
-//! neither yet: idempotency keys, kept in the transaction of the effect, and expiry, which a decision sees before any sweeper. When
-//! they are there, `serve`, `expire` and `sweep` of `step.rs` should call them.
+//! The decisions on stock are those of `src/stock/decide.rs`, and what is over ends by `src/stock/ending.rs`, both called and not
+//! copied. Modelled beside them: idempotency keys, kept in the transaction of the effect, when a batch looks for what is over, and
+//! the sweeper's two transactions.
 
 mod model;
 mod step;

@@ -1,4 +1,4 @@
-//! Carries one step out: stock by the ledger's own decisions, expiry and keys as they are to be built around them.
+//! Carries one step out: stock and its expiry by the ledger's own decisions, keys as they are built around them.
 
 use kv_store::stock::rule::Table;
 use kv_store::stock::{Action, Command, Refusal};
@@ -110,7 +110,7 @@ fn reserve(model: &StockModel, world: &mut World, client: usize, rows: &Table) -
     let number = world.promises.len();
     let quantity = Quantity::parse(model.plans[client].units).expect("a positive number");
     let line = ReserveLine { product: product(), warehouse: Some(warehouse()), quantity };
-    let command = command(Action::Reserve(id_of(number), Reserve { lines: vec![line], reference: None }));
+    let command = command(Action::Reserve(id_of(number), Reserve { lines: vec![line], reference: None, ttl: None }));
     let mut decision = rows.decide(&command);
     // Units whose time is over are nobody's: whoever needs them need not wait for the sweeper.
     if matches!(decision, Err(Refusal::Short(_))) && !model.makes(Mistake::NoRowLock) && reclaim(world) {
@@ -141,7 +141,7 @@ fn reclaim(world: &mut World) -> bool {
 }
 
 fn expire(world: &mut World, number: Number) {
-    let (_, change) = world.table.decide(&command(Action::Release(id_of(number)))).expect("it is pending");
+    let change = world.table.expire(id_of(number));
     world.table.write(change);
     world.promises[number].is_expired = true;
 }
@@ -152,20 +152,19 @@ fn end(model: &StockModel, world: &mut World, (client, number): (usize, Number),
         End::Confirm => Action::Ship(id_of(number)),
         End::Release => Action::Release(id_of(number)),
     };
-    let is_over = match wished {
-        End::Confirm if model.makes(Mistake::ExpiryIgnoredOnConfirm) => world.promises[number].is_expired,
-        // The end that was wished for came in time; asking again changes nothing.
-        _ => world.is_due(number) && (world.is_pending(number) || world.promises[number].is_expired),
-    };
-    if is_over {
-        if world.is_pending(number) {
-            world.seen.note(Sight::RefusedWhileUnswept);
-        }
+    let is_ignored = wished == End::Confirm && model.makes(Mistake::ExpiryIgnoredOnConfirm);
+    if world.is_due(number) && world.is_pending(number) && !is_ignored {
+        world.seen.note(Sight::RefusedWhileUnswept);
+        expire(world, number);
         return Answer::Expired;
     }
-    let Ok((_, change)) = rows.decide(&command(action)) else {
-        assert!(model.mistake.is_some(), "what is not over can be ended");
-        return Answer::Expired;
+    let change = match rows.decide(&command(action)) {
+        Ok((_, change)) => change,
+        Err(Refusal::Expired) => return Answer::Expired,
+        Err(other) => {
+            assert!(model.mistake.is_some(), "what is not over can be ended: {other:?}");
+            return Answer::Expired;
+        }
     };
     world.table.write(change);
     if wished == End::Confirm && world.is_due(number) {

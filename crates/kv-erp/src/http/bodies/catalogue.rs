@@ -1,41 +1,6 @@
-//! Bodies and parameters as the description of the interface shows them. [`super::fields`] and [`super::query`] do the reading,
-//! because a refusal must name every fault with its place.
-#![expect(dead_code, reason = "these structs describe; nothing makes one")]
+//! Bodies of the catalogue.
 
-use kv_types::{CustomerId, ProductId, WarehouseId};
-use utoipa::{IntoParams, ToSchema};
-
-/// Which page of a list.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct PageParameters {
-    /// Rows of the page.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<i64>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
-}
-
-/// The lock under which a stock write is done.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-pub struct FenceParameter {
-    /// `RESOURCE=NUMBER`: the lock's resource and the fence of its grant. Refused with 409 `lock_lost` when a later holder has
-    /// written.
-    #[param(rename = "X-Lock-Fence", example = "stock:product-1=1048577")]
-    fence: Option<String>,
-}
-
-/// The key that makes a write safe to repeat.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Header)]
-pub struct KeyParameter {
-    /// The caller's own word for this write, 1 to 255 visible ASCII characters. A repeat with the same key, method, path and body
-    /// within 24 hours is given the first one's answer, with the header `Idempotency-Replayed: true`, and has no effect; with
-    /// another body it is refused with 422 `idempotency_key_reused`. What was refused is not kept: a repeat is tried anew.
-    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 255, example = "order-17")]
-    key: Option<String>,
-}
+use utoipa::ToSchema;
 
 /// A customer to be made.
 #[derive(ToSchema)]
@@ -155,73 +120,4 @@ pub struct WarehousePatch {
     /// Whether stock may be taken from it.
     #[schema(nullable = false)]
     active: Option<bool>,
-}
-
-/// Goods that arrived: all lines are booked or none.
-#[derive(ToSchema)]
-pub struct StockReceipt {
-    /// The lines.
-    #[schema(min_items = 1, max_items = 100)]
-    items: Vec<StockReceiptLine>,
-    /// The caller's own word for it.
-    #[schema(min_length = 1, max_length = 200)]
-    reference: Option<String>,
-}
-
-/// Units that arrived.
-#[derive(ToSchema)]
-pub struct StockReceiptLine {
-    /// What.
-    product_id: ProductId,
-    /// Where to.
-    warehouse_id: WarehouseId,
-    /// How many.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    quantity: i64,
-}
-
-/// Stock to be held: all lines or none.
-#[derive(ToSchema)]
-pub struct NewReservation {
-    /// The lines. Those that mean the same stock are summed before the check.
-    #[schema(min_items = 1, max_items = 100)]
-    items: Vec<NewReservationLine>,
-    /// The caller's own word for it.
-    #[schema(min_length = 1, max_length = 200)]
-    reference: Option<String>,
-}
-
-/// Units to hold.
-#[derive(ToSchema)]
-pub struct NewReservationLine {
-    /// What.
-    product_id: ProductId,
-    /// From where; without it from the first warehouse, by priority, that has all of it, or else from several.
-    warehouse_id: Option<WarehouseId>,
-    /// How many.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    quantity: i64,
-}
-
-/// An order to be placed: all lines or none.
-#[derive(ToSchema)]
-pub struct NewOrder {
-    /// For whom.
-    customer_id: CustomerId,
-    /// The lines. Those of the same product are summed.
-    #[schema(min_items = 1, max_items = 100)]
-    items: Vec<NewOrderLine>,
-    /// The caller's own word for it.
-    #[schema(min_length = 1, max_length = 200)]
-    reference: Option<String>,
-}
-
-/// Units to order.
-#[derive(ToSchema)]
-pub struct NewOrderLine {
-    /// What.
-    product_id: ProductId,
-    /// How many.
-    #[schema(minimum = 1, maximum = 1_000_000)]
-    quantity: i64,
 }

@@ -1,0 +1,194 @@
+//! Bodies of stock, reservations and orders.
+
+use kv_types::{CustomerId, ProductId, WarehouseId};
+use utoipa::ToSchema;
+
+/// Goods that arrived: all lines are booked or none.
+#[derive(ToSchema)]
+pub struct StockReceipt {
+    /// The lines.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<StockReceiptLine>,
+    /// The caller's own word for it.
+    #[schema(min_length = 1, max_length = 200)]
+    reference: Option<String>,
+}
+
+/// Units that arrived.
+#[derive(ToSchema)]
+pub struct StockReceiptLine {
+    /// What.
+    product_id: ProductId,
+    /// Where to.
+    warehouse_id: WarehouseId,
+    /// How many.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    quantity: i64,
+}
+
+/// Stock to be set right: all lines are booked or none.
+#[derive(ToSchema)]
+pub struct StockAdjustment {
+    /// The lines, each after those before it.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<StockAdjustmentLine>,
+    /// Why.
+    #[schema(min_length = 1, max_length = 200, example = "Annual count")]
+    reason: String,
+    /// The caller's own word for it.
+    #[schema(min_length = 1, max_length = 200)]
+    reference: Option<String>,
+}
+
+/// A level to set right: by `delta`, or to `set_to` if it is `expected_quantity`.
+#[derive(ToSchema)]
+pub struct StockAdjustmentLine {
+    /// What.
+    product_id: ProductId,
+    /// Where.
+    warehouse_id: WarehouseId,
+    /// So many available units more, or fewer; not 0.
+    #[schema(minimum = -1_000_000, maximum = 1_000_000, nullable = false)]
+    delta: Option<i64>,
+    /// So many available units; with `expected_quantity`.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, nullable = false)]
+    set_to: Option<i64>,
+    /// The available units that the caller believes in. When they are others: 409 `quantity_mismatch`.
+    #[schema(minimum = -1_000_000_000_000_i64, maximum = 1_000_000_000_000_i64, nullable = false)]
+    expected_quantity: Option<i64>,
+}
+
+/// Stock to be moved: all lines are booked or none.
+#[derive(ToSchema)]
+pub struct StockTransfer {
+    /// Where the units are.
+    from_warehouse_id: WarehouseId,
+    /// Where they shall be; another one.
+    to_warehouse_id: WarehouseId,
+    /// The lines. Those of the same product are summed.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<StockTransferLine>,
+    /// The caller's own word for it.
+    #[schema(min_length = 1, max_length = 200)]
+    reference: Option<String>,
+}
+
+/// Units to move.
+#[derive(ToSchema)]
+pub struct StockTransferLine {
+    /// What.
+    product_id: ProductId,
+    /// How many.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    quantity: i64,
+}
+
+/// Stock to be held: all lines or none.
+#[derive(ToSchema)]
+pub struct NewReservation {
+    /// The lines. Those that mean the same stock are summed before the check.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<NewReservationLine>,
+    /// The caller's own word for it.
+    #[schema(min_length = 1, max_length = 200)]
+    reference: Option<String>,
+    /// For how many seconds the stock is held; without it, without end.
+    #[schema(minimum = 1, maximum = 86_400)]
+    ttl_seconds: Option<i64>,
+}
+
+/// Units to hold.
+#[derive(ToSchema)]
+pub struct NewReservationLine {
+    /// What.
+    product_id: ProductId,
+    /// From where; without it from the first warehouse, by priority, that has all of it, or else from several.
+    warehouse_id: Option<WarehouseId>,
+    /// How many.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    quantity: i64,
+}
+
+/// An order to be placed: all lines or none.
+#[derive(ToSchema)]
+pub struct NewOrder {
+    /// For whom.
+    customer_id: CustomerId,
+    /// The lines. Those of the same product are summed.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<NewOrderLine>,
+    /// The caller's own word for it.
+    #[schema(min_length = 1, max_length = 200)]
+    reference: Option<String>,
+    /// For how many seconds the stock is held while nobody confirms the order; without it, without end.
+    #[schema(minimum = 1, maximum = 86_400)]
+    ttl_seconds: Option<i64>,
+    /// Whether to be content with what there is.
+    #[schema(default = false, nullable = false)]
+    allow_partial: Option<bool>,
+}
+
+/// Units to order.
+#[derive(ToSchema)]
+pub struct NewOrderLine {
+    /// What.
+    product_id: ProductId,
+    /// How many.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    quantity: i64,
+}
+
+/// What of a reservation leaves; the rest is given back. Without a body all of it leaves.
+#[derive(ToSchema)]
+pub struct ReservationPart {
+    /// The lines. Those of the same stock are summed.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<PartOfLevel>,
+}
+
+/// Units of one level.
+#[derive(ToSchema)]
+pub struct PartOfLevel {
+    /// What.
+    product_id: ProductId,
+    /// From or back to where.
+    warehouse_id: WarehouseId,
+    /// How many.
+    #[schema(minimum = 1, maximum = 1_000_000)]
+    quantity: i64,
+}
+
+/// A longer life.
+#[derive(ToSchema)]
+pub struct Extension {
+    /// For how many seconds from now the stock is held at least.
+    #[schema(minimum = 1, maximum = 86_400)]
+    ttl_seconds: i64,
+}
+
+/// What of an order leaves. Without a body all that is left.
+#[derive(ToSchema)]
+pub struct Fulfillment {
+    /// The lines. Those of the same product are summed.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<NewOrderLine>,
+}
+
+/// Goods of an order that came back.
+#[derive(ToSchema)]
+pub struct OrderReturn {
+    /// The lines. Those of the same stock are summed.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Vec<PartOfLevel>,
+    /// Why.
+    #[schema(min_length = 1, max_length = 200, example = "Damaged in transit")]
+    reason: String,
+}
+
+/// How far a level may promise.
+#[derive(ToSchema)]
+pub struct BackorderLimit {
+    /// How many units beyond those that are there.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    limit: i64,
+}

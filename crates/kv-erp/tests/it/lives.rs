@@ -1,0 +1,134 @@
+//! Reservations and orders over HTTP, from their making to their end.
+
+use std::time::Duration;
+
+use sandbox::testing::eventually;
+use serde_json::{Value, json};
+
+use crate::world::{Caller, World, faults};
+
+async fn pass(world: &World) {
+    let superuser = world.database.connect().await.unwrap();
+    let passed = "update reservations set expires_at = now(), due_at = now() where due_at is not null";
+    superuser.batch_execute(passed).await.unwrap();
+}
+
+fn line(product: &str, warehouse: &str, units: i64) -> Value {
+    json!({"product_id": product, "warehouse_id": warehouse, "quantity": units})
+}
+
+#[tokio::test]
+async fn a_reservation_has_a_life_that_can_be_extended() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 10).await;
+    let wish = |ttl: i64| json!({"items": [line(&product, &warehouse, 4)], "ttl_seconds": ttl});
+    for ttl in [0, 86_401] {
+        let problem = caller.post("/reservations", &wish(ttl)).await.refused(422, "validation_failed");
+        assert_eq!(faults(&problem), ["/ttl_seconds out_of_range"]);
+    }
+    let made = caller.post("/reservations", &wish(60)).await;
+    let before = made.body["expires_at"].as_str().unwrap().to_owned();
+    let held = made.made();
+    let path = format!("/reservations/{held}");
+    let extended = caller.post(&format!("{path}/extend"), &json!({"ttl_seconds": 600})).await.expect(200);
+    assert!(extended["expires_at"].as_str().unwrap() > before.as_str());
+    assert_eq!(caller.get(&path).await.expect(200), extended);
+    pass(&world).await;
+    caller.ask(&format!("POST {path}/confirm")).await.refused(409, "reservation_expired");
+    caller.post(&format!("{path}/extend"), &json!({"ttl_seconds": 60})).await.refused(409, "reservation_expired");
+    assert_eq!(caller.get(&path).await.expect(200)["status"], "expired");
+    let endless = caller.post("/reservations", &json!({"items": [line(&product, &warehouse, 4)]})).await;
+    assert_eq!(endless.body["expires_at"], Value::Null);
+    assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
+}
+
+#[tokio::test]
+async fn a_part_of_a_reservation_leaves_and_the_rest_comes_back() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 10).await;
+    let held = caller.post("/reservations", &json!({"items": [line(&product, &warehouse, 4)]})).await.made();
+    let confirm = format!("/reservations/{held}/confirm");
+    let part = |units: i64| json!({"items": [line(&product, &warehouse, units)]});
+    let problem = caller.post(&confirm, &part(5)).await.refused(409, "quantity_exceeded");
+    assert_eq!(faults(&problem), ["/items/0/quantity quantity_exceeded"]);
+    let shipped = caller.post(&confirm, &part(3)).await.expect(200);
+    assert_eq!((&shipped["status"], &shipped["items"][0]["fulfilled_quantity"]), (&json!("fulfilled"), &json!(3)));
+    assert_eq!(caller.post(&confirm, &part(3)).await.expect(200), shipped);
+    caller.post(&confirm, &part(2)).await.refused(409, "reservation_already_fulfilled");
+    let level = caller.get(&format!("/stock-levels/{product}/{warehouse}")).await.expect(200);
+    assert_eq!((&level["quantity"], &level["reserved_quantity"]), (&json!(7), &json!(0)));
+}
+
+async fn ordered(caller: &Caller, product: &str, more: Value) -> String {
+    let customer = caller.customer("C").await;
+    let mut order = json!({"customer_id": customer, "items": [{"product_id": product, "quantity": 4}]});
+    order.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    caller.post("/orders", &order).await.made()
+}
+
+#[tokio::test]
+async fn an_order_goes_through_its_states() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 10).await;
+    let order = ordered(caller, &product, json!({"ttl_seconds": 60})).await;
+    let path = format!("/orders/{order}");
+    let some = |units: i64| json!({"items": [{"product_id": product, "quantity": units}]});
+    let back = |units: i64| json!({"items": [line(&product, &warehouse, units)], "reason": "damaged"});
+    let problem = caller.ask(&format!("POST {path}/fulfill")).await.refused(409, "order_not_fulfillable");
+    assert_eq!(problem["order_status"], "pending");
+    let confirmed = caller.ask(&format!("POST {path}/confirm")).await.expect(200);
+    assert_eq!((&confirmed["status"], &confirmed["expires_at"]), (&json!("confirmed"), &Value::Null));
+    let partly = caller.post(&format!("{path}/fulfill"), &some(1)).await.expect(200);
+    assert_eq!(
+        (&partly["status"], &partly["items"][0]["fulfilled_quantity"]),
+        (&json!("partially_fulfilled"), &json!(1))
+    );
+    let problem = caller.ask(&format!("POST {path}/cancel")).await.refused(409, "order_not_cancellable");
+    assert_eq!(problem["order_status"], "partially_fulfilled");
+    caller.ask(&format!("POST {path}/confirm")).await.refused(409, "order_not_confirmable");
+    caller.post(&format!("{path}/fulfill"), &some(4)).await.refused(409, "quantity_exceeded");
+    let all = caller.ask(&format!("POST {path}/fulfill")).await.expect(200);
+    assert_eq!((&all["status"], &all["items"][0]["fulfilled_quantity"]), (&json!("fulfilled"), &json!(4)));
+    assert_eq!(caller.ask(&format!("POST {path}/fulfill")).await.expect(200), all);
+    let returned = caller.post(&format!("{path}/returns"), &back(3)).await.expect(200);
+    assert_eq!(returned["items"][0]["returned_quantity"], 3);
+    caller.post(&format!("{path}/returns"), &back(2)).await.refused(409, "quantity_exceeded");
+    assert_eq!(caller.get(&path).await.expect(200), returned);
+    assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
+}
+
+#[tokio::test]
+async fn an_order_may_be_content_with_less() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, _) = caller.stocked("SKU", 3).await;
+    let order = ordered(caller, &product, json!({"allow_partial": true})).await;
+    assert_eq!(caller.get(&format!("/orders/{order}")).await.expect(200)["items"][0]["quantity"], 3);
+}
+
+/// The service itself ends what is due, reservations and orders of all tenants.
+#[tokio::test]
+async fn what_is_due_is_swept() {
+    let world = World::new().await;
+    let mut due = Vec::new();
+    for caller in [&world.one, &world.two] {
+        let (product, warehouse) = caller.stocked("SKU", 10).await;
+        let order = ordered(caller, &product, json!({"ttl_seconds": 60})).await;
+        let wish = json!({"items": [line(&product, &warehouse, 4)], "ttl_seconds": 60});
+        let held = caller.post("/reservations", &wish).await.made();
+        due.extend([(caller, format!("/orders/{order}")), (caller, format!("/reservations/{held}"))]);
+    }
+    pass(&world).await;
+    let stop = tokio_util::sync::CancellationToken::new();
+    let sweeping = tokio::spawn(kv_erp::sweep::keep_expiring(world.store.clone(), stop.clone()));
+    for (caller, path) in due {
+        let is_over = async || caller.get(&path).await.expect(200)["status"] == "expired";
+        eventually(Duration::from_secs(20), is_over).await;
+        assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
+    }
+    stop.cancel();
+    sweeping.await.unwrap();
+}

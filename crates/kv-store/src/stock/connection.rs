@@ -1,0 +1,132 @@
+//! A stock writer's own connection, with every statement of a batch prepared.
+//!
+//! It belongs to one task that is never cancelled. After any error it is dropped, which rolls back whatever was open, so plain
+//! BEGIN and COMMIT are safe here and leave with the statements in one pipeline.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::try_join_all;
+use kv_types::TenantId;
+use tokio::time::{Instant, timeout};
+use tokio_postgres::{Client, NoTls, Row};
+
+use super::{batch, documents, holdings, load, locks};
+use crate::StoreError;
+use crate::idempotency;
+use crate::session::{Params, READ_COMMITTED, begin};
+use crate::statement::Statement;
+
+/// Longer than the session's own lock and statement limits, so that it speaks only when the server is silent.
+pub(super) const TRIP_LIMIT: Duration = Duration::from_secs(8);
+
+/// A connection with every statement of a batch prepared.
+pub(super) struct Connection {
+    client: Client,
+    prepared: HashMap<&'static str, tokio_postgres::Statement>,
+    pub(super) plans: Plans,
+}
+
+/// How old the connection's plans are. PostgreSQL keeps a general plan as long as nobody analyses the table; one that was made on a
+/// table of a few rows walks over all of a tenant's rows when it has a hundred thousand.
+#[derive(Clone, Copy)]
+pub(super) struct Plans {
+    made: Instant,
+    batches: u32,
+}
+
+/// Planning anew costs a millisecond; planning every time would cost a fifth of the throughput.
+const PLANS_LIVE: Duration = Duration::from_secs(1);
+const PLANS_LIVE_BATCHES: u32 = 64;
+
+impl Plans {
+    fn new() -> Self {
+        Self { made: Instant::now(), batches: 0 }
+    }
+
+    /// What a batch begins with.
+    pub(super) fn begin(&mut self, tenant: TenantId) -> String {
+        self.batches += 1;
+        let begin = begin(READ_COMMITTED, tenant);
+        if self.batches < PLANS_LIVE_BATCHES && self.made.elapsed() < PLANS_LIVE {
+            return begin;
+        }
+        *self = Self::new();
+        format!("discard plans; {begin}")
+    }
+}
+
+impl Connection {
+    pub(super) async fn open(config: &tokio_postgres::Config) -> Result<Self, StoreError> {
+        timeout(TRIP_LIMIT, Self::connect(config)).await.unwrap_or(Err(StoreError::Unavailable(None)))
+    }
+
+    async fn connect(config: &tokio_postgres::Config) -> Result<Self, StoreError> {
+        let (client, connection) = config.connect(NoTls).await.map_err(|error| StoreError::Unavailable(Some(error)))?;
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a stock writer's connection ended");
+            }
+        });
+        let statements =
+            [load::STATEMENTS, locks::STATEMENTS, batch::STATEMENTS, documents::STATEMENTS, holdings::STATEMENTS];
+        let statements = statements.into_iter().flatten().chain(idempotency::table::STATEMENTS);
+        let prepared = try_join_all(statements.map(|statement| async {
+            client.prepare(statement.sql()).await.map(|prepared| (statement.name, prepared))
+        }))
+        .await?;
+        Ok(Self { prepared: prepared.into_iter().collect(), client, plans: Plans::new() })
+    }
+
+    fn prepared(&self, statement: &Statement) -> &tokio_postgres::Statement {
+        self.prepared.get(statement.name).expect("every statement of a batch is in the lists that `open` prepares")
+    }
+
+    pub(super) async fn query(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        Ok(self.client.query(self.prepared(statement), params).await?)
+    }
+
+    /// Sends nothing and gives no rows when there is nothing to ask for.
+    pub(super) async fn query_if(
+        &self,
+        is_needed: bool,
+        statement: &Statement,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        if is_needed { self.query(statement, params).await } else { Ok(Vec::new()) }
+    }
+
+    pub(super) async fn execute(&self, statement: &Statement, params: Params<'_>) -> Result<u64, StoreError> {
+        Ok(self.client.execute(self.prepared(statement), params).await?)
+    }
+
+    pub(super) async fn batch_execute(&self, text: &str) -> Result<(), StoreError> {
+        Ok(self.client.batch_execute(text).await?)
+    }
+
+    pub(super) async fn commit(&self) -> Result<(), StoreError> {
+        self.batch_execute("commit").await
+    }
+
+    /// Queues a rollback and does not wait for it: the next batch's begin comes after it on the same connection.
+    pub(super) fn roll_back(&self) {
+        drop(self.client.batch_execute("rollback").now_or_never());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plans_are_made_anew_in_time() {
+        let (mut plans, tenant) = (Plans::new(), TenantId::new(1).unwrap());
+        let begins: Vec<bool> =
+            (0..2 * PLANS_LIVE_BATCHES).map(|_| plans.begin(tenant).starts_with("discard plans;")).collect();
+        assert!(begins.iter().filter(|&&anew| anew).count() >= 2);
+        assert!(!begins[0], "a new connection has no plans yet");
+        plans.made = Instant::now().checked_sub(PLANS_LIVE).unwrap();
+        assert!(plans.begin(tenant).starts_with("discard plans;"));
+    }
+}

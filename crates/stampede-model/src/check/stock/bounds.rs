@@ -7,8 +7,8 @@
 use super::misses::{Miss, Misses, ended_units};
 use super::typed::{Fate, Figure, Kind, Level, StockOp};
 use crate::check::envelope::{Change, Reach, Watch, by_end, sweep};
-use crate::check::{Finding, Findings};
 use crate::check::words::units;
+use crate::check::{Finding, Findings};
 
 /// Impossible answers of a level that are named; a report keeps fewer, and each takes a look at the whole level.
 const KEPT_MISSES: usize = 64;

@@ -32,6 +32,13 @@ async fn let_time_pass(house: &House) {
     superuser.batch_execute(passed).await.unwrap();
 }
 
+/// Waits until so many lives are over by PostgreSQL's own clock.
+pub(crate) async fn until_due(house: &House, lives: i64) {
+    let superuser = house.database.connect().await.unwrap();
+    let over = "select count(*) from reservations where due_at <= clock_timestamp()";
+    eventually(SOON, async || superuser.query_one(over, &[]).await.unwrap().get::<_, i64>(0) == lives).await;
+}
+
 async fn end(house: &House, account: Account, action: Action) -> Result<Reservation, StockError> {
     house.store.stock().change_reservation(account.tenant, account.user, action).await
 }
@@ -46,7 +53,7 @@ async fn a_life_ends_when_it_was_said_to() {
     let (stock, tenant, user) = (house.store.stock(), house.one.tenant, house.one.user);
     let error = stock.reserve(tenant, user, reserve(&[(key, 1)]), None).await.unwrap_err();
     assert!(matches!(error, StockError::Refused(Refusal::Short(_))), "{error:?}");
-    tokio::time::sleep(std::time::Duration::from_millis(1_010)).await;
+    until_due(&house, 1).await;
     let taken = stock.reserve(tenant, user, reserve(&[(key, 2)]), None).await.unwrap();
     assert!(taken.created_at >= held.expires_at.unwrap());
     let read = house.store.reservation(tenant, held.id).await.unwrap().unwrap();

@@ -6,6 +6,7 @@ use kv_types::stock::PartLine;
 use kv_types::{CustomerId, OrderId, ProductId, Ttl, WarehouseId};
 
 use crate::isolation::order_of;
+use crate::lives::until_due;
 use crate::support::{House, quantity, reserve};
 
 struct Shop {
@@ -132,7 +133,7 @@ async fn a_content_customer_takes_what_there_is() {
     let mut hold = reserve(&[((shop.product, shop.far), 4)]);
     hold.ttl = Ttl::parse(1);
     stock.reserve(one.tenant, one.user, hold, None).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(1_010)).await;
+    until_due(&shop.house, 1).await;
     assert_eq!(shop.place(wish).await.unwrap().items[0].quantity, 8);
     shop.house.assert_ledger_holds().await;
 }

@@ -180,16 +180,24 @@ fn without_a_connection_nothing_was_done_and_a_time_out_leaves_it_open() {
 
 #[test]
 fn what_is_under_way_at_the_end_may_have_happened() {
-    let server = Server::answering(|asked| {
+    let (slow, quick) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (slow_seen, quick_seen) = (Arc::clone(&slow), Arc::clone(&quick));
+    let server = Server::answering(move |asked| {
         if asked.line.starts_with("POST /slow") || asked.line.starts_with("GET /slow") {
+            slow.fetch_add(1, Ordering::SeqCst);
             thread::sleep(Duration::from_secs(3));
+        } else {
+            quick.fetch_add(1, Ordering::SeqCst);
         }
         ok("{}")
     });
     let control = Arc::new(Control::new());
     let stop = Arc::clone(&control);
     thread::spawn(move || {
-        thread::sleep(Duration::from_millis(300));
+        // All four slow requests are under way, and some quick ones are over.
+        while slow_seen.load(Ordering::SeqCst) < 4 || quick_seen.load(Ordering::SeqCst) < 10 {
+            thread::yield_now();
+        }
         stop.stop();
     });
     let scenario = |name: &str, users: u32, steps: &str| {

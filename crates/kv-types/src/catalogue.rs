@@ -15,12 +15,16 @@ pub struct Customer {
     /// Its id.
     pub id: CustomerId,
     /// The tenant's own code, unique within the tenant.
+    #[schema(example = "C-1001")]
     pub code: String,
     /// Name.
+    #[schema(example = "Ada Lovelace")]
     pub name: String,
     /// E-mail address.
+    #[schema(example = "ada@example.com")]
     pub email: Option<String>,
     /// Telephone number.
+    #[schema(example = "+44 20 7946 0001")]
     pub phone: Option<String>,
     /// Counts the changes, from 1.
     pub version: i64,
@@ -66,16 +70,22 @@ pub struct Product {
     /// Its id.
     pub id: ProductId,
     /// Stock keeping unit, unique within the tenant.
+    #[schema(example = "SKU-0001")]
     pub sku: String,
     /// Name.
+    #[schema(example = "Hex bolt M8 x 40")]
     pub name: String,
     /// Description.
+    #[schema(example = "Zinc plated, 100 in a box")]
     pub description: Option<String>,
     /// The base unit in which it is counted.
+    #[schema(example = "unit")]
     pub uom: String,
     /// The price of one unit, in minor units.
+    #[schema(example = 1299)]
     pub price_minor: i64,
     /// ISO 4217.
+    #[schema(example = "EUR")]
     pub currency: String,
     /// Whether it may be ordered.
     pub active: bool,
@@ -135,10 +145,13 @@ pub struct Warehouse {
     /// Its id.
     pub id: WarehouseId,
     /// The tenant's own code, unique within the tenant.
+    #[schema(example = "MAIN")]
     pub code: String,
     /// Name.
+    #[schema(example = "Main warehouse")]
     pub name: String,
     /// Orders take stock from the lowest number first.
+    #[schema(example = 100)]
     pub priority: i32,
     /// Whether stock may be taken from it.
     pub active: bool,

@@ -48,6 +48,7 @@ pub struct Receipt {
     /// Its id.
     pub id: ReceiptId,
     /// The caller's own word for it.
+    #[schema(example = "PO-2026-0017")]
     pub reference: Option<String>,
     /// The lines in the order of the request.
     pub items: Vec<ReceiptItem>,
@@ -101,10 +102,13 @@ pub struct AdjustmentItem {
     /// Where.
     pub warehouse_id: WarehouseId,
     /// Change of the available units; 0 when a count found what was expected.
+    #[schema(example = -2)]
     pub delta: i64,
     /// Available units afterwards.
+    #[schema(example = 8)]
     pub quantity_after: i64,
     /// The level's version that this line made.
+    #[schema(example = 10)]
     pub version: i64,
 }
 
@@ -114,8 +118,10 @@ pub struct Adjustment {
     /// Its id.
     pub id: AdjustmentId,
     /// Why.
+    #[schema(example = "Annual count")]
     pub reason: String,
     /// The caller's own word for it.
+    #[schema(example = "COUNT-7")]
     pub reference: Option<String>,
     /// The lines in the order of the request.
     pub items: Vec<AdjustmentItem>,
@@ -153,14 +159,19 @@ pub struct TransferItem {
     /// What.
     pub product_id: ProductId,
     /// How many were moved.
+    #[schema(example = 4)]
     pub quantity: i64,
     /// Available units afterwards where they came from.
+    #[schema(example = 6)]
     pub from_quantity_after: i64,
     /// The version that this made of the level they came from.
+    #[schema(example = 11)]
     pub from_version: i64,
     /// Available units afterwards where they went.
+    #[schema(example = 4)]
     pub to_quantity_after: i64,
     /// The version that this made of the level they went to.
+    #[schema(example = 1)]
     pub to_version: i64,
 }
 
@@ -174,6 +185,7 @@ pub struct Transfer {
     /// Where they are now.
     pub to_warehouse_id: WarehouseId,
     /// The caller's own word for it.
+    #[schema(example = "MOVE-3")]
     pub reference: Option<String>,
     /// One per product.
     pub items: Vec<TransferItem>,

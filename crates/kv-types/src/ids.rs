@@ -44,9 +44,10 @@ impl fmt::Display for TenantId {
 }
 
 macro_rules! uuid_id {
-    ($(#[$doc:meta])* $name:ident) => {
+    ($(#[$doc:meta])* $name:ident, $example:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+        #[schema(example = $example)]
         #[serde(transparent)]
         pub struct $name(Uuid);
 
@@ -80,11 +81,13 @@ macro_rules! uuid_id {
 
 uuid_id!(
     /// A person or program that logs in.
-    UserId
+    UserId,
+    "01960000-0000-7000-8000-000000000001"
 );
 uuid_id!(
     /// Somebody who orders.
-    CustomerId
+    CustomerId,
+    "01960000-0000-7000-8000-000000000002"
 );
 uuid_id!(
     /// Something that is stocked. It is not a warehouse, and mixing the two does not compile:
@@ -94,29 +97,36 @@ uuid_id!(
     /// let warehouse: kv_types::WarehouseId = "018f0000-0000-7000-8000-000000000000".parse().unwrap();
     /// ship(warehouse);
     /// ```
-    ProductId
+    ProductId,
+    "01960000-0000-7000-8000-000000000003"
 );
 uuid_id!(
     /// A place where stock lies.
-    WarehouseId
+    WarehouseId,
+    "01960000-0000-7000-8000-000000000004"
 );
 uuid_id!(
     /// An order.
-    OrderId
+    OrderId,
+    "01960000-0000-7000-8000-000000000005"
 );
 uuid_id!(
     /// Stock held for somebody; one reservation has one or more lines.
-    ReservationId
+    ReservationId,
+    "01960000-0000-7000-8000-000000000006"
 );
 uuid_id!(
     /// One receipt of goods.
-    ReceiptId
+    ReceiptId,
+    "01960000-0000-7000-8000-000000000007"
 );
 uuid_id!(
     /// One correction of stock.
-    AdjustmentId
+    AdjustmentId,
+    "01960000-0000-7000-8000-000000000008"
 );
 uuid_id!(
     /// One move of stock between two warehouses.
-    TransferId
+    TransferId,
+    "01960000-0000-7000-8000-000000000009"
 );

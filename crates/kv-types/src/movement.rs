@@ -96,20 +96,28 @@ impl MovementKind {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct StockMovement {
     /// The level's version that this movement made.
+    #[schema(example = 9)]
     pub version: i64,
     /// `received`, `adjusted`, `reserved`, `released`, `expired`, `shipped`, `returned`, `transferred_out` or `transferred_in`.
+    #[schema(example = "reserved")]
     pub kind: String,
     /// Change of the available units.
+    #[schema(example = -3)]
     pub d_quantity: i64,
     /// Change of the held units.
+    #[schema(example = 3)]
     pub d_reserved: i64,
     /// Change of the shipped units.
+    #[schema(example = 0)]
     pub d_shipped: i64,
     /// Change of the received units.
+    #[schema(example = 0)]
     pub d_received: i64,
     /// Available units afterwards.
+    #[schema(example = 7)]
     pub quantity_after: i64,
     /// Held units afterwards.
+    #[schema(example = 3)]
     pub reserved_after: i64,
     /// The reservation that caused it.
     pub reservation_id: Option<ReservationId>,

@@ -86,6 +86,7 @@ pub struct Allocation {
     /// Which warehouse.
     pub warehouse_id: WarehouseId,
     /// How many.
+    #[schema(example = 2)]
     pub quantity: i64,
 }
 
@@ -95,12 +96,16 @@ pub struct OrderItem {
     /// What.
     pub product_id: ProductId,
     /// How many.
+    #[schema(example = 2)]
     pub quantity: i64,
     /// The price of one unit when the order was placed, in minor units.
+    #[schema(example = 1299)]
     pub unit_price_minor: i64,
     /// How many of them have left.
+    #[schema(example = 0)]
     pub fulfilled_quantity: i64,
     /// How many of those came back.
+    #[schema(example = 0)]
     pub returned_quantity: i64,
     /// Which warehouses give them.
     pub allocations: Vec<Allocation>,
@@ -112,16 +117,20 @@ pub struct Order {
     /// Its id.
     pub id: OrderId,
     /// A number for people, unique within the tenant. Numbers may have gaps.
+    #[schema(example = 1042)]
     pub order_number: i64,
     /// For whom.
     pub customer_id: CustomerId,
     /// Its state.
     pub status: OrderStatus,
     /// ISO 4217.
+    #[schema(example = "EUR")]
     pub currency: String,
     /// The sum of quantity times unit price, in minor units.
+    #[schema(example = 2598)]
     pub total_minor: i64,
     /// The caller's own word for it.
+    #[schema(example = "PO-2026-0017")]
     pub reference: Option<String>,
     /// The reservation that holds its stock.
     pub reservation_id: Option<ReservationId>,

@@ -55,18 +55,25 @@ pub struct StockLevel {
     /// Where.
     pub warehouse_id: WarehouseId,
     /// Available units: not held by any reservation. Negative when more is promised than there is.
+    #[schema(example = 7)]
     pub quantity: i64,
     /// Units held by pending reservations.
+    #[schema(example = 3)]
     pub reserved_quantity: i64,
     /// Units on the shelf: the sum of both. Never negative.
+    #[schema(example = 10)]
     pub on_hand_quantity: i64,
     /// Units that left.
+    #[schema(example = 5)]
     pub shipped_quantity: i64,
     /// Units that ever came in, less those that were taken out again by adjustments and transfers.
+    #[schema(example = 15)]
     pub received_quantity: i64,
     /// How many units may be promised beyond those that are there.
+    #[schema(example = 0)]
     pub backorder_limit: i64,
     /// The number of movements so far.
+    #[schema(example = 9)]
     pub version: i64,
     /// When it last changed.
     #[serde(serialize_with = "crate::time::rfc3339_micros")]
@@ -115,12 +122,16 @@ pub struct ReservationItem {
     /// Where.
     pub warehouse_id: WarehouseId,
     /// How many.
+    #[schema(example = 3)]
     pub quantity: i64,
     /// How many of them have left.
+    #[schema(example = 0)]
     pub fulfilled_quantity: i64,
     /// How many of those came back.
+    #[schema(example = 0)]
     pub returned_quantity: i64,
     /// The level's version at which they were taken: its place in the order of all movements of that level.
+    #[schema(example = 9)]
     pub version: i64,
 }
 
@@ -134,6 +145,7 @@ pub struct Reservation {
     /// The order it belongs to.
     pub order_id: Option<OrderId>,
     /// The caller's own word for it.
+    #[schema(example = "PO-2026-0017")]
     pub reference: Option<String>,
     /// One line per level.
     pub items: Vec<ReservationItem>,

@@ -1,8 +1,10 @@
 //! What the answers of the resources have in common, and how the interface's description lists errors.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use axum::Json;
+use axum::http::StatusCode;
 use axum::response::Response;
 use kv_store::idempotency::Done;
 use serde::Serialize;
@@ -10,7 +12,7 @@ use utoipa::IntoResponses;
 use utoipa::openapi::response::Response as Described;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
-use super::problem::Problem;
+use super::problem::{FieldFault, Problem};
 use super::shown::{Shown, respond};
 
 /// Where the resources lie.
@@ -26,6 +28,12 @@ pub fn done<T>(done: Option<Done<T>>, what: &str, show: impl FnOnce(&T) -> Shown
     respond(done.ok_or_else(|| Problem::not_found(what))?, show)
 }
 
+/// What every authenticated request may meet.
+pub const COMMON_STATUSES: [u16; 4] = [401, 429, 500, 503];
+
+/// Every status that a problem is described with.
+const PROBLEM_STATUSES: [u16; 11] = [400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503];
+
 /// Declares sets of error answers for the description of the interface.
 macro_rules! error_answers {
     ($($(#[$doc:meta])* $name:ident: $($status:literal)+;)+) => {$(
@@ -35,8 +43,8 @@ macro_rules! error_answers {
 
         impl IntoResponses for $name {
             fn responses() -> BTreeMap<String, RefOr<Described>> {
-                // Every authenticated request may meet these four.
-                [401, 429, 500, 503 $(, $status)+].into_iter().map(|status| (status.to_string(), problem(status))).collect()
+                let own = [$($status),+];
+                COMMON_STATUSES.into_iter().chain(own).map(|status| (status.to_string(), problem_ref(status))).collect()
             }
         }
     )+};
@@ -59,20 +67,56 @@ error_answers! {
     StockActErrors: 403 404 409 422;
 }
 
-fn problem(status: u16) -> RefOr<Described> {
-    let text = match status {
-        400 => "The body is no JSON",
-        401 => "No valid token",
-        403 => "The account may only look",
-        404 => "No such object in this tenant",
-        409 => "The state of things does not allow it; code says why",
-        413 => "The body is larger than 1 MiB",
-        415 => "The body is not declared as JSON",
-        422 => "A field, a parameter or a reference is wrong; errors lists all of them",
-        429 => "Too many requests; see Retry-After",
-        500 => "A fault of the service",
-        _ => "The service cannot do it now; see Retry-After",
+/// A problem of this status, described once for all operations.
+pub fn problem_ref(status: u16) -> RefOr<Described> {
+    RefOr::Ref(Ref::from_response_name(format!("Problem{status}")))
+}
+
+/// The descriptions that [`problem_ref`] leads to, by name.
+pub fn problem_answers() -> impl Iterator<Item = (String, RefOr<Described>)> {
+    PROBLEM_STATUSES.into_iter().map(|status| (format!("Problem{status}"), problem_answer(status)))
+}
+
+/// How a problem of this status is described, with an example.
+fn problem_answer(status: u16) -> RefOr<Described> {
+    let (text, code, detail) = match status {
+        400 => ("The body is no JSON", "invalid_json", "The body is not JSON: expected value at line 1 column 14."),
+        401 => ("No valid token", "token_invalid", "The token is unknown, revoked or expired."),
+        403 => ("The account may only look", "read_only", "This account may look, but not change anything."),
+        404 => ("No such object in this tenant", "not_found", "There is no such order."),
+        409 => (
+            "The state of things does not allow it; code says why",
+            "insufficient_stock",
+            "There is not enough stock for 1 of the lines; nothing was written.",
+        ),
+        413 => ("The body is larger than 1 MiB", "payload_too_large", "The body is larger than 1 MiB."),
+        415 => ("The body is not declared as JSON", "unsupported_media_type", "Send the body as application/json."),
+        422 => (
+            "A field, a parameter or a reference is wrong; errors lists all of them",
+            "validation_failed",
+            "must be a whole number from 1 to 1000000",
+        ),
+        429 => ("Too many requests; see Retry-After", "rate_limited", "60 requests are allowed in 60 s; see Retry-After."),
+        500 => ("A fault of the service", "internal", "The service failed; the log has the cause under the request's id."),
+        _ => ("The service cannot do it now; see Retry-After", "unavailable", "The database is not reachable; nothing was written."),
     };
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let example = Problem::new(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, detail);
+    let example = match status {
+        409 => example.with_errors(vec![shortage()]),
+        422 => example.with_errors(vec![FieldFault::new("/items/0/quantity", "out_of_range", detail)]),
+        429 | 503 => example.retry_after(Duration::from_secs(1)),
+        _ => example,
+    };
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .example(serde_json::from_slice(&example.body(Some("01960000-0000-7000-8000-00000000000f"))).ok())
+        .build();
     RefOr::T(ResponseBuilder::new().description(text).content("application/problem+json", content).build())
+}
+
+fn shortage() -> FieldFault {
+    FieldFault::new("/items/0/quantity", "insufficient_stock", "5 asked for, 3 available.")
+        .with("product_id", "01960000-0000-7000-8000-000000000002")
+        .with("requested", 5)
+        .with("available", 3)
 }

@@ -117,7 +117,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathResource {
 
 /// Takes a lock, waiting in line for it as long as the body says.
 #[utoipa::path(post, path = "/locks/{resource}", operation_id = "acquire_lock", tag = "locks",
-    params(("resource" = String, Path, max_length = 200, example = "stock:product-1")), request_body = AcquireLock,
+    params(("resource" = String, Path, min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9_.:/@+=,#~-]+$", example = "stock:product-1")), request_body = AcquireLock,
     responses((status = 201, description = "The lock is the caller's.", body = LockGrantView), CreateErrors))]
 pub(crate) async fn acquire(
     State(app): State<App>,
@@ -149,7 +149,7 @@ pub(crate) async fn acquire(
 
 /// Shows a lock.
 #[utoipa::path(get, path = "/locks/{resource}", operation_id = "get_lock", tag = "locks",
-    params(("resource" = String, Path, max_length = 200)),
+    params(("resource" = String, Path, min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9_.:/@+=,#~-]+$", example = "stock:product-1")),
     responses((status = 200, description = "How it stands.", body = LockView), ListErrors))]
 pub(crate) async fn inspect(
     State(app): State<App>,
@@ -169,7 +169,7 @@ pub(crate) async fn inspect(
 
 /// Starts a lock's lifetime anew.
 #[utoipa::path(patch, path = "/locks/{resource}", operation_id = "renew_lock", tag = "locks",
-    params(("resource" = String, Path, max_length = 200), ("X-Lock-Token" = String, Header, description = "The grant's token.")),
+    params(("resource" = String, Path, min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9_.:/@+=,#~-]+$", example = "stock:product-1"), ("X-Lock-Token" = String, Header, description = "The grant's token.")),
     request_body = RenewLock,
     responses((status = 200, description = "It lives on.", body = LockRenewedView), ChangeErrors))]
 pub(crate) async fn renew(
@@ -188,7 +188,7 @@ pub(crate) async fn renew(
 
 /// Gives a lock back; whoever waits longest has it next.
 #[utoipa::path(delete, path = "/locks/{resource}", operation_id = "release_lock", tag = "locks",
-    params(("resource" = String, Path, max_length = 200), ("X-Lock-Token" = String, Header, description = "The grant's token.")),
+    params(("resource" = String, Path, min_length = 1, max_length = 200, pattern = "^[A-Za-z0-9_.:/@+=,#~-]+$", example = "stock:product-1"), ("X-Lock-Token" = String, Header, description = "The grant's token.")),
     responses((status = 204, description = "It is given back."), StockActErrors))]
 pub(crate) async fn release(
     State(app): State<App>,

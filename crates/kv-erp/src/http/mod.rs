@@ -10,6 +10,7 @@ pub mod bodies;
 pub mod conflict;
 pub mod ctx;
 pub mod customers;
+mod docs;
 mod faults;
 pub mod fields;
 pub mod idempotency;
@@ -95,6 +96,7 @@ pub fn router(app: App) -> Router {
         .layer(from_fn_with_state(app.clone(), auth::require_caller));
     let anybody = Router::from(anybody()).method_not_allowed_fallback(ops::no_method);
     Router::from(operations())
+        .merge(docs::routes())
         .method_not_allowed_fallback(ops::no_method)
         .nest(BASE, known.merge(anybody))
         .fallback(ops::no_route)

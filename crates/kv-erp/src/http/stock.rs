@@ -83,7 +83,7 @@ async fn limit_backorders(
         ("warehouse_id" = WarehouseId, Query),
         ("after" = Option<i64>, Query, description = "The last version already seen", minimum = 0),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 100),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before; the same as `after`"),
+        ("cursor" = Option<i64>, Query, minimum = 0, description = "The `next_cursor` of the page before; the same as `after`"),
     ),
     responses((status = 200, description = "One page", body = Listed<StockMovement>), ListErrors))]
 async fn list_movements(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<StockMovement>, Problem> {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use kv_types::{Currency, MinorUnits, Quantity, Ttl};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::fields::{Refused, kind_of};
 
@@ -90,16 +90,24 @@ pub fn whole(range: RangeInclusive<i64>) -> impl Fn(Value) -> Result<i64, Refuse
         let Value::Number(number) = &value else {
             return Err(wrong_type(&wanted(), &value));
         };
-        match number.as_i64() {
+        match number.as_i64().or_else(|| without_fraction(number)) {
             Some(number) if range.contains(&number) => Ok(number),
             // What has no fraction and is no i64 is too large; so are the floats that stand for integers beyond u64.
             Some(_) => Err(("out_of_range", format!("must be {}", wanted()))),
-            None if number.is_u64() || number.as_f64().is_some_and(|f| f.abs() >= 9.0e15) => {
+            None if number.is_u64() || number.as_f64().is_some_and(|f| f.abs() >= EXACT) => {
                 Err(("out_of_range", format!("must be {}", wanted())))
             }
             None => Err(("wrong_type", format!("must be {}, not a fraction", wanted()))),
         }
     }
+}
+
+/// From here on not every integer is a float.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// `3.0` and `3e0` are the integer 3, as JSON Schema has it.
+fn without_fraction(number: &Number) -> Option<i64> {
+    number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT).map(|float| float as i64)
 }
 
 /// A line's quantity.
@@ -162,6 +170,7 @@ mod tests {
     #[test]
     fn quantities_are_whole_and_in_range() {
         assert_eq!(quantity(json!(1)).unwrap().units(), 1);
+        assert_eq!(quantity(json!(3.0)).unwrap().units(), 3);
         assert_eq!(quantity(json!(1_000_000)).unwrap().units(), 1_000_000);
         for (value, want) in [
             (json!(0), "out_of_range"),
@@ -170,8 +179,8 @@ mod tests {
             (json!(i64::MIN), "out_of_range"),
             (json!(u64::MAX), "out_of_range"),
             (json!(1e300), "out_of_range"),
+            (json!(1e9), "out_of_range"),
             (json!(1.5), "wrong_type"),
-            (json!(1.0), "wrong_type"),
             (json!("1"), "wrong_type"),
             (json!([1]), "wrong_type"),
             (json!(true), "wrong_type"),

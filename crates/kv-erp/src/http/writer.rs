@@ -67,8 +67,8 @@ fn read_fence(headers: &HeaderMap) -> Result<Option<FenceClaim>, Problem> {
 fn parse_fence(raw: &str) -> Option<FenceClaim> {
     // A resource may contain the sign itself; the number cannot.
     let (resource, number) = raw.rsplit_once('=')?;
-    let fence: i64 = number.trim().parse().ok()?;
-    let resource = Resource::parse(resource.trim()).ok()?;
+    let fence: i64 = number.parse().ok()?;
+    let resource = Resource::parse(resource).ok()?;
     (fence > 0).then(|| FenceClaim::new(resource.as_str(), fence))
 }
 

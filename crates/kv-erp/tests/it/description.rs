@@ -88,3 +88,77 @@ async fn bodies_are_described_as_they_are_read() {
     }
     assert!(described >= 9, "only {described} bodies were found");
 }
+
+/// What a client generator reads is what is in the repository, so that a change of it is seen in review.
+#[test]
+fn the_description_is_the_one_that_was_reviewed() {
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi/kv-erp.json");
+    let kept = std::fs::read_to_string(kept).unwrap();
+    let made = String::from_utf8(kv_erp::http::openapi_json()).unwrap();
+    let differs = kept.lines().zip(made.lines()).find(|(kept, made)| kept != made);
+    assert!(
+        kept.trim_end() == made.trim_end(),
+        "the description changed, first at {differs:?}; to keep it: kv-erp openapi > openapi/kv-erp.json"
+    );
+}
+
+/// Every example can be sent as it is: what is missing is only what its ids name.
+#[tokio::test]
+async fn every_example_of_a_body_is_read() {
+    let world = World::new().await;
+    let document = world.one.nobody().get("/openapi.json").await.expect(200);
+    let caller = world.one.with("x-lock-token", "0".repeat(32)).with("if-match", "*");
+    for operation in operations(&world).await.iter().filter(|operation| operation.body.is_some()) {
+        let (method, path) = operation.line.split_once(' ').unwrap();
+        let body = &document["paths"][path][method.to_lowercase()]["requestBody"]["content"]["application/json"];
+        let example = &body["example"];
+        assert!(example.as_object().is_some_and(|example| !example.is_empty()), "{} has no example", operation.line);
+        let answer = caller.send(&with_some_path(operation), example).await;
+        let of_form = faults(&answer.body).into_iter().filter(|fault| !fault.contains(" unknown_"));
+        let code = answer.body["code"].as_str().unwrap_or_default();
+        assert!(code != "validation_failed" && code != "bad_request", "{}: {:?} {:#}", operation.line, of_form.collect::<Vec<_>>(), answer.body);
+    }
+}
+
+#[tokio::test]
+async fn every_answer_with_a_body_has_an_example() {
+    let world = World::new().await;
+    let document = world.one.nobody().get("/openapi.json").await.expect(200);
+    let mut seen = 0;
+    let shared = document["components"]["responses"].as_object().unwrap().values();
+    let own = document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values());
+    let own = own.filter_map(|operation| operation["responses"].as_object()).flat_map(Map::values);
+    for content in shared.chain(own).filter_map(|answer| answer["content"].as_object()).flat_map(Map::values) {
+        let is_json = content["schema"] != json!({"type": "string"});
+        assert!(!is_json || !content["example"].is_null(), "{content:#}");
+        seen += 1;
+    }
+    assert!(seen > 40, "only {seen} answers were found");
+}
+
+/// A description that allows what is refused, or the other way round, sends its readers into errors.
+#[tokio::test]
+async fn texts_and_numbers_are_described_as_they_are_read() {
+    let world = World::new().await;
+    let document = world.one.nobody().get("/openapi.json").await.expect(200);
+    let schema = |name: &str| document.pointer(&format!("/components/schemas/{name}")).unwrap().clone();
+    let customer = schema("NewCustomer");
+    assert_eq!(customer["additionalProperties"], json!(false));
+    let line = regex_of(&customer["properties"]["name"]);
+    let email = regex_of(&customer["properties"]["email"]);
+    for (name, address) in [("a", "a@b"), (" ", "a"), ("\u{85}", "@"), (" x ", "a@b@c"), ("a\nb", "a b@c"), ("\u{2003}", "ä@ö")] {
+        let body = json!({"code": name, "name": name, "email": address});
+        let faults = faults(&world.one.post("/customers", &body).await.body);
+        let is_refused = |pointer: &str| faults.iter().any(|fault| fault.starts_with(pointer));
+        assert_eq!(line.is_match(name), !is_refused("/name"), "{name:?}: {faults:?}");
+        assert_eq!(email.is_match(address), !is_refused("/email"), "{address:?}: {faults:?}");
+    }
+    let parameters = document.pointer("/paths/~1api~1v1~1orders/post/parameters").unwrap().as_array().unwrap();
+    assert!(parameters.iter().all(|parameter| parameter["schema"]["type"] == "string"), "{parameters:#?}");
+}
+
+/// A pattern of ECMA-262, of which ours use what other dialects have too.
+fn regex_of(schema: &Value) -> regex::Regex {
+    let pattern = schema["pattern"].as_str().unwrap();
+    regex::Regex::new(&pattern.replace("\\u00", "\\x")).unwrap()
+}

@@ -7,6 +7,7 @@ mod catalogue;
 mod crash;
 mod demo;
 mod description;
+mod docs_page;
 mod edges;
 mod goods;
 mod idempotency;

@@ -45,7 +45,7 @@ pub(crate) struct LoginRequest {
     #[schema(example = "test@example.com")]
     email: String,
     /// The account's password.
-    #[schema(format = Password, max_length = 1024)]
+    #[schema(format = Password, max_length = 1024, example = "password")]
     password: String,
 }
 

@@ -2,6 +2,7 @@
 
 use kv_types::{CustomerId, ProductId, WarehouseId};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Schema, Type};
 
 /// Goods that arrived: all lines are booked or none.
 #[derive(ToSchema)]
@@ -10,7 +11,7 @@ pub struct StockReceipt {
     #[schema(min_items = 1, max_items = 100)]
     items: Vec<StockReceiptLine>,
     /// The caller's own word for it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, example = "PO-2026-0017")]
     reference: Option<String>,
 }
 
@@ -36,26 +37,58 @@ pub struct StockAdjustment {
     #[schema(min_length = 1, max_length = 200, example = "Annual count")]
     reason: String,
     /// The caller's own word for it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, example = "PO-2026-0017")]
     reference: Option<String>,
 }
 
-/// A level to set right: by `delta`, or to `set_to` if it is `expected_quantity`.
+/// A level to set right.
 #[derive(ToSchema)]
-pub struct StockAdjustmentLine {
+#[serde(untagged)]
+pub enum StockAdjustmentLine {
+    /// By so much.
+    Change(StockChange),
+    /// To so much.
+    Count(StockCount),
+}
+
+/// A level to change.
+#[derive(ToSchema)]
+pub struct StockChange {
     /// What.
     product_id: ProductId,
     /// Where.
     warehouse_id: WarehouseId,
     /// So many available units more, or fewer; not 0.
-    #[schema(minimum = -1_000_000, maximum = 1_000_000, nullable = false)]
-    delta: Option<i64>,
-    /// So many available units; with `expected_quantity`.
-    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, nullable = false)]
-    set_to: Option<i64>,
+    #[schema(schema_with = change_of_units)]
+    delta: i64,
+}
+
+/// A level to set to what was counted, if it is what the caller believes it to be.
+#[derive(ToSchema)]
+pub struct StockCount {
+    /// What.
+    product_id: ProductId,
+    /// Where.
+    warehouse_id: WarehouseId,
+    /// So many available units.
+    #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
+    set_to: i64,
     /// The available units that the caller believes in. When they are others: 409 `quantity_mismatch`.
-    #[schema(minimum = -1_000_000_000_000_i64, maximum = 1_000_000_000_000_i64, nullable = false)]
-    expected_quantity: Option<i64>,
+    #[schema(minimum = -1_000_000_000_000_i64, maximum = 1_000_000_000_000_i64)]
+    expected_quantity: i64,
+}
+
+fn change_of_units() -> Schema {
+    let range = |least: isize, most: isize| {
+        ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(least)).maximum(Some(most))
+    };
+    let fewer = range(-1_000_000, -1);
+    let more = range(1, 1_000_000);
+    OneOfBuilder::new()
+        .item(fewer)
+        .item(more)
+        .description(Some("So many available units more, or fewer; not 0."))
+        .into()
 }
 
 /// Stock to be moved: all lines are booked or none.
@@ -69,7 +102,7 @@ pub struct StockTransfer {
     #[schema(min_items = 1, max_items = 100)]
     items: Vec<StockTransferLine>,
     /// The caller's own word for it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, example = "PO-2026-0017")]
     reference: Option<String>,
 }
 
@@ -90,7 +123,7 @@ pub struct NewReservation {
     #[schema(min_items = 1, max_items = 100)]
     items: Vec<NewReservationLine>,
     /// The caller's own word for it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, example = "PO-2026-0017")]
     reference: Option<String>,
     /// For how many seconds the stock is held; without it, without end.
     #[schema(minimum = 1, maximum = 86_400)]
@@ -118,7 +151,7 @@ pub struct NewOrder {
     #[schema(min_items = 1, max_items = 100)]
     items: Vec<NewOrderLine>,
     /// The caller's own word for it.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(min_length = 1, max_length = 200, example = "PO-2026-0017")]
     reference: Option<String>,
     /// For how many seconds the stock is held while nobody confirms the order; without it, without end.
     #[schema(minimum = 1, maximum = 86_400)]

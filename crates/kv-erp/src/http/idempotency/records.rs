@@ -97,7 +97,7 @@ impl KeyView {
 /// Says what became of a key. 404: nothing with it has had an effect, and nothing with it is under way in this process. A
 /// request that is still on its way to the service, or in another process, may yet have one: `DELETE` rules that out.
 #[utoipa::path(get, path = "/idempotency/{key}", operation_id = "get_idempotency_key", tag = "idempotency",
-    params(("key" = String, Path, description = "The key, percent-encoded")),
+    params(("key" = String, Path, min_length = 1, max_length = 255, pattern = "^[!-~]{1,255}$", example = "order-17")),
     responses((status = 200, description = "What became of it", body = KeyView), GetErrors))]
 async fn get(State(app): State<App>, ctx: Ctx, PathId(key): PathId<IdempotencyKey>) -> Result<Json<KeyView>, Problem> {
     let record = app.store().key(ctx.tenant, &key).await?;
@@ -109,7 +109,7 @@ async fn get(State(app): State<App>, ctx: Ctx, PathId(key): PathId<IdempotencyKe
 /// under way now, is refused with 409 `idempotency_key_void`. When something has, that stays and is told: `completed`. Once
 /// more is no change.
 #[utoipa::path(delete, path = "/idempotency/{key}", operation_id = "void_idempotency_key", tag = "idempotency",
-    params(("key" = String, Path, description = "The key, percent-encoded")),
+    params(("key" = String, Path, min_length = 1, max_length = 255, pattern = "^[!-~]{1,255}$", example = "order-17")),
     responses((status = 200, description = "`void` or `completed`, and it stays so until the key expires", body = KeyView), ActErrors))]
 async fn make_void(
     State(app): State<App>,

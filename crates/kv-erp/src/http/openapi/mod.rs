@@ -1,14 +1,17 @@
 //! The interface's description. It is made from the routes themselves, so a route cannot be missing from it.
 
+mod examples;
+mod strict;
+
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, HeaderValue};
 use axum::response::IntoResponse;
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::response::Response;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, ResponseBuilder};
+use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, RefOr, Required};
 use utoipa::{PartialSchema as _, ToSchema as _};
 
+use super::answers::{COMMON_STATUSES, problem_answers, problem_ref};
 use super::problem::{FieldFault, ProblemBody};
 
 const BEARER: &str = "bearer";
@@ -34,39 +37,34 @@ pub(super) fn complete(routes: OpenApi) -> OpenApi {
     components.add_security_scheme(BEARER, SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     components.schemas.insert("Problem".to_owned(), ProblemBody::schema());
     components.schemas.insert(FieldFault::name().into_owned(), FieldFault::schema());
-    for item in api.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            add_common_answers(operation);
-            let may_leave_it_out = operation.operation_id.as_deref().is_some_and(|id| OPTIONAL_BODY.contains(&id));
-            if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| may_leave_it_out) {
-                body.required = Some(Required::False);
-            }
+    components.responses.extend(problem_answers());
+    let mut operations: Vec<&mut Operation> = api.paths.paths.values_mut().flat_map(operations_of).collect();
+    for operation in &mut operations {
+        add_common_answers(operation);
+        strict::complete_parameters(operation);
+        let may_leave_it_out = operation.operation_id.as_deref().is_some_and(|id| OPTIONAL_BODY.contains(&id));
+        if let Some(RefOr::T(body)) = operation.request_body.as_mut().filter(|_| may_leave_it_out) {
+            body.required = Some(Required::False);
         }
+    }
+    strict::complete(&operations, &mut components.schemas);
+    for operation in operations {
+        examples::complete(operation, &components.schemas);
     }
     api
 }
 
-/// What any request with a token may meet. An operation that names its own security needs none.
-fn add_common_answers(operation: &mut Operation) {
-    if operation.security.is_some() {
-        return;
-    }
-    for status in ["401", "429", "500", "503"] {
-        let answer = || problem_answer(status);
-        operation.responses.responses.entry(status.to_owned()).or_insert_with(answer);
-    }
+fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete].into_iter().flatten()
 }
 
-fn problem_answer(status: &str) -> RefOr<Response> {
-    let text = match status {
-        "401" => "No valid token",
-        "429" => "Too many requests; see Retry-After",
-        "500" => "A fault of the service",
-        _ => "The service cannot do it now; see Retry-After",
-    };
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
-    RefOr::T(ResponseBuilder::new().description(text).content("application/problem+json", content).build())
+/// What any request with a token may meet. An operation that names its own security needs none.
+fn add_common_answers(operation: &mut Operation) {
+    if operation.security.is_none() {
+        for status in COMMON_STATUSES {
+            operation.responses.responses.entry(status.to_string()).or_insert_with(|| problem_ref(status));
+        }
+    }
 }
 
 /// The interface's description.

@@ -1,16 +1,16 @@
 //! Customers, products and warehouses: what is shown, and what may be written.
 //!
 //! A `New*` holds every field, checked; a `*Patch` holds the fields to change: `None` leaves a field as it is, and
-//! `Some(None)` of an optional one empties it.
+//! `Some(None)` of an optional one empties it. They are written as JSON as the interface takes them; reading them is the service's own.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{Currency, CustomerId, MinorUnits, ProductId, WarehouseId};
 
 /// Somebody who orders.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Customer {
     /// Its id.
     pub id: CustomerId,
@@ -39,33 +39,39 @@ pub struct Customer {
 }
 
 /// A customer to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewCustomer {
     /// The tenant's own code.
     pub code: String,
     /// Name.
     pub name: String,
     /// E-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// Telephone number.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<String>,
 }
 
 /// Changes of a customer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CustomerPatch {
     /// The tenant's own code.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// Name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// E-mail address.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<Option<String>>,
     /// Telephone number.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub phone: Option<Option<String>>,
 }
 
 /// Something that is stocked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Product {
     /// Its id.
     pub id: ProductId,
@@ -102,17 +108,19 @@ pub struct Product {
 }
 
 /// A product to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewProduct {
     /// Stock keeping unit.
     pub sku: String,
     /// Name.
     pub name: String,
     /// Description.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The base unit in which it is counted.
     pub uom: String,
     /// The price of one unit.
+    #[serde(rename = "price_minor")]
     pub price: MinorUnits,
     /// The price's currency.
     pub currency: Currency,
@@ -121,26 +129,33 @@ pub struct NewProduct {
 }
 
 /// Changes of a product.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ProductPatch {
     /// Stock keeping unit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sku: Option<String>,
     /// Name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Description.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<Option<String>>,
     /// The base unit in which it is counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub uom: Option<String>,
     /// The price of one unit.
+    #[serde(rename = "price_minor", skip_serializing_if = "Option::is_none")]
     pub price: Option<MinorUnits>,
     /// The price's currency.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub currency: Option<Currency>,
     /// Whether it may be ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
 }
 
 /// A place where stock lies.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Warehouse {
     /// Its id.
     pub id: WarehouseId,
@@ -168,7 +183,7 @@ pub struct Warehouse {
 }
 
 /// A warehouse to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewWarehouse {
     /// The tenant's own code.
     pub code: String,
@@ -181,14 +196,18 @@ pub struct NewWarehouse {
 }
 
 /// Changes of a warehouse.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct WarehousePatch {
     /// The tenant's own code.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// Name.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Orders take stock from the lowest number first.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<i32>,
     /// Whether stock may be taken from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<bool>,
 }

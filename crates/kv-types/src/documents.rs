@@ -1,33 +1,37 @@
 //! What changes stock beside orders and reservations: receipts, adjustments and transfers, each with its lines.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{AdjustmentId, ProductId, Quantity, ReceiptId, TransferId, WarehouseId};
 
 /// Units that arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ReceiveLine {
     /// What.
+    #[serde(rename = "product_id")]
     pub product: ProductId,
     /// Where to.
+    #[serde(rename = "warehouse_id")]
     pub warehouse: WarehouseId,
     /// How many.
     pub quantity: Quantity,
 }
 
 /// Takes goods into stock: all lines or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Receive {
     /// 1 to [`crate::stock::MAX_LINES`].
+    #[serde(rename = "items")]
     pub lines: Vec<ReceiveLine>,
     /// The caller's own word for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
 
 /// A line of a receipt as it was booked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReceiptItem {
     /// What.
     pub product_id: ProductId,
@@ -43,7 +47,7 @@ pub struct ReceiptItem {
 }
 
 /// Goods that were taken in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Receipt {
     /// Its id.
     pub id: ReceiptId,
@@ -59,43 +63,52 @@ pub struct Receipt {
 }
 
 /// What the available units of a level shall be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub enum AdjustTo {
     /// So many more, or fewer.
+    #[serde(rename = "delta")]
     Delta(i64),
     /// So many, if they are as many as expected.
+    #[serde(untagged)]
     Set {
         /// What was counted.
+        #[serde(rename = "set_to")]
         to: i64,
         /// What the caller believes the level to say.
+        #[serde(rename = "expected_quantity")]
         expected: i64,
     },
 }
 
 /// A level to set right.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct AdjustLine {
     /// What.
+    #[serde(rename = "product_id")]
     pub product: ProductId,
     /// Where.
+    #[serde(rename = "warehouse_id")]
     pub warehouse: WarehouseId,
     /// By or to how much.
+    #[serde(flatten)]
     pub to: AdjustTo,
 }
 
 /// Sets stock right after somebody counted: all lines or none. Lines of one level follow each other.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Adjust {
     /// 1 to [`crate::stock::MAX_LINES`].
+    #[serde(rename = "items")]
     pub lines: Vec<AdjustLine>,
     /// Why.
     pub reason: String,
     /// The caller's own word for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
 
 /// A line of an adjustment as it was booked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AdjustmentItem {
     /// What.
     pub product_id: ProductId,
@@ -113,7 +126,7 @@ pub struct AdjustmentItem {
 }
 
 /// Stock that was set right.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Adjustment {
     /// Its id.
     pub id: AdjustmentId,
@@ -132,29 +145,34 @@ pub struct Adjustment {
 }
 
 /// Units to move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct TransferLine {
     /// What.
+    #[serde(rename = "product_id")]
     pub product: ProductId,
     /// How many.
     pub quantity: Quantity,
 }
 
 /// Moves stock from one warehouse to another: all lines or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TransferStock {
     /// Where the units are.
+    #[serde(rename = "from_warehouse_id")]
     pub from: WarehouseId,
     /// Where they shall be; another one.
+    #[serde(rename = "to_warehouse_id")]
     pub to: WarehouseId,
     /// 1 to [`crate::stock::MAX_LINES`]; lines of the same product are summed.
+    #[serde(rename = "items")]
     pub lines: Vec<TransferLine>,
     /// The caller's own word for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
 
 /// One product of a transfer as it was booked.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TransferItem {
     /// What.
     pub product_id: ProductId,
@@ -176,7 +194,7 @@ pub struct TransferItem {
 }
 
 /// Stock that was moved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Transfer {
     /// Its id.
     pub id: TransferId,

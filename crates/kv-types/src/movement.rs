@@ -1,13 +1,13 @@
 //! The ledger's entries: what a movement does to a level, and how it is shown.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{AdjustmentId, OrderId, ReceiptId, ReservationId, TransferId};
 
 /// What a movement did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MovementKind {
     /// Goods came in.
@@ -93,7 +93,7 @@ impl MovementKind {
 }
 
 /// One entry of a level's ledger. Versions count from 1 without a gap.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StockMovement {
     /// The level's version that this movement made.
     #[schema(example = 9)]

@@ -1,47 +1,53 @@
 //! Orders: what may be asked, and what is shown.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::stock::PartLine;
 use crate::{CustomerId, OrderId, ProductId, Quantity, ReservationId, Ttl, WarehouseId};
 
 /// Units of one product to order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct OrderLine {
     /// What.
+    #[serde(rename = "product_id")]
     pub product: ProductId,
     /// How many.
     pub quantity: Quantity,
 }
 
 /// Places an order: all lines or none, unless it is content with less.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlaceOrder {
     /// For whom.
+    #[serde(rename = "customer_id")]
     pub customer: CustomerId,
     /// 1 to [`crate::stock::MAX_LINES`]; lines of the same product are summed before the check.
+    #[serde(rename = "items")]
     pub lines: Vec<OrderLine>,
     /// The caller's own word for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// How long the stock is held while nobody confirms the order; `None` holds it without end.
+    #[serde(rename = "ttl_seconds", skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Ttl>,
     /// Whether to be content with what there is. Products of which there is nothing are left out.
     pub allow_partial: bool,
 }
 
 /// Units of an order that came back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReturnGoods {
     /// 1 to [`crate::stock::MAX_LINES`]; lines of the same stock are summed before the check.
+    #[serde(rename = "items")]
     pub lines: Vec<PartLine>,
     /// Why.
     pub reason: String,
 }
 
 /// The states of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OrderStatus {
     /// The stock is held, perhaps for a time only.
@@ -81,7 +87,7 @@ impl OrderStatus {
 }
 
 /// Units of an order's line that one warehouse gives.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Allocation {
     /// Which warehouse.
     pub warehouse_id: WarehouseId,
@@ -91,7 +97,7 @@ pub struct Allocation {
 }
 
 /// One product of an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OrderItem {
     /// What.
     pub product_id: ProductId,
@@ -112,7 +118,7 @@ pub struct OrderItem {
 }
 
 /// An order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
     /// Its id.
     pub id: OrderId,

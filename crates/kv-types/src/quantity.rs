@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::money::MinorUnits;
@@ -16,8 +16,8 @@ use crate::money::MinorUnits;
 /// assert!(Quantity::parse(-1).is_err());
 /// assert!(Quantity::parse(1_000_001).is_err());
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct Quantity(i64);
 
 /// A number outside 1 to [`Quantity::MAX`].
@@ -43,6 +43,20 @@ impl Quantity {
     /// The number of base units.
     pub const fn units(self) -> i64 {
         self.0
+    }
+}
+
+impl TryFrom<i64> for Quantity {
+    type Error = BadQuantity;
+
+    fn try_from(raw: i64) -> Result<Self, BadQuantity> {
+        Self::parse(raw)
+    }
+}
+
+impl From<Quantity> for i64 {
+    fn from(quantity: Quantity) -> Self {
+        quantity.units()
     }
 }
 

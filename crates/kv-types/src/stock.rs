@@ -1,7 +1,7 @@
 //! Stock: what may be asked, and what is shown.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use crate::documents::{
@@ -15,40 +15,47 @@ use crate::{OrderId, ProductId, Quantity, ReservationId, Ttl, WarehouseId};
 pub const MAX_LINES: usize = 100;
 
 /// Units of one product to hold, from one warehouse or, without it, from wherever they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct ReserveLine {
     /// What.
+    #[serde(rename = "product_id")]
     pub product: ProductId,
     /// From where; `None` lets the service choose by the warehouses' priority.
+    #[serde(rename = "warehouse_id", skip_serializing_if = "Option::is_none")]
     pub warehouse: Option<WarehouseId>,
     /// How many.
     pub quantity: Quantity,
 }
 
 /// Holds stock for somebody: all lines or none.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reserve {
     /// 1 to [`MAX_LINES`]; lines that mean the same stock are summed before the check.
+    #[serde(rename = "items")]
     pub lines: Vec<ReserveLine>,
     /// The caller's own word for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
     /// For how long; `None` holds without end.
+    #[serde(rename = "ttl_seconds", skip_serializing_if = "Option::is_none")]
     pub ttl: Option<Ttl>,
 }
 
 /// Units of one level that a reservation holds, or that an order has shipped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct PartLine {
     /// What.
+    #[serde(rename = "product_id")]
     pub product: ProductId,
     /// From or back to where.
+    #[serde(rename = "warehouse_id")]
     pub warehouse: WarehouseId,
     /// How many.
     pub quantity: Quantity,
 }
 
 /// How much of one product lies in one warehouse. `quantity + reserved_quantity + shipped_quantity = received_quantity`, always.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StockLevel {
     /// What.
     pub product_id: ProductId,
@@ -82,7 +89,7 @@ pub struct StockLevel {
 }
 
 /// The states of a reservation. All but the first are final.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReservationStatus {
     /// The stock is held.
@@ -115,7 +122,7 @@ impl ReservationStatus {
 }
 
 /// Units of one level that a reservation holds or held.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ReservationItem {
     /// What.
     pub product_id: ProductId,
@@ -136,7 +143,7 @@ pub struct ReservationItem {
 }
 
 /// Stock held for somebody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reservation {
     /// Its id.
     pub id: ReservationId,

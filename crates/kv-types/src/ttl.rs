@@ -1,6 +1,7 @@
 //! How long stock may be held for somebody.
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
 
 /// A life of 1 second to one day.
 ///
@@ -10,7 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 /// assert!(Ttl::parse(0).is_none());
 /// assert!(Ttl::parse(86_401).is_none());
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct Ttl(i64);
 
 impl Ttl {

@@ -3,10 +3,11 @@
 use super::graph::{Graph, Origin, Package, Purpose};
 
 /// Each room and the rooms its product may use. A room that is not here must not exist.
-const ROOMS: [(&str, &[&str]); 11] = [
+const ROOMS: [(&str, &[&str]); 12] = [
     ("kv-types", &[]),
     ("kv-store", &["kv-types"]),
     ("kv-coord", &["kv-types"]),
+    ("kv-client", &["kv-types"]),
     ("kv-erp", &["kv-store", "kv-coord", "kv-types", "sandbox"]),
     ("stampede-model", &[]),
     ("stampede-engine", &["stampede-model", "sandbox"]),

@@ -50,7 +50,7 @@ pub enum OrderStatus {
     Confirmed,
     /// Some of the stock has left; the rest is still held.
     PartiallyFulfilled,
-    /// All of the stock has left.
+    /// All of the stock has left, or a part of it and the rest was given back.
     Fulfilled,
     /// Called off; the stock is available again. Final.
     Cancelled,

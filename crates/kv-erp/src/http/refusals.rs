@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use kv_store::stock::{Mismatch, OrderStep, Reference, Refusal, Shortage, UnknownReference};
+use kv_types::order::OrderStatus;
 
 use super::problem::{FieldFault, Problem};
 
@@ -61,7 +62,8 @@ impl From<Refusal> for Problem {
             }
             Refusal::OrderState(status, step) => {
                 let (code, what) = order_code(step);
-                let detail = format!("The order is {}, so it cannot be {what}.", status.as_str());
+                let hint = order_hint(status, step);
+                let detail = format!("The order is {}, so it cannot be {what}{hint}.", status.as_str());
                 conflict(code, detail).with("order_status", status.as_str())
             }
             Refusal::FenceStale { resource } => {
@@ -92,7 +94,19 @@ const fn order_code(step: OrderStep) -> (&'static str, &'static str) {
         OrderStep::Confirm => ("order_not_confirmable", "confirmed"),
         OrderStep::Fulfill => ("order_not_fulfillable", "fulfilled"),
         OrderStep::Return => ("order_not_returnable", "returned"),
+        OrderStep::Close => ("order_not_closable", "closed"),
         OrderStep::Cancel => ("order_not_cancellable", "cancelled"),
+    }
+}
+
+/// What to do instead, where there is something.
+const fn order_hint(status: OrderStatus, step: OrderStep) -> &'static str {
+    match (step, status) {
+        (OrderStep::Close, OrderStatus::Pending | OrderStatus::Confirmed) => ": nothing of it has left; cancel it",
+        (OrderStep::Close, OrderStatus::Fulfilled) => ": all of it has left",
+        (OrderStep::Fulfill, OrderStatus::Fulfilled) => ": nothing of it is left",
+        (OrderStep::Cancel, OrderStatus::PartiallyFulfilled) => ": a part of it has left; close it",
+        _ => "",
     }
 }
 

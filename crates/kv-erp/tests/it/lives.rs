@@ -101,6 +101,48 @@ async fn an_order_goes_through_its_states() {
 }
 
 #[tokio::test]
+async fn a_partly_fulfilled_order_is_closed_short() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 10).await;
+    let order = ordered(caller, &product, json!({})).await;
+    let path = format!("/orders/{order}");
+    let close = format!("POST {path}/close");
+    let some = |units: i64| json!({"items": [{"product_id": product, "quantity": units}]});
+    for step in ["", "confirm"] {
+        if !step.is_empty() {
+            caller.ask(&format!("POST {path}/{step}")).await.expect(200);
+        }
+        let problem = caller.ask(&close).await.refused(409, "order_not_closable");
+        let status = if step.is_empty() { "pending" } else { "confirmed" };
+        assert_eq!(problem["order_status"], status);
+        assert!(problem["detail"].as_str().unwrap().contains("cancel"), "{problem}");
+    }
+    caller.post(&format!("{path}/fulfill"), &some(1)).await.expect(200);
+    let problem = caller.ask(&format!("POST {path}/cancel")).await.refused(409, "order_not_cancellable");
+    assert!(problem["detail"].as_str().unwrap().contains("close"), "{problem}");
+    let resource = format!("orders:{order}");
+    let fenced = |number: i64| caller.with("x-lock-fence", format!("{resource}={number}"));
+    let keyed = fenced(7).with("idempotency-key", "close-1");
+    let closed = keyed.ask(&close).await.expect(200);
+    assert_eq!(closed["status"], "fulfilled");
+    assert_eq!((&closed["items"][0]["quantity"], &closed["items"][0]["fulfilled_quantity"]), (&json!(4), &json!(1)));
+    let repeat = keyed.ask(&close).await;
+    assert_eq!(repeat.headers["idempotency-replayed"], "true");
+    assert_eq!(repeat.expect(200), closed);
+    assert_eq!(caller.ask(&close).await.expect(200), closed, "once more is no change");
+    assert_eq!(caller.get(&path).await.expect(200), closed);
+    fenced(6).ask(&close).await.refused(409, "lock_lost");
+    caller.ask(&format!("POST {path}/fulfill")).await.refused(409, "order_not_fulfillable");
+    let level = caller.get(&format!("/stock-levels/{product}/{warehouse}")).await.expect(200);
+    assert_eq!(
+        (&level["quantity"], &level["reserved_quantity"], &level["shipped_quantity"]),
+        (&json!(9), &json!(0), &json!(1))
+    );
+    assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
+}
+
+#[tokio::test]
 async fn an_order_may_be_content_with_less() {
     let world = World::new().await;
     let caller = &world.one;

@@ -38,6 +38,7 @@ pub(crate) fn decide(board: &mut Board, command: &Command) -> Result<Outcome, Re
         Action::ConfirmOrder(id) => ordering::confirm(board, *id).map(Outcome::Order),
         Action::FulfillOrder(id, lines) => ordering::fulfill(board, actor, *id, lines.as_deref()).map(Outcome::Order),
         Action::ReturnOrder(id, goods) => ordering::take_back(board, actor, *id, goods).map(Outcome::Order),
+        Action::CloseOrder(id) => ordering::close(board, actor, *id).map(Outcome::Order),
         Action::CancelOrder(id) => ordering::cancel(board, actor, *id).map(Outcome::Order),
     }
 }

@@ -83,6 +83,7 @@ enum Step {
     Confirm(usize),
     Fulfill(usize, Option<Vec<(u128, i64)>>),
     Return(usize, Vec<(u128, u128, i64)>),
+    Close(usize),
     Cancel(usize),
 }
 
@@ -131,6 +132,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..20_usize).prop_map(Step::Confirm),
         3 => (0..20_usize, proptest::option::of(products())).prop_map(|(earlier, lines)| Step::Fulfill(earlier, lines)),
         2 => (0..20_usize, levels()).prop_map(|(earlier, lines)| Step::Return(earlier, lines)),
+        2 => (0..20_usize).prop_map(Step::Close),
         1 => (0..20_usize).prop_map(Step::Cancel),
     ]
 }
@@ -184,6 +186,7 @@ fn command(number: usize, step: &Step) -> Command {
         Step::Return(earlier, lines) => {
             Action::ReturnOrder(order(*earlier), ReturnGoods { lines: parts(lines), reason: "broken".to_owned() })
         }
+        Step::Close(earlier) => Action::CloseOrder(order(*earlier)),
         Step::Cancel(earlier) => Action::CancelOrder(order(*earlier)),
     };
     Command { actor: user(), fence: None, once: None, action }

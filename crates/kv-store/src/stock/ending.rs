@@ -52,7 +52,7 @@ fn expire(board: &mut Board, held: Reservation) {
 }
 
 /// Books all that is still held, and the end.
-fn end(
+pub(super) fn end(
     board: &mut Board,
     mut held: Reservation,
     status: ReservationStatus,

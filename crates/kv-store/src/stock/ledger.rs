@@ -201,7 +201,8 @@ impl Ledger {
         self.run_plain(tenant, actor, action, None).await.map(expect_reservation)
     }
 
-    /// Does something to an order: [`Action::FulfillOrder`] or [`Action::ReturnOrder`]. Cancel safety as [`Ledger::reserve`].
+    /// Does something to an order: [`Action::FulfillOrder`], [`Action::ReturnOrder`] or [`Action::CloseOrder`]. Cancel safety as
+    /// [`Ledger::reserve`].
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::OrderState`], [`Refusal::Exceeds`], [`Refusal::Unknown`], or the store's.

@@ -11,7 +11,7 @@ use kv_types::{OrderId, ProductId, ReservationId, UserId};
 use super::allocate::{Appetite, Takes, allocate};
 use super::board::Board;
 use super::decide::hold;
-use super::ending::{check_on_hand, give_back, sum_parts};
+use super::ending::{check_on_hand, end, give_back, sum_parts};
 use super::entry::Cause;
 use super::refusal::{OrderStep, Reference, Refusal, Shortage, UnknownReference};
 
@@ -133,7 +133,8 @@ pub(super) fn fulfill(
 ) -> Result<Order, Refusal> {
     let (status, held) = open(board, id)?;
     let mut held = match (status, held) {
-        (OrderStatus::Fulfilled, _) if lines.is_none() => return shown(board, id),
+        // Of an order that was closed not all has left: that is no repeat.
+        (OrderStatus::Fulfilled, Some(held)) if lines.is_none() && has_all_left(&held) => return shown(board, id),
         (OrderStatus::Confirmed | OrderStatus::PartiallyFulfilled, Some(held)) => held,
         (other, _) => return Err(Refusal::OrderState(other, OrderStep::Fulfill)),
     };
@@ -145,13 +146,17 @@ pub(super) fn fulfill(
             item.fulfilled_quantity += units;
         }
     }
-    let is_done = held.items.iter().all(|item| item.fulfilled_quantity == item.quantity);
+    let is_done = has_all_left(&held);
     if is_done {
         held.status = ReservationStatus::Fulfilled;
     }
     board.change_reservation(held);
     board.set_order_status(id, if is_done { OrderStatus::Fulfilled } else { OrderStatus::PartiallyFulfilled });
     shown(board, id)
+}
+
+fn has_all_left(held: &Reservation) -> bool {
+    held.items.iter().all(|item| item.fulfilled_quantity == item.quantity)
 }
 
 /// How many units leave from each of the reservation's levels: all that are left, or those of the lines, taken from wherever they
@@ -238,6 +243,22 @@ pub(super) fn take_back(board: &mut Board, actor: UserId, id: OrderId, goods: &R
     }
     board.change_reservation(held);
     board.set_order_status(id, status);
+    shown(board, id)
+}
+
+/// Ends an order of which a part has left: what is left of its stock is given back, and it counts as fulfilled with what has left.
+/// Once more is no change and no error.
+pub(super) fn close(board: &mut Board, actor: UserId, id: OrderId) -> Result<Order, Refusal> {
+    let (status, held) = open(board, id)?;
+    match (status, held) {
+        (OrderStatus::Fulfilled, Some(held)) if !has_all_left(&held) => {}
+        (OrderStatus::PartiallyFulfilled, Some(held)) => {
+            let cause = Cause { reservation: Some(held.id), order: Some(id), ..Cause::by(actor) };
+            end(board, held, ReservationStatus::Fulfilled, MovementKind::Released, &cause);
+            board.set_order_status(id, OrderStatus::Fulfilled);
+        }
+        (other, _) => return Err(Refusal::OrderState(other, OrderStep::Close)),
+    }
     shown(board, id)
 }
 

@@ -70,6 +70,8 @@ pub enum OrderStep {
     Fulfill,
     /// Take its goods back.
     Return,
+    /// Give back what is left of it.
+    Close,
     /// Call it off.
     Cancel,
 }

@@ -85,6 +85,7 @@ impl Wanted {
             Action::ConfirmOrder(id)
             | Action::FulfillOrder(id, _)
             | Action::ReturnOrder(id, _)
+            | Action::CloseOrder(id)
             | Action::CancelOrder(id) => {
                 self.orders.insert(*id);
             }

@@ -11,7 +11,7 @@ pub(crate) mod board;
 pub(crate) mod chain;
 mod coalescer;
 mod command;
-mod connection;
+pub(crate) mod connection;
 pub(crate) mod decide;
 #[cfg(test)]
 mod decide_tests;
@@ -19,7 +19,7 @@ pub(crate) mod documents;
 pub(crate) mod due;
 mod ending;
 mod entry;
-mod fate;
+pub(crate) mod fate;
 mod goods;
 pub(crate) mod holdings;
 pub(crate) mod keys;

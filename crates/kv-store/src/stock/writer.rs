@@ -7,10 +7,9 @@ use std::time::Duration;
 use kv_types::{OrderId, TenantId};
 use tokio::time::{sleep, timeout};
 
-use super::board::Board;
 use super::command::{Command, Outcome};
 use super::connection::{Connection, TRIP_LIMIT};
-use super::fate::{self, Fate};
+use super::fate::{self, Fate, Lost};
 use super::keys::{self, Decision};
 use super::locks::{self, Look};
 use super::refusal::Refusal;
@@ -114,8 +113,9 @@ impl Writer {
                 numbers
             }
             Err(StoreError::Unavailable(_)) => {
+                let (transaction, incarnation) = (loaded.transaction.as_str(), connection.incarnation);
                 drop(connection);
-                let asked = self.resolve(tenant, &loaded.transaction, &board).await;
+                let asked = self.resolve(tenant, &Lost { transaction, incarnation, board: &board }).await;
                 asked.map_err(Broken::DuringCommit)?
             }
             // The commit may have been sent behind the statement whose answer was not as expected.
@@ -127,18 +127,14 @@ impl Writer {
     }
 
     /// Asks a new connection what became of a transaction whose commit was not answered: the numbers of its orders when it was
-    /// committed, [`StoreError::Unavailable`] when it was not.
-    async fn resolve(
-        &mut self,
-        tenant: TenantId,
-        transaction: &str,
-        board: &Board,
-    ) -> Result<HashMap<OrderId, i64>, StoreError> {
+    /// committed, [`StoreError::Unavailable`] when it was not, [`StoreError::OutcomeUnknown`] when nobody can say.
+    async fn resolve(&mut self, tenant: TenantId, lost: &Lost<'_>) -> Result<HashMap<OrderId, i64>, StoreError> {
         for _ in 0..RESOLVE_TRIES {
-            let answer = timeout(TRIP_LIMIT, Box::pin(self.ask(tenant, transaction, board))).await;
+            let answer = timeout(TRIP_LIMIT, Box::pin(self.ask(tenant, lost))).await;
             match answer.unwrap_or(Err(StoreError::Unavailable(None))) {
                 Ok(Fate::Committed(numbers)) => return Ok(numbers),
                 Ok(Fate::Gone) => return Err(StoreError::Unavailable(None)),
+                Ok(Fate::Unknown) => break,
                 // A server that lost its client notices late.
                 Ok(Fate::Running) | Err(_) => sleep(RESOLVE_PAUSE).await,
             }
@@ -146,9 +142,9 @@ impl Writer {
         Err(StoreError::OutcomeUnknown)
     }
 
-    async fn ask(&mut self, tenant: TenantId, transaction: &str, board: &Board) -> Result<Fate, StoreError> {
+    async fn ask(&mut self, tenant: TenantId, lost: &Lost<'_>) -> Result<Fate, StoreError> {
         let connection = Connection::open(&self.config).await?;
-        let fate = fate::ask(&connection, tenant, transaction, board).await?;
+        let fate = fate::ask(&connection, tenant, lost).await?;
         self.connection = Some(connection);
         Ok(fate)
     }

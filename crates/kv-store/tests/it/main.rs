@@ -19,6 +19,7 @@ mod protocols;
 mod readers;
 mod roles;
 mod schema;
+mod severed;
 mod statements;
 mod stock;
 mod support;

@@ -42,6 +42,37 @@ async fn a_count_sets_the_level_right_or_says_what_there_is() {
     assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
 }
 
+/// Eight of ten units are held and six turn out to be broken.
+#[tokio::test]
+async fn held_units_that_are_lost_are_booked_as_far_as_the_level_may_promise() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 10).await;
+    let level = format!("/stock-levels/{product}/{warehouse}");
+    let held = json!({"items": [{"product_id": product, "warehouse_id": warehouse, "quantity": 8}]});
+    let held = caller.post("/reservations", &held).await.made();
+    let adjust = async |mut line: serde_json::Value| {
+        line["product_id"] = json!(product);
+        line["warehouse_id"] = json!(warehouse);
+        caller.post("/stock-adjustments", &json!({"items": [line], "reason": "broken"})).await
+    };
+    let problem = adjust(json!({"delta": -6})).await.refused(409, "insufficient_stock");
+    assert_eq!((&problem["errors"][0]["requested"], &problem["errors"][0]["available"]), (&json!(6), &json!(2)));
+    caller.send(&format!("PUT {level}/backorder-limit"), &json!({"limit": 5})).await.expect(200);
+    let booked = adjust(json!({"delta": -6})).await.expect(201);
+    assert_eq!(booked["items"][0]["quantity_after"], -4);
+    let seen = caller.get(&level).await.expect(200);
+    assert_eq!((&seen["quantity"], &seen["on_hand_quantity"]), (&json!(-4), &json!(4)));
+    adjust(json!({"delta": -2})).await.refused(409, "insufficient_stock");
+    caller.ask(&format!("POST /reservations/{held}/confirm")).await.refused(409, "not_on_hand");
+    // What is promised beyond what is there is a result, not something to count.
+    let problem = adjust(json!({"set_to": -5, "expected_quantity": -4})).await.refused(422, "validation_failed");
+    assert_eq!(faults(&problem), ["/items/0/set_to out_of_range"]);
+    adjust(json!({"set_to": 0, "expected_quantity": -4})).await.expect(201);
+    caller.ask(&format!("POST /reservations/{held}/confirm")).await.expect(200);
+    assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
+}
+
 #[tokio::test]
 async fn a_transfer_is_two_movements_under_one_id() {
     let world = World::new().await;

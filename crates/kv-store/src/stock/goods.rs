@@ -78,6 +78,9 @@ pub(super) fn adjust(
 }
 
 /// What each line changes, each after those before it.
+///
+/// What a count takes away may be promised already, as far as the level may promise beyond what is there; it may not be more than
+/// is on the shelf.
 fn plan_deltas(board: &Board, lines: &[AdjustLine]) -> Result<Vec<i64>, Refusal> {
     let (mut mismatched, mut short) = (Vec::new(), Vec::new());
     let mut deltas = Vec::with_capacity(lines.len());
@@ -93,9 +96,11 @@ fn plan_deltas(board: &Board, lines: &[AdjustLine]) -> Result<Vec<i64>, Refusal>
                 continue;
             }
         };
-        if delta < 0 && available + delta < 0 {
+        let key = (product, warehouse);
+        let removable = (board.available(key) + *sum).min(board.on_hand(key) + *sum);
+        if delta < 0 && removable < -delta {
             let warehouse = Some(warehouse);
-            short.push(Shortage { line, product, warehouse, requested: -delta, available });
+            short.push(Shortage { line, product, warehouse, requested: -delta, available: removable });
         }
         *sum += delta;
         deltas.push(delta);

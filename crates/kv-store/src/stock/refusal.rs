@@ -82,8 +82,9 @@ pub enum Refusal {
     /// Some lines ask for more than there is: all of them are listed.
     #[error("not enough stock for {} line(s)", .0.len())]
     Short(Vec<Shortage>),
-    /// Some lines would take away more than is available: all of them are listed.
-    #[error("{} line(s) would take away more than is available", .0.len())]
+    /// Some lines would take away more than is on the shelf, or leave more promised than the level may promise: all of them are
+    /// listed, each with what may be taken away.
+    #[error("{} line(s) would take away more than may be", .0.len())]
     BelowZero(Vec<Shortage>),
     /// Some lines name more than is held or was shipped: all of them are listed.
     #[error("{} line(s) name more than there is of it", .0.len())]

@@ -50,7 +50,7 @@ pub struct StockAdjustmentLine {
     /// So many available units more, or fewer; not 0.
     #[schema(minimum = -1_000_000, maximum = 1_000_000, nullable = false)]
     delta: Option<i64>,
-    /// So many available units; with `expected_quantity`.
+    /// So many available units, with `expected_quantity`. Not below 0: what is promised beyond what is there is no count.
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64, nullable = false)]
     set_to: Option<i64>,
     /// The available units that the caller believes in. When they are others: 409 `quantity_mismatch`.

@@ -174,3 +174,37 @@ async fn what_is_due_is_swept() {
     stop.cancel();
     sweeping.await.unwrap();
 }
+
+/// More reservations than one look finds contradict their level and stay due. What is due after them ends all the same.
+#[tokio::test]
+async fn what_cannot_be_ended_does_not_hide_what_can() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 10).await;
+    let wish = json!({"items": [line(&product, &warehouse, 4)], "ttl_seconds": 60});
+    let held = caller.post("/reservations", &wish).await.made();
+    pass(&world).await;
+    let superuser = world.database.connect().await.unwrap();
+    let lies = format!(
+        "insert into reservations (tenant_id, id, line, product_id, warehouse_id, quantity, status, level_version, expires_at, due_at)
+         select {}, gen_random_uuid(), 1, '{product}', '{warehouse}', 1000000, 'pending', 1, now() - interval '1 hour',
+                now() - interval '1 hour' from generate_series(1, 700)",
+        caller.tenant
+    );
+    superuser.batch_execute(&lies).await.unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let sweeping = tokio::spawn(kv_erp::sweep::keep_expiring(world.store.clone(), stop.clone()));
+    let path = format!("/reservations/{held}");
+    eventually(Duration::from_secs(20), async || caller.get(&path).await.expect(200)["status"] == "expired").await;
+    // It goes round: what becomes due at the head is found, too.
+    let wish = json!({"items": [line(&product, &warehouse, 3)], "ttl_seconds": 60});
+    let held = caller.post("/reservations", &wish).await.made();
+    let first = format!(
+        "update reservations set expires_at = now() - interval '2 hours', due_at = now() - interval '2 hours' where id = '{held}'"
+    );
+    superuser.batch_execute(&first).await.unwrap();
+    let path = format!("/reservations/{held}");
+    eventually(Duration::from_secs(20), async || caller.get(&path).await.expect(200)["status"] == "expired").await;
+    stop.cancel();
+    sweeping.await.unwrap();
+}

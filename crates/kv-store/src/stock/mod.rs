@@ -43,6 +43,7 @@ mod writer;
 pub use audit::LedgerFault;
 pub use coalescer::StockStats;
 pub use command::{Action, Command, FenceClaim, Outcome};
+pub use due::DueReservation;
 pub use ledger::Ledger;
 pub use read::LevelFilter;
 pub use refusal::{Mismatch, OrderStep, Reference, Refusal, Shortage, StockError, UnknownReference};

@@ -77,6 +77,7 @@ fn write_pool(app: &App, out: &mut String) {
     head(out, "kv_places_free", "gauge", "How many more requests of a kind may work at the same time.");
     line(out, "kv_places_free", &[("kind", "request")], app.in_flight().available_permits());
     line(out, "kv_places_free", &[("kind", "lock_wait")], app.lock_waits().available_permits());
+    line(out, "kv_places_free", &[("kind", "proof")], app.proofs().free());
 }
 
 fn write_stock(app: &App, out: &mut String) {

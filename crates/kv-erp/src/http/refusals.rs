@@ -31,7 +31,7 @@ impl From<Refusal> for Problem {
             Refusal::MixedCurrency => {
                 invalid("mixed_currency", "The products have prices in different currencies.".into())
             }
-            Refusal::NotFound => Self::not_found("reservation or order"),
+            Refusal::NotFound(thing) => Self::not_found(thing.as_str()),
             Refusal::AlreadyFulfilled => {
                 conflict("reservation_already_fulfilled", "The reserved stock has already left.".into())
             }

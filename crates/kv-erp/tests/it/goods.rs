@@ -143,6 +143,21 @@ async fn a_level_promises_up_to_its_limit_and_ships_what_is_there() {
 }
 
 #[tokio::test]
+async fn a_limit_of_nothing_says_what_is_not_there() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 3).await;
+    let nobody = uuid::Uuid::now_v7().to_string();
+    for (product, warehouse, thing) in [(&nobody, &warehouse, "product"), (&product, &nobody, "warehouse")] {
+        let path = format!("PUT /stock-levels/{product}/{warehouse}/backorder-limit");
+        let problem = caller.send(&path, &json!({"limit": 5})).await.refused(404, "not_found");
+        assert_eq!(problem["detail"], format!("There is no such {thing}."));
+    }
+    let problem = caller.ask(&format!("POST /orders/{nobody}/cancel")).await.refused(404, "not_found");
+    assert_eq!(problem["detail"], "There is no such order.");
+}
+
+#[tokio::test]
 async fn an_order_is_shipped_from_where_its_units_are() {
     let world = World::new().await;
     let caller = &world.one;

@@ -46,5 +46,5 @@ pub use command::{Action, Command, FenceClaim, Outcome};
 pub use due::DueReservation;
 pub use ledger::Ledger;
 pub use read::LevelFilter;
-pub use refusal::{Mismatch, OrderStep, Reference, Refusal, Shortage, StockError, UnknownReference};
+pub use refusal::{Mismatch, OrderStep, Reference, Refusal, Shortage, StockError, Thing, UnknownReference};
 pub use verify::{BrokenChain, Verified, verify_chains};

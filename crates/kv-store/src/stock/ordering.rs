@@ -13,7 +13,7 @@ use super::board::Board;
 use super::decide::hold;
 use super::ending::{check_on_hand, end, give_back, sum_parts};
 use super::entry::Cause;
-use super::refusal::{OrderStep, Reference, Refusal, Shortage, UnknownReference};
+use super::refusal::{OrderStep, Reference, Refusal, Shortage, Thing, UnknownReference};
 
 /// Places an order and holds its stock.
 pub(super) fn place(
@@ -75,7 +75,7 @@ fn price(board: &Board, takes: &Takes) -> Result<(String, Vec<OrderItem>), Refus
     let mut currency: Option<&str> = None;
     let mut items = Vec::with_capacity(sums.len());
     for (product_id, quantity) in sums {
-        let facts = board.products.get(&product_id).ok_or(Refusal::NotFound)?;
+        let facts = board.products.get(&product_id).ok_or(Refusal::NotFound(Thing::Product))?;
         if currency.is_some_and(|known| known != facts.currency) {
             return Err(Refusal::MixedCurrency);
         }
@@ -99,13 +99,13 @@ fn price(board: &Board, takes: &Takes) -> Result<(String, Vec<OrderItem>), Refus
 
 /// An order and what holds its stock.
 fn open(board: &Board, id: OrderId) -> Result<(OrderStatus, Option<Reservation>), Refusal> {
-    let order = board.orders.get(&id).ok_or(Refusal::NotFound)?;
+    let order = board.orders.get(&id).ok_or(Refusal::NotFound(Thing::Order))?;
     let held = order.reservation_id.and_then(|held| board.reservations.get(&held));
     Ok((order.status, held.cloned()))
 }
 
 fn shown(board: &Board, id: OrderId) -> Result<Order, Refusal> {
-    board.orders.get(&id).cloned().ok_or(Refusal::NotFound)
+    board.orders.get(&id).cloned().ok_or(Refusal::NotFound(Thing::Order))
 }
 
 /// Accepts an order: from now on its stock is held without end. Once more is no change and no error.

@@ -61,6 +61,34 @@ pub struct UnknownReference {
     pub field: Reference,
 }
 
+/// What a command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A reservation.
+    Reservation,
+    /// An order.
+    Order,
+    /// A product.
+    Product,
+    /// A warehouse.
+    Warehouse,
+    /// A product's level in a warehouse, both of which there are.
+    Level,
+}
+
+impl Thing {
+    /// Its name, for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reservation => "reservation",
+            Self::Order => "order",
+            Self::Product => "product",
+            Self::Warehouse => "warehouse",
+            Self::Level => "stock level",
+        }
+    }
+}
+
 /// What may be done to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderStep {
@@ -111,8 +139,8 @@ pub enum Refusal {
     #[error("the order's products have prices in different currencies")]
     MixedCurrency,
     /// No such thing in this tenant.
-    #[error("not found")]
-    NotFound,
+    #[error("there is no such {}", .0.as_str())]
+    NotFound(Thing),
     /// The reservation's stock has left already.
     #[error("the reservation is already fulfilled")]
     AlreadyFulfilled,

@@ -1,12 +1,13 @@
 //! One batch on a writer's connection: load, decide, write, and once more when it has to be.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use kv_types::{OrderId, TenantId};
 use tokio::time::{sleep, timeout};
 
+use super::board::LevelKey;
 use super::command::{Command, Outcome};
 use super::connection::{Connection, TRIP_LIMIT};
 use super::fate::{self, Fate, Lost};
@@ -42,8 +43,22 @@ impl Writer {
     /// # Errors
     /// Any; then nothing was written, but for [`StoreError::OutcomeUnknown`] and [`StoreError::Corrupt`].
     pub(super) async fn run(&mut self, tenant: TenantId, commands: &[&Command]) -> Result<Decisions, StoreError> {
+        let mut unmade = BTreeSet::new();
+        match self.run_with(tenant, commands, &unmade).await {
+            Err(Broken::MadeInVain(levels)) => unmade = levels,
+            other => return other.map_err(Broken::into_error),
+        }
+        self.run_with(tenant, commands, &unmade).await.map_err(Broken::into_error)
+    }
+
+    async fn run_with(
+        &mut self,
+        tenant: TenantId,
+        commands: &[&Command],
+        unmade: &BTreeSet<LevelKey>,
+    ) -> Result<Decisions, Broken> {
         let reused = self.connection.is_some();
-        match self.attempt(tenant, commands, Look::First).await {
+        match self.attempt(tenant, commands, (Look::First, unmade)).await {
             // The server may have been restarted since the last batch. The break was before anything was decided.
             Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused => {}
             // Whoever locks in any order has to live with the deadlocks.
@@ -51,7 +66,7 @@ impl Writer {
             Err(Broken::BeforeWriting(error))
                 if error.is_deadlock() && crate::wrong::is(crate::wrong::Strategy::UnsortedLocks) =>
             {
-                return Err(error);
+                return Err(Broken::BeforeWriting(error));
             }
             // A victim of a deadlock, of a migration or of a repeat elsewhere was rolled back.
             Err(Broken::BeforeWriting(error))
@@ -60,19 +75,24 @@ impl Writer {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a stock batch is run again");
             }
             Err(Broken::ShortOfLocks) => {}
-            other => return other.map_err(Broken::into_error),
+            other => return other,
         }
-        self.attempt(tenant, commands, Look::Again).await.map_err(Broken::into_error)
+        self.attempt(tenant, commands, (Look::Again, unmade)).await
     }
 
-    async fn attempt(&mut self, tenant: TenantId, commands: &[&Command], look: Look) -> Result<Decisions, Broken> {
+    async fn attempt(
+        &mut self,
+        tenant: TenantId,
+        commands: &[&Command],
+        (look, unmade): (Look, &BTreeSet<LevelKey>),
+    ) -> Result<Decisions, Broken> {
         // Taken out, so that any error on the way drops it and with it whatever transaction is open.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(&self.config).await.map_err(Broken::BeforeWriting)?,
         };
         let begin = connection.plans.begin(tenant);
-        let loading = load::load((&connection, &begin), tenant, commands.iter().copied(), look);
+        let loading = load::load((&connection, &begin), tenant, commands.iter().copied(), (look, unmade));
         let mut loaded = timeout(TRIP_LIMIT, Box::pin(loading))
             .await
             .map_err(|_| Broken::BeforeWriting(StoreError::Unavailable(None)))?
@@ -95,10 +115,21 @@ impl Writer {
                 return Err(Broken::ShortOfLocks);
             }
         }
+        if board.needs_levels {
+            connection.roll_back();
+            self.connection = Some(connection);
+            return Err(Broken::ShortOfLocks);
+        }
         if !board.has_effects() {
             connection.roll_back();
             self.connection = Some(connection);
             return Ok(keys::settle(commands, decisions));
+        }
+        let in_vain = board.levels_made_in_vain();
+        if !in_vain.is_empty() {
+            connection.roll_back();
+            self.connection = Some(connection);
+            return Err(Broken::MadeInVain(in_vain));
         }
         #[cfg(feature = "wrong-strategies")]
         crate::wrong::stand_still().await;
@@ -168,6 +199,8 @@ enum Broken {
     /// Rolled back: a line is short, and units that it may have lie behind further locks. A level of its product was made while the
     /// locks were waited for, or a reservation's time is over.
     ShortOfLocks,
+    /// Rolled back: these levels were made for commands that were refused, and would be left behind.
+    MadeInVain(BTreeSet<LevelKey>),
 }
 
 impl Broken {
@@ -175,7 +208,7 @@ impl Broken {
         match self {
             Self::BeforeWriting(error) if error.is_taken_key() => KeyFault::InFlight.into(),
             Self::BeforeWriting(error) | Self::DuringCommit(error) => error,
-            Self::ShortOfLocks => StoreError::LockTimeout,
+            Self::ShortOfLocks | Self::MadeInVain(_) => StoreError::LockTimeout,
         }
     }
 }

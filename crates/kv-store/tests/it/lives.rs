@@ -195,7 +195,7 @@ async fn what_is_due_is_found_for_every_tenant_and_ended_once() {
     let kept = end(&house, house.one, Action::Expire(mine.held.id)).await.unwrap();
     assert_eq!(kept.status, ReservationStatus::Pending);
     let foreign = end(&house, house.two, Action::Expire(mine.held.id)).await;
-    assert!(matches!(foreign, Err(StockError::Refused(Refusal::NotFound))), "{foreign:?}");
+    assert!(matches!(foreign, Err(StockError::Refused(Refusal::NotFound(_)))), "{foreign:?}");
     house.assert_ledger_holds().await;
 }
 

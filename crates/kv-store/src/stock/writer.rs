@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kv_types::{OrderId, TenantId};
 use tokio::time::{sleep, timeout};
 
 use super::board::LevelKey;
+use super::coalescer::StockStats;
 use super::command::{Command, Outcome};
 use super::connection::{Connection, TRIP_LIMIT};
 use super::fate::{self, Fate, Lost};
@@ -16,6 +19,7 @@ use super::locks::{self, Look};
 use super::refusal::Refusal;
 use super::{batch, ending, load};
 use crate::StoreError;
+use crate::conflict::{ConflictStats, Retries};
 use crate::idempotency::{Done, KeyFault};
 
 /// How long to ask for a lost commit's outcome before giving up.
@@ -31,11 +35,16 @@ type Undone = Vec<Result<Decision, Refusal>>;
 pub(super) struct Writer {
     config: tokio_postgres::Config,
     connection: Option<Connection>,
+    stats: Arc<StockStats>,
+    conflicts: Arc<ConflictStats>,
 }
 
 impl Writer {
-    pub(super) fn new(config: tokio_postgres::Config) -> Self {
-        Self { config, connection: None }
+    pub(super) fn new(
+        config: tokio_postgres::Config,
+        (stats, conflicts): (Arc<StockStats>, Arc<ConflictStats>),
+    ) -> Self {
+        Self { config, connection: None, stats, conflicts }
     }
 
     /// Decides and writes some commands of one tenant in one transaction. Gives their decisions after the commit.
@@ -57,27 +66,34 @@ impl Writer {
         commands: &[&Command],
         unmade: &BTreeSet<LevelKey>,
     ) -> Result<Decisions, Broken> {
-        let reused = self.connection.is_some();
-        match self.attempt(tenant, commands, (Look::First, unmade)).await {
-            // The server may have been restarted since the last batch. The break was before anything was decided.
-            Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused => {}
-            // Whoever locks in any order has to live with the deadlocks.
-            #[cfg(feature = "wrong-strategies")]
-            Err(Broken::BeforeWriting(error))
-                if error.is_deadlock() && crate::wrong::is(crate::wrong::Strategy::UnsortedLocks) =>
-            {
-                return Err(Broken::BeforeWriting(error));
+        let (reused, conflicts) = (self.connection.is_some(), Arc::clone(&self.conflicts));
+        let mut retries = Retries::new(&conflicts);
+        let (mut look, mut is_first) = (Look::First, true);
+        loop {
+            match self.attempt(tenant, commands, (look, unmade)).await {
+                // The server may have been restarted since the last batch. The break was before anything was decided.
+                Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused && is_first => {}
+                // Whoever locks in any order has to live with the deadlocks.
+                #[cfg(feature = "wrong-strategies")]
+                Err(Broken::BeforeWriting(error))
+                    if error.conflict().is_some() && crate::wrong::is(crate::wrong::Strategy::UnsortedLocks) =>
+                {
+                    return Err(Broken::BeforeWriting(StoreError::Undecided));
+                }
+                // A victim was rolled back.
+                Err(Broken::BeforeWriting(error)) if error.conflict().is_some() => {
+                    retries.after(error).await.map_err(Broken::BeforeWriting)?;
+                    self.stats.deadlocks.fetch_add(1, Ordering::Relaxed);
+                }
+                // So was what met a migration or a repeat elsewhere.
+                Err(Broken::BeforeWriting(error)) if is_first && (error.is_stale_plan() || error.is_taken_key()) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a stock batch is run again");
+                }
+                Err(Broken::ShortOfLocks) if look == Look::First => {}
+                other => return other,
             }
-            // A victim of a deadlock, of a migration or of a repeat elsewhere was rolled back.
-            Err(Broken::BeforeWriting(error))
-                if error.is_deadlock() || error.is_stale_plan() || error.is_taken_key() =>
-            {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a stock batch is run again");
-            }
-            Err(Broken::ShortOfLocks) => {}
-            other => return other,
+            (look, is_first) = (Look::Again, false);
         }
-        self.attempt(tenant, commands, (Look::Again, unmade)).await
     }
 
     async fn attempt(

@@ -7,6 +7,7 @@ mod audit;
 mod bulk;
 mod cancellation;
 mod chain;
+mod conflicts;
 mod fences;
 mod goods;
 mod idempotency;

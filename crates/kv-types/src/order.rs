@@ -87,6 +87,8 @@ pub struct Allocation {
     pub warehouse_id: WarehouseId,
     /// How many.
     pub quantity: i64,
+    /// The version of the product's level there at which these units last moved: held, shipped, returned or given back.
+    pub last_version: i64,
 }
 
 /// One product of an order.

@@ -72,7 +72,8 @@ fn no_place(why: NoPlace) -> Problem {
             Problem::new(StatusCode::CONFLICT, "proof_under_way", detail).retry_after(LATER)
         }
         NoPlace::Full => {
-            let detail = "As many ledgers are being proved as may be at a time; ask again, or run `kv-erp admin verify`.";
+            let detail =
+                "As many ledgers are being proved as may be at a time; ask again, or run `kv-erp admin verify`.";
             Problem::unavailable("overloaded", detail, LATER)
         }
     }

@@ -18,7 +18,10 @@ impl From<Refusal> for Problem {
                     .with_errors(lines.iter().map(|short| shortage(short, "quantity")).collect())
             }
             Refusal::BelowZero(lines) => {
-                let detail = format!("{} of the lines would take away more than there is to take: what is available and what the level may promise beyond it, and never more than is on hand.", lines.len());
+                let detail = format!(
+                    "{} of the lines would take away more than there is to take: what is available and what the level may promise beyond it, and never more than is on hand.",
+                    lines.len()
+                );
                 let errors = lines.iter().map(|short| shortage(short, "delta")).collect();
                 conflict("insufficient_stock", detail).with_errors(errors)
             }

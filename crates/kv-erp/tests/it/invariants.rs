@@ -78,7 +78,10 @@ async fn a_proof_that_takes_too_long_gives_its_place_back() {
     }
     eventually(Duration::from_secs(20), async || waiting().await == 0).await;
     // A caller that hangs up ends its proof, too.
-    let gone = { let one = one.clone(); tokio::spawn(async move { one.get("/admin/invariants").await }) };
+    let gone = {
+        let one = one.clone();
+        tokio::spawn(async move { one.get("/admin/invariants").await })
+    };
     eventually(Duration::from_secs(20), async || waiting().await == 1).await;
     gone.abort();
     eventually(Duration::from_secs(20), async || waiting().await == 0).await;

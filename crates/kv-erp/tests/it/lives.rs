@@ -142,6 +142,65 @@ async fn a_partly_fulfilled_order_is_closed_short() {
     assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
 }
 
+/// Every answer says where in the order of its levels' movements it stands, as the ledger has it.
+#[tokio::test]
+async fn answers_carry_the_versions_that_their_movements_took() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 20).await;
+    let movements = format!("/stock-movements?product_id={product}&warehouse_id={warehouse}");
+    let ledger = async || -> Vec<String> {
+        let rows = caller.get(&movements).await.expect(200)["data"].as_array().unwrap().clone();
+        rows.iter().map(|row| row["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    let some = |units: i64| json!({"items": [{"product_id": product, "quantity": units}]});
+    let back = json!({"items": [line(&product, &warehouse, 1)], "reason": "damaged"});
+    let order = ordered(caller, &product, json!({})).await;
+    let path = format!("/orders/{order}");
+    let steps = [
+        ("confirm", Value::Null, "reserved"),
+        ("fulfill", some(1), "shipped"),
+        ("fulfill", some(2), "shipped"),
+        ("returns", back, "returned"),
+        ("close", Value::Null, "released"),
+        ("close", Value::Null, "released"),
+    ];
+    for (step, body, kind) in steps {
+        let step = format!("{path}/{step}");
+        let answer =
+            if body.is_null() { caller.ask(&format!("POST {step}")).await } else { caller.post(&step, &body).await };
+        let shown = answer.expect(200);
+        let version = shown["items"][0]["allocations"][0]["last_version"].as_u64().unwrap();
+        let kinds = ledger().await;
+        assert_eq!((version, kinds.last().map(String::as_str)), (kinds.len() as u64, Some(kind)), "{step}");
+        assert_eq!(caller.get(&path).await.expect(200), shown);
+    }
+    let called_off = ordered_again(caller, &product).await;
+    let shown = caller.ask(&format!("POST /orders/{called_off}/cancel")).await.expect(200);
+    assert_eq!(shown["items"][0]["allocations"][0]["last_version"], json!(ledger().await.len()));
+    let wish = json!({"items": [line(&product, &warehouse, 4)], "ttl_seconds": 60});
+    let held = caller.post("/reservations", &wish).await.made();
+    let taken = ledger().await.len();
+    let extended = caller.post(&format!("/reservations/{held}/extend"), &json!({"ttl_seconds": 600})).await.expect(200);
+    assert_eq!(extended["items"][0]["last_version"], json!(taken), "nothing has moved");
+    let part = json!({"items": [line(&product, &warehouse, 3)]});
+    let shipped = caller.post(&format!("/reservations/{held}/confirm"), &part).await.expect(200);
+    assert_eq!(shipped["items"][0]["last_version"], json!(taken + 2));
+    assert_eq!(ledger().await[taken..], ["shipped", "released"]);
+    let held = caller.post("/reservations", &wish).await.made();
+    pass(&world).await;
+    caller.ask(&format!("POST /reservations/{held}/release")).await.refused(409, "reservation_expired");
+    let expired = caller.get(&format!("/reservations/{held}")).await.expect(200);
+    assert_eq!(expired["items"][0]["last_version"], json!(ledger().await.len()));
+    assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
+}
+
+async fn ordered_again(caller: &Caller, product: &str) -> String {
+    let customer = caller.customer("C-2").await;
+    let order = json!({"customer_id": customer, "items": [{"product_id": product, "quantity": 4}]});
+    caller.post("/orders", &order).await.made()
+}
+
 #[tokio::test]
 async fn an_order_may_be_content_with_less() {
     let world = World::new().await;
@@ -186,8 +245,9 @@ async fn what_cannot_be_ended_does_not_hide_what_can() {
     pass(&world).await;
     let superuser = world.database.connect().await.unwrap();
     let lies = format!(
-        "insert into reservations (tenant_id, id, line, product_id, warehouse_id, quantity, status, level_version, expires_at, due_at)
-         select {}, gen_random_uuid(), 1, '{product}', '{warehouse}', 1000000, 'pending', 1, now() - interval '1 hour',
+        "insert into reservations (tenant_id, id, line, product_id, warehouse_id, quantity, status, level_version,
+                last_version, expires_at, due_at)
+         select {}, gen_random_uuid(), 1, '{product}', '{warehouse}', 1000000, 'pending', 1, 1, now() - interval '1 hour',
                 now() - interval '1 hour' from generate_series(1, 700)",
         caller.tenant
     );

@@ -42,17 +42,20 @@ statements! {
             select product_id, warehouse_id, sum(quantity - fulfilled_quantity) filter (where status = 'pending') as quantity
               from reservations where tenant_id = $1 group by product_id, warehouse_id),
         booked as (
-            select reservation_id as id, product_id, warehouse_id, sum(d_reserved) as reserved, sum(d_shipped) as shipped
+            select reservation_id as id, product_id, warehouse_id, sum(d_reserved) as reserved, sum(d_shipped) as shipped,
+                   min(version) as level_version, max(version) as last_version
               from stock_movements where tenant_id = $1 and reservation_id is not null
              group by reservation_id, product_id, warehouse_id),
         claimed as (
-            select id, product_id, warehouse_id, fulfilled_quantity - returned_quantity as shipped,
+            select id, product_id, warehouse_id, level_version, last_version,
+                   fulfilled_quantity - returned_quantity as shipped,
                    case status when 'pending' then quantity - fulfilled_quantity else 0 end as reserved
               from reservations where tenant_id = $1),
         odd as (
             select distinct product_id, warehouse_id
               from claimed c full join booked b using (id, product_id, warehouse_id)
-             where (b.reserved, b.shipped) is distinct from (c.reserved, c.shipped)),
+             where (b.reserved, b.shipped, b.level_version, b.last_version)
+                   is distinct from (c.reserved, c.shipped, c.level_version, c.last_version)),
         moved as (
             select distinct product_id, warehouse_id from (
                 select product_id, warehouse_id, sum(d_received) over (partition by transfer_id, product_id) as rest
@@ -155,11 +158,7 @@ impl Store {
     /// [`StoreError::LockTimeout`] when the ledger is too long to be read within `limit`, or somebody holds a lock on it.
     /// # Cancel safety
     /// Nothing is written. PostgreSQL is told to stop when the future is dropped, and stops by itself after `limit`.
-    pub async fn audit_stock_within(
-        &self,
-        tenant: TenantId,
-        limit: Duration,
-    ) -> Result<Vec<LedgerFault>, StoreError> {
+    pub async fn audit_stock_within(&self, tenant: TenantId, limit: Duration) -> Result<Vec<LedgerFault>, StoreError> {
         let watched = Watched::on(self.connection().await?);
         let read = timeout(limit, read_faults(watched.client(), tenant, limit)).await;
         let faults = read.map_err(|_late| StoreError::LockTimeout)?;

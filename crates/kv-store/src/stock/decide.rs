@@ -86,6 +86,7 @@ pub(super) fn hold(
                 fulfilled_quantity: 0,
                 returned_quantity: 0,
                 version,
+                last_version: version,
             }
         })
         .collect();

@@ -62,7 +62,7 @@ pub(super) fn end(
     for item in &mut held.items {
         let left = item.quantity - item.fulfilled_quantity;
         if left > 0 {
-            board.book((item.product_id, item.warehouse_id), kind, left, cause.clone());
+            (item.last_version, _) = board.book((item.product_id, item.warehouse_id), kind, left, cause.clone());
         }
         if kind == MovementKind::Shipped {
             item.fulfilled_quantity = item.quantity;
@@ -147,7 +147,7 @@ pub(super) fn ship_part(
         let rest = item.quantity - item.fulfilled_quantity;
         for (kind, units) in [(MovementKind::Shipped, item.fulfilled_quantity), (MovementKind::Released, rest)] {
             if units > 0 {
-                board.book(key, kind, units, cause.clone());
+                (item.last_version, _) = board.book(key, kind, units, cause.clone());
             }
         }
     }

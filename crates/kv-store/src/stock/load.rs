@@ -57,11 +57,11 @@ statements! {
     /// Reservations by their own id or by their order's, each row once: of a batch that names both, all units would be there twice.
     /// Their state changes only under their levels' locks, which are held.
     READ_RESERVATIONS = "select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
-               fulfilled_quantity, level_version, expires_at, returned_quantity
+               fulfilled_quantity, level_version, expires_at, returned_quantity, last_version
           from reservations where tenant_id = $1 and id = any($2::uuid[])
         union
         select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
-               fulfilled_quantity, level_version, expires_at, returned_quantity
+               fulfilled_quantity, level_version, expires_at, returned_quantity, last_version
           from reservations where tenant_id = $1 and order_id = any($3::uuid[])
         order by 1, 6, 7";
 }

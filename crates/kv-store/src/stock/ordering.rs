@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use kv_types::order::{Allocation, Order, OrderItem, OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
+use kv_types::order::{Order, OrderItem, OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
 use kv_types::stock::{MovementKind, Reservation, ReservationItem, ReservationStatus, ReserveLine};
 use kv_types::{OrderId, ProductId, ReservationId, UserId};
 
@@ -14,6 +14,7 @@ use super::decide::hold;
 use super::ending::{check_on_hand, end, give_back, sum_parts};
 use super::entry::Cause;
 use super::refusal::{OrderStep, Reference, Refusal, Shortage, Thing, UnknownReference};
+use super::rows::show_held;
 
 /// Places an order and holds its stock.
 pub(super) fn place(
@@ -35,8 +36,8 @@ pub(super) fn place(
     let total_minor = items.iter().map(|item| item.quantity * item.unit_price_minor).sum();
     let cause = Cause { reservation: Some(reservation_id), order: Some(id), ..Cause::by(actor) };
     let expires_at = order.ttl.map(|ttl| ttl.end(board.now));
-    hold(board, &takes, &cause, (order.reference.clone(), expires_at));
-    let placed = Order {
+    let held = hold(board, &takes, &cause, (order.reference.clone(), expires_at));
+    let mut placed = Order {
         id,
         order_number: 0, // drawn from the sequence when the row is written
         customer_id: order.customer,
@@ -50,6 +51,7 @@ pub(super) fn place(
         expires_at,
         created_at: board.now,
     };
+    show_held(&mut placed, &held);
     board.effects.orders.push(placed.clone());
     Ok(placed)
 }
@@ -80,18 +82,14 @@ fn price(board: &Board, takes: &Takes) -> Result<(String, Vec<OrderItem>), Refus
             return Err(Refusal::MixedCurrency);
         }
         currency = Some(&facts.currency);
-        let allocations = takes
-            .iter()
-            .filter(|((product, _), _)| *product == product_id)
-            .map(|(&(_, warehouse_id), &quantity)| Allocation { warehouse_id, quantity })
-            .collect();
         items.push(OrderItem {
             product_id,
             quantity,
             unit_price_minor: facts.price_minor,
             fulfilled_quantity: 0,
             returned_quantity: 0,
-            allocations,
+            // Those of the reservation, once it is made.
+            allocations: Vec::new(),
         });
     }
     Ok((currency.unwrap_or_default().to_owned(), items))
@@ -142,7 +140,8 @@ pub(super) fn fulfill(
     let cause = Cause { reservation: Some(held.id), order: Some(id), ..Cause::by(actor) };
     for (item, units) in held.items.iter_mut().zip(shipments) {
         if units > 0 {
-            board.book((item.product_id, item.warehouse_id), MovementKind::Shipped, units, cause.clone());
+            let key = (item.product_id, item.warehouse_id);
+            (item.last_version, _) = board.book(key, MovementKind::Shipped, units, cause.clone());
             item.fulfilled_quantity += units;
         }
     }
@@ -237,7 +236,7 @@ pub(super) fn take_back(board: &mut Board, actor: UserId, id: OrderId, goods: &R
     for item in &mut held.items {
         let key = (item.product_id, item.warehouse_id);
         if let Some(&(units, _)) = parts.get(&key) {
-            board.book(key, MovementKind::Returned, units, cause.clone());
+            (item.last_version, _) = board.book(key, MovementKind::Returned, units, cause.clone());
             item.returned_quantity += units;
         }
     }

@@ -10,7 +10,7 @@ use crate::isolation::fill;
 use crate::support::{House, app_config};
 
 /// Damage, and what is found: whether at a level or at an order, and the words.
-const DAMAGES: [(&str, &str, &str); 21] = [
+const DAMAGES: [(&str, &str, &str); 22] = [
     ("update stock_levels set quantity = quantity + 1", "level", "units are not conserved"),
     (
         "update stock_levels set quantity = quantity + 1, received_quantity = received_quantity + 1",
@@ -52,6 +52,7 @@ const DAMAGES: [(&str, &str, &str); 21] = [
         "level",
         "a reservation is not what its movements say",
     ),
+    ("update reservations set last_version = last_version + 1", "level", "a reservation is not what its movements say"),
     (
         "update reservations set id = gen_random_uuid() where order_id is null",
         "level",
@@ -165,7 +166,8 @@ async fn an_audit_that_is_dropped_ends_in_postgresql_too() {
     let (holder, watcher) = (house.database.connect().await.unwrap(), house.database.connect().await.unwrap());
     holder.batch_execute("begin; lock table stock_movements in access exclusive mode").await.unwrap();
     let waits = async || -> bool {
-        let waiting = "select exists (select from pg_stat_activity where datname = current_database() and usename = 'kv_app'
+        let waiting =
+            "select exists (select from pg_stat_activity where datname = current_database() and usename = 'kv_app'
             and wait_event_type = 'Lock')";
         watcher.query_one(waiting, &[]).await.unwrap().get(0)
     };

@@ -169,7 +169,8 @@ async fn after_a_crash_a_lost_commit_is_proved_or_said_to_be_unknown() {
         });
         line.until_severed().await;
         if is_moving {
-            let is_held = async || store.stock_level(tenant, key.0, key.1).await.unwrap().unwrap().reserved_quantity == 3;
+            let is_held =
+                async || store.stock_level(tenant, key.0, key.1).await.unwrap().unwrap().reserved_quantity == 3;
             eventually(SOON, is_held).await;
         } else {
             until_status(&store, one, &order, OrderStatus::Confirmed).await;

@@ -2,6 +2,9 @@
 //!
 //! Invariant: whatever a step starts ends with this process, even when that is killed with SIGKILL.
 
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::time::{Duration, Instant};
@@ -9,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use cargo_metadata::MetadataCommand;
 use clap::ValueEnum;
+use sandbox::testing::{DEADLOCK_LOG_VARIABLE, Deadlocks, read_deadlocks};
 use sandbox::{Output, ProcessSpec, Supervised};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -16,6 +20,9 @@ use crate::{deps, say};
 
 /// nextest gives its tests ten seconds to end when it is asked to end itself.
 const GRACE: Duration = Duration::from_secs(15);
+/// The servers of a run stop when nextest has ended.
+const SERVERS_STOP_WITHIN: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What to check.
 #[derive(Debug, clap::Args)]
@@ -128,7 +135,7 @@ impl House {
             }),
             Step::Clippy => self.clippy(scope),
             Step::Build => self.cargo(&[&["build"], scope, &["--bins"]].concat()),
-            Step::Nextest => self.cargo(&[&["nextest", "run"], scope].concat()),
+            Step::Nextest => self.nextest(scope),
             Step::Doc => {
                 self.cargo(&["test", "--quiet", "--doc", "--package", "kv-types", "--package", "stampede-model"])
             }
@@ -151,25 +158,50 @@ impl House {
     fn smoke(&self) -> Result<Outcome> {
         let bench = self.target.join("debug/stampede");
         let args = ["accept", "--target", "targets/kv-erp.toml", "--quick"];
-        let status = self.run(&bench, &args)?;
+        let status = self.run(&bench, &args, None)?;
         Ok(outcome(status, ("stampede", &args), CodeOf::TheProgram))
     }
 
+    /// The tests, and whether any of their servers met a deadlock that no test was about.
+    fn nextest(&self, scope: &[&str]) -> Result<Outcome> {
+        let file = self.target.join("deadlocks.log");
+        match fs::remove_file(&file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).context("remove the last run's log");
+            }
+            _ => {}
+        }
+        let tested = self.cargo_with(&[&["nextest", "run"], scope].concat(), Some((DEADLOCK_LOG_VARIABLE, &file)))?;
+        let told = self.runtime.block_on(until_servers_have_stopped(&file))?;
+        say(&deadlock_line(told))?;
+        Ok(match tested {
+            Outcome::Passed => judge_deadlocks(told),
+            failed @ Outcome::Failed { .. } => failed,
+        })
+    }
+
     fn cargo(&self, args: &[&str]) -> Result<Outcome> {
+        self.cargo_with(args, None)
+    }
+
+    fn cargo_with(&self, args: &[&str], variable: Option<(&str, &Path)>) -> Result<Outcome> {
         // The cargo that runs this is the one to go on with.
         let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);
-        let status = self.run(&cargo, args)?;
+        let status = self.run(&cargo, args, variable)?;
         Ok(outcome(status, ("cargo", args), CodeOf::Ours))
     }
 
-    fn run(&self, program: &Path, args: &[&str]) -> Result<ExitStatus> {
-        let spec = ProcessSpec::new(program)
+    fn run(&self, program: &Path, args: &[&str], variable: Option<(&str, &Path)>) -> Result<ExitStatus> {
+        let mut spec = ProcessSpec::new(program)
             .args(args)
             .cwd(&self.root)
             // The tests' servers watch this process too: nextest may be gone before they are even started.
             .env("SANDBOX_OWNER_PID", std::process::id().to_string())
             .output(Output::Inherited)
             .grace(GRACE);
+        if let Some((name, value)) = variable {
+            spec = spec.env(name, value);
+        }
         self.runtime.block_on(async {
             let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
             let program = Supervised::spawn(spec)?;
@@ -182,6 +214,40 @@ impl House {
             Err(Interrupted.into())
         })
     }
+}
+
+/// What the servers told, once the last of them has stopped: they end a moment after the tests.
+async fn until_servers_have_stopped(file: &Path) -> Result<Deadlocks> {
+    let deadline = Instant::now() + SERVERS_STOP_WITHIN;
+    loop {
+        let told = read_deadlocks(file).context("read what the servers told of deadlocks")?;
+        if told.running == 0 || Instant::now() > deadline {
+            return Ok(told);
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+fn deadlock_line(told: Deadlocks) -> String {
+    let Deadlocks { servers, deadlocks, unread, running } = told;
+    let mut line = format!("deadlocks: {deadlocks} in {servers} servers");
+    if unread > 0 {
+        // Writing to a String cannot fail.
+        write!(line, ", {unread} more were killed by their tests and not asked").ok();
+    }
+    if running > 0 {
+        write!(line, ", {running} still run").ok();
+    }
+    line
+}
+
+fn judge_deadlocks(told: Deadlocks) -> Outcome {
+    let what = match told {
+        Deadlocks { deadlocks: 1.., .. } => "the tests' servers met deadlocks; see `40P01` in their logs",
+        Deadlocks { running: 1.., .. } => "servers of the tests have not stopped",
+        _ => return Outcome::Passed,
+    };
+    Outcome::Failed { code: 1, what: what.to_owned() }
 }
 
 /// Which exit code a failed step ends the run with.
@@ -234,6 +300,17 @@ mod tests {
         };
         assert_eq!(scope(&[]), "--workspace");
         assert_eq!(scope(&["sandbox", "kv-coord"]), "--package sandbox --package kv-coord");
+    }
+
+    #[test]
+    fn a_deadlock_fails_the_tests_and_a_killed_server_does_not() {
+        let told = |deadlocks, unread, running| Deadlocks { servers: 3, deadlocks, unread, running };
+        assert_eq!(deadlock_line(told(0, 0, 0)), "deadlocks: 0 in 3 servers");
+        assert!(matches!(judge_deadlocks(told(0, 2, 0)), Outcome::Passed));
+        assert!(matches!(judge_deadlocks(told(1, 0, 0)), Outcome::Failed { code: 1, .. }));
+        assert!(matches!(judge_deadlocks(told(0, 0, 1)), Outcome::Failed { code: 1, .. }));
+        let line = "deadlocks: 1 in 3 servers, 2 more were killed by their tests and not asked, 1 still run";
+        assert_eq!(deadlock_line(told(1, 2, 1)), line);
     }
 
     #[test]

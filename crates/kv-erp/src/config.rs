@@ -76,6 +76,7 @@ impl ServiceConfig {
                 tenant_rate_limit_per_minute: args.tenant_rate_limit_per_minute,
                 trusted_proxies: args.trusted_proxies,
                 request_timeout: Duration::from_millis(args.request_timeout_ms),
+                ..HttpSettings::default()
             },
         };
         faults.finish(config)

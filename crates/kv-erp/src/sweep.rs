@@ -8,8 +8,9 @@ use futures_util::StreamExt as _;
 use futures_util::future::ready;
 use futures_util::stream;
 use kv_store::Store;
-use kv_store::stock::Action;
+use kv_store::stock::{Action, DueReservation};
 use kv_types::UserId;
+use kv_types::stock::ReservationStatus;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -32,6 +33,7 @@ const DUE_SIDE_BY_SIDE: usize = 64;
 
 /// Ends reservations whose time is over, until `stop`.
 pub async fn keep_expiring(store: Store, stop: CancellationToken) {
+    let mut place = None;
     let mut pauses = interval(DUE_PAUSE);
     pauses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -40,35 +42,45 @@ pub async fn keep_expiring(store: Store, stop: CancellationToken) {
             () = stop.cancelled() => return,
         }
         tokio::select! {
-            () = expire(&store) => {}
+            () = expire(&store, &mut place) => {}
             () = stop.cancelled() => return,
         }
     }
 }
 
-async fn expire(store: &Store) {
+/// Ends what is due, page by page from `place` on, and begins at the first one again behind the last. What cannot be ended costs
+/// one page of a pause's work, and keeps nobody behind it waiting for longer.
+async fn expire(store: &Store, place: &mut Option<DueReservation>) {
     loop {
-        let due = match store.due_reservations(DUE_AT_A_TIME).await {
+        let due = match store.due_reservations(place.as_ref(), DUE_AT_A_TIME).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "reservations whose time is over are still to be found");
                 return;
             }
         };
-        let found = due.len();
-        let end = |(tenant, id)| async move {
-            // Time has no account; what it does is booked without one.
-            let nobody = UserId::from_uuid(Uuid::nil());
-            let ended = store.stock().change_reservation(tenant, nobody, Action::Expire(id)).await;
-            ended.inspect_err(|error| tracing::debug!(%error, "a reservation is still to be ended")).is_ok()
-        };
-        let ended = stream::iter(due.into_iter().map(end)).buffer_unordered(DUE_SIDE_BY_SIDE);
+        let is_last = due.len() < DUE_AT_A_TIME.unsigned_abs() as usize;
+        let next = due.last().copied().filter(|_| !is_last);
+        let ended = stream::iter(due.into_iter().map(|due| end(store, due))).buffer_unordered(DUE_SIDE_BY_SIDE);
         let ended = ended.filter(|is_ended| ready(*is_ended)).count().await;
-        // When nothing would end, it would be found over and over without a pause.
-        if ended == 0 || found < DUE_AT_A_TIME.unsigned_abs() as usize {
+        *place = next;
+        if ended == 0 || is_last {
             return;
         }
         tokio::time::sleep(BREATH).await;
+    }
+}
+
+/// Ends one and says whether it has ended. One that contradicts its level stays, for the proof of the ledger to name.
+async fn end(store: &Store, due: DueReservation) -> bool {
+    // Time has no account; what it does is booked without one.
+    let nobody = UserId::from_uuid(Uuid::nil());
+    match store.stock().change_reservation(due.tenant, nobody, Action::Expire(due.id)).await {
+        Ok(held) => held.status != ReservationStatus::Pending,
+        Err(error) => {
+            tracing::debug!(%error, "a reservation is still to be ended");
+            false
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
 
+use crate::conflict::Conflict;
 use crate::idempotency::KeyFault;
 
 /// An operation on the store that did not happen, but for [`StoreError::OutcomeUnknown`].
@@ -23,6 +24,15 @@ pub enum StoreError {
         /// The constraint's name in the schema.
         constraint: String,
     },
+    /// PostgreSQL rolled the transaction back in favour of others, as often as it was begun; nothing was written.
+    #[error("the transaction met others each time: {kind}")]
+    Conflict {
+        /// What the last one was.
+        kind: Conflict,
+        /// PostgreSQL's words.
+        #[source]
+        source: Option<tokio_postgres::Error>,
+    },
     /// The connection broke while the commit was under way and the outcome could not be learned.
     #[error("the connection broke during the commit and its outcome is unknown")]
     OutcomeUnknown,
@@ -41,12 +51,12 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether PostgreSQL gave up on a deadlock or a serialisation failure.
-    pub fn is_deadlock(&self) -> bool {
-        let Self::Database(error) = self else { return false };
-        error
-            .code()
-            .is_some_and(|code| [SqlState::T_R_DEADLOCK_DETECTED, SqlState::T_R_SERIALIZATION_FAILURE].contains(code))
+    /// Why PostgreSQL rolled the transaction back in favour of others, if it did.
+    pub const fn conflict(&self) -> Option<Conflict> {
+        match self {
+            Self::Conflict { kind, .. } => Some(*kind),
+            _ => None,
+        }
     }
 
     /// Whether somebody else's write under the same idempotency key was committed, or the key made void, since it was looked for.
@@ -69,7 +79,14 @@ impl StoreError {
 
     /// Whether the same request may succeed a moment later.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::Overloaded | Self::LockTimeout | Self::Key(KeyFault::InFlight))
+        matches!(
+            self,
+            Self::Unavailable(_)
+                | Self::Overloaded
+                | Self::LockTimeout
+                | Self::Conflict { .. }
+                | Self::Key(KeyFault::InFlight)
+        )
     }
 }
 
@@ -89,6 +106,9 @@ impl From<tokio_postgres::Error> for StoreError {
         let code = refusal.code();
         if *code == SqlState::LOCK_NOT_AVAILABLE || *code == SqlState::QUERY_CANCELED {
             return Self::LockTimeout;
+        }
+        if let Some(kind) = Conflict::of_code(code.code()) {
+            return Self::Conflict { kind, source: Some(error) };
         }
         if is_shutdown(code) {
             return Self::Unavailable(Some(error));

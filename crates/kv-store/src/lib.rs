@@ -9,6 +9,7 @@
 pub mod access;
 pub mod admin;
 pub mod catalogue;
+pub mod conflict;
 pub mod error;
 pub mod idempotency;
 pub mod orders;

@@ -18,7 +18,7 @@ statements! {
           from order_items where tenant_id = $1 and order_id = $2 order by line";
     /// What holds its stock.
     GET_ORDER_RESERVATIONS = "select id, status, order_id, reference, created_at, product_id, warehouse_id,
-               quantity, fulfilled_quantity, level_version, expires_at, returned_quantity
+               quantity, fulfilled_quantity, level_version, expires_at, returned_quantity, last_version
           from reservations where tenant_id = $1 and order_id = $2 order by 1, 6, 7";
     /// Orders in the order of their ids, which is that of their making, after $2.
     LIST_ORDERS = "select id, number, customer_id, status, currency, total_minor, reference, version, created_at
@@ -30,7 +30,7 @@ statements! {
          order by i.order_id, i.line";
     /// What holds the same orders' stock.
     LIST_ORDER_RESERVATIONS = "select r.id, r.status, r.order_id, r.reference, r.created_at, r.product_id, r.warehouse_id,
-               r.quantity, r.fulfilled_quantity, r.level_version, r.expires_at, r.returned_quantity
+               r.quantity, r.fulfilled_quantity, r.level_version, r.expires_at, r.returned_quantity, r.last_version
           from (select id from orders where tenant_id = $1 and id > $2 order by id limit $3) o
           join reservations r on r.tenant_id = $1 and r.order_id = o.id
          order by 1, 6, 7";
@@ -44,7 +44,7 @@ statements! {
          order by i.order_id, i.line";
     /// [`LIST_ORDER_RESERVATIONS`] with the reference in $4.
     ORDER_RESERVATIONS_BY_REFERENCE = "select r.id, r.status, r.order_id, r.reference, r.created_at, r.product_id, r.warehouse_id,
-               r.quantity, r.fulfilled_quantity, r.level_version, r.expires_at, r.returned_quantity
+               r.quantity, r.fulfilled_quantity, r.level_version, r.expires_at, r.returned_quantity, r.last_version
           from (select id from orders where tenant_id = $1 and id > $2 and reference = $4 order by id limit $3) o
           join reservations r on r.tenant_id = $1 and r.order_id = o.id
          order by 1, 6, 7";

@@ -24,6 +24,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 use tokio_postgres::{Client, NoTls, Row};
 
+use crate::conflict::{ConflictStats, Retries};
 use crate::session::Params;
 use crate::statement::Statement;
 use crate::{StoreConfig, StoreError};
@@ -58,6 +59,7 @@ pub(crate) struct Readers(Arc<Shared>);
 struct Shared {
     config: tokio_postgres::Config,
     patience: Duration,
+    conflicts: Arc<ConflictStats>,
     places: Arc<Semaphore>,
     slots: Vec<Arc<Slot>>,
 }
@@ -85,12 +87,13 @@ struct Line {
 
 impl Readers {
     /// Connects when the first page is asked for.
-    pub(crate) fn new(config: &StoreConfig) -> Self {
+    pub(crate) fn new(config: &StoreConfig, conflicts: Arc<ConflictStats>) -> Self {
         let mut session = config.session_with(PAGE_OPTIONS);
         session.application_name("kv-erp pages");
         Self(Arc::new(Shared {
             config: session,
             patience: config.pool_wait,
+            conflicts,
             places: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
             slots: std::iter::repeat_with(Arc::default).take(PAGE_READERS).collect(),
         }))
@@ -103,9 +106,14 @@ impl Readers {
     /// # Cancel safety
     /// A dropped future's page is still read and then thrown away; its neighbours on the line do not notice.
     pub(crate) async fn read(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        match self.try_read(statement, params).await {
-            Err(error) if error.is_stale_plan() => self.try_read(statement, params).await,
-            done => done,
+        let mut retries = Retries::new(&self.0.conflicts);
+        let mut is_planned_anew = false;
+        loop {
+            match self.try_read(statement, params).await {
+                Err(error) if error.is_stale_plan() && !is_planned_anew => is_planned_anew = true,
+                Err(error) => retries.after(error).await?,
+                done => return done,
+            }
         }
     }
 

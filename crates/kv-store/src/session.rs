@@ -6,6 +6,7 @@
 //!
 //! Absent on purpose: `SET` for a whole session (it would outlive its transaction in a pooled connection).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
@@ -14,6 +15,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
 use crate::StoreError;
+use crate::conflict::{ConflictStats, Retries};
 use crate::idempotency::UnderWay;
 use crate::readers::Readers;
 use crate::statement::{Statement, statements};
@@ -93,6 +95,7 @@ pub struct Store {
     readers: Readers,
     stock: crate::stock::Ledger,
     keys_under_way: UnderWay,
+    conflicts: Arc<ConflictStats>,
 }
 
 /// One page of a list in key order.
@@ -129,13 +132,20 @@ impl Store {
             .runtime(deadpool_postgres::Runtime::Tokio1)
             .build()
             .map_err(|_| StoreError::Unavailable(None))?;
-        let (readers, stock) = (Readers::new(config), crate::stock::Ledger::start(config));
-        Ok(Self { pool, readers, stock, keys_under_way: UnderWay::default() })
+        let conflicts = Arc::new(ConflictStats::default());
+        let readers = Readers::new(config, Arc::clone(&conflicts));
+        let stock = crate::stock::Ledger::start(config, &conflicts);
+        Ok(Self { pool, readers, stock, keys_under_way: UnderWay::default(), conflicts })
     }
 
     /// The stock ledger: every change of stock goes through it.
     pub fn stock(&self) -> &crate::stock::Ledger {
         &self.stock
+    }
+
+    /// How often transactions were begun anew: of stock, of the catalogue, of keys, and reads.
+    pub fn conflicts(&self) -> &ConflictStats {
+        &self.conflicts
     }
 
     pub(crate) fn keys_under_way(&self) -> &UnderWay {
@@ -159,7 +169,8 @@ impl Store {
         self.pool.status()
     }
 
-    /// Runs one statement as a tenant, in a transaction of its own, in one round trip. A deadlock's victim is run once more.
+    /// Runs one statement as a tenant, in a transaction of its own, in one round trip. What was rolled back in favour of others is run
+    /// again, at most [`crate::conflict::MAX_RETRIES`] times.
     ///
     /// # Errors
     /// Any; then nothing was written, but for a write whose connection broke under way: [`StoreError::OutcomeUnknown`].
@@ -171,9 +182,14 @@ impl Store {
         statement: &Statement,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        match self.try_run(tenant, statement, params).await {
-            Err(error) if error.is_deadlock() || error.is_stale_plan() => self.try_run(tenant, statement, params).await,
-            done => done,
+        let mut retries = Retries::new(&self.conflicts);
+        let mut is_planned_anew = false;
+        loop {
+            match self.try_run(tenant, statement, params).await {
+                Err(error) if error.is_stale_plan() && !is_planned_anew => is_planned_anew = true,
+                Err(error) => retries.after(error).await?,
+                done => return done,
+            }
         }
     }
 
@@ -215,6 +231,21 @@ impl Store {
         statements: [&Statement; N],
         params: Params<'_>,
     ) -> Result<[Vec<Row>; N], StoreError> {
+        let mut retries = Retries::new(&self.conflicts);
+        loop {
+            match self.try_read_all(tenant, statements, params).await {
+                Err(error) => retries.after(error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_read_all<const N: usize>(
+        &self,
+        tenant: TenantId,
+        statements: [&Statement; N],
+        params: Params<'_>,
+    ) -> Result<[Vec<Row>; N], StoreError> {
         let client = self.pool.get().await?;
         let mut prepared = Vec::with_capacity(N);
         for statement in statements {
@@ -246,15 +277,22 @@ impl Store {
         statement: &Statement,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        let client = self.pool.get().await?;
-        let prepared = client.prepare_cached(statement.sql()).await?;
-        match client.query(&prepared, params).await.map_err(StoreError::from) {
-            Err(error) if error.is_stale_plan() => {
-                client.statement_cache.clear();
-                let prepared = client.prepare_cached(statement.sql()).await?;
-                Ok(client.query(&prepared, params).await?)
+        let mut retries = Retries::new(&self.conflicts);
+        let mut is_planned_anew = false;
+        loop {
+            let client = self.pool.get().await?;
+            let prepared = client.prepare_cached(statement.sql()).await?;
+            match client.query(&prepared, params).await.map_err(StoreError::from) {
+                Err(error) if error.is_stale_plan() && !is_planned_anew => {
+                    client.statement_cache.clear();
+                    is_planned_anew = true;
+                }
+                Err(error) => {
+                    drop(client);
+                    retries.after(error).await?;
+                }
+                done => return done,
             }
-            done => done,
         }
     }
 }

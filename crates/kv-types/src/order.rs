@@ -56,7 +56,7 @@ pub enum OrderStatus {
     Confirmed,
     /// Some of the stock has left; the rest is still held.
     PartiallyFulfilled,
-    /// All of the stock has left.
+    /// All of the stock has left, or a part of it and the rest was given back.
     Fulfilled,
     /// Called off; the stock is available again. Final.
     Cancelled,
@@ -94,6 +94,8 @@ pub struct Allocation {
     /// How many.
     #[schema(example = 2)]
     pub quantity: i64,
+    /// The version of the product's level there at which these units last moved: held, shipped, returned or given back.
+    pub last_version: i64,
 }
 
 /// One product of an order.

@@ -140,6 +140,9 @@ pub struct ReservationItem {
     /// The level's version at which they were taken: its place in the order of all movements of that level.
     #[schema(example = 9)]
     pub version: i64,
+    /// The level's version at which these units last moved: taken, shipped, returned or given back. When a part leaves and the rest
+    /// is given back at once, that is the rest's, and the part's is the one before it.
+    pub last_version: i64,
 }
 
 /// Stock held for somebody.

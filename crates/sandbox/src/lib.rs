@@ -4,6 +4,7 @@
 //! anywhere but on this machine; every server wants a password; a root caller's servers run as an unprivileged user.
 //! Absent on purpose: downloads and containers; the programs must be installed.
 
+mod deadlocks;
 mod error;
 mod folder;
 mod ports;

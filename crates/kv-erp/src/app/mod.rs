@@ -1,5 +1,7 @@
 //! What every handler shares.
 
+mod proofs;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 use crate::http::auth::PasswordVerifier;
 use crate::http::auth::cache::TokenCache;
 use crate::http::metrics::Metrics;
+pub(crate) use proofs::NoPlace;
+use proofs::Proofs;
 
 /// Requests that work at a time; one more is answered 503.
 const MAX_IN_FLIGHT: usize = 2_048;
 /// Requests that wait for a lock at a time, apart from the others, because they may wait for a minute.
 const MAX_LOCK_WAITS: usize = 1_024;
-/// Proofs of a ledger at a time: each reads whole tables.
-const MAX_AUDITS: usize = 1;
 
 /// How the HTTP face behaves.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct HttpSettings {
     pub trusted_proxies: u32,
     /// How long a request may take.
     pub request_timeout: Duration,
+    /// How long a proof of a ledger may take.
+    pub proof_timeout: Duration,
 }
 
 impl Default for HttpSettings {
@@ -41,6 +45,7 @@ impl Default for HttpSettings {
             tenant_rate_limit_per_minute: None,
             trusted_proxies: 0,
             request_timeout: Duration::from_secs(10),
+            proof_timeout: Duration::from_mins(1),
         }
     }
 }
@@ -81,7 +86,7 @@ struct Shared {
     metrics: Metrics,
     in_flight: Semaphore,
     lock_waits: Semaphore,
-    audits: Arc<Semaphore>,
+    proofs: Proofs,
 }
 
 impl App {
@@ -98,7 +103,7 @@ impl App {
             metrics: Metrics::default(),
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             lock_waits: Semaphore::new(MAX_LOCK_WAITS),
-            audits: Arc::new(Semaphore::new(MAX_AUDITS)),
+            proofs: Proofs::default(),
         }))
     }
 
@@ -156,7 +161,7 @@ impl App {
         &self.0.lock_waits
     }
 
-    pub(crate) fn audits(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.0.audits)
+    pub(crate) fn proofs(&self) -> &Proofs {
+        &self.0.proofs
     }
 }

@@ -46,6 +46,9 @@ async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<AdjustmentId>)
 
 /// Sets stock right: all lines or none. A line changes the available units by `delta`, or sets them to `set_to` if they are
 /// `expected_quantity` at that moment.
+///
+/// Units that are held may turn out to be gone, too: the available ones may fall to minus the level's `backorder_limit`, as long as
+/// what is on hand stays at 0 or more. What is promised and no longer there cannot be shipped until it has been replaced.
 #[utoipa::path(post, path = "/stock-adjustments", operation_id = "adjust_stock", tag = "stock", params(FenceParameter, KeyParameter),
     request_body = bodies::StockAdjustment,
     responses((status = 201, description = "Booked", body = Adjustment, headers(("Location" = String, description = "Its address"))), CreateErrors))]

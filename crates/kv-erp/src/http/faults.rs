@@ -33,6 +33,11 @@ impl From<StoreError> for Problem {
             StoreError::LockTimeout => {
                 Self::unavailable("lock_timeout", "The rows are busy; nothing was written.", SOON)
             }
+            StoreError::Conflict { kind, .. } => {
+                tracing::warn!(error = %chain(&error), %kind, "a transaction met others as often as it was begun");
+                let detail = "Others changed the same rows at the same time, again and again; nothing was written.";
+                Self::unavailable("conflict_retry", detail, SOON)
+            }
             StoreError::Constraint { constraint } => {
                 // A constraint that a handler has a better word for never comes here.
                 tracing::warn!(%constraint, "a constraint refused a write and no handler named it");
@@ -159,6 +164,7 @@ fn log_sparsely(error: &dyn std::error::Error) {
 
 #[cfg(test)]
 mod tests {
+    use kv_store::conflict::Conflict;
     use serde_json::{Value, json};
 
     use super::*;
@@ -169,7 +175,8 @@ mod tests {
 
     #[test]
     fn what_may_pass_is_retryable_and_what_may_have_happened_is_not() {
-        for transient in [StoreError::Unavailable(None), StoreError::Overloaded, StoreError::LockTimeout] {
+        let conflict = StoreError::Conflict { kind: Conflict::Deadlock, source: None };
+        for transient in [StoreError::Unavailable(None), StoreError::Overloaded, StoreError::LockTimeout, conflict] {
             assert!(transient.is_transient());
             let body = body(transient);
             assert_eq!((&body["status"], &body["retryable"]), (&json!(503), &json!(true)));

@@ -1,5 +1,7 @@
 //! The proof of the ledger over HTTP: what must hold of the caller's tenant, asked of the tables as they are.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,8 +16,12 @@ use utoipa_axum::routes;
 use super::answers::AuditErrors;
 use super::ctx::Ctx;
 use super::problem::{FieldFault, Problem};
-use crate::app::App;
+use crate::app::{App, NoPlace};
 
+/// The route, which has a bound of its own in [`super::layers`].
+pub(super) const PROOF_ROUTE: &str = "/api/v1/admin/invariants";
+/// When to ask again after there was no place or no end.
+const LATER: Duration = Duration::from_secs(10);
 /// Most faults that one answer lists; it says how many there are.
 const MAX_LISTED: usize = 1_000;
 
@@ -35,7 +41,8 @@ pub struct Sound {
 }
 
 /// Proves the tenant's ledger: every level, movement, reservation and order of it, on one snapshot. It reads the whole ledger, so it
-/// is for owners and managers, and each process does one at a time.
+/// is for owners and managers, each process does one of a tenant at a time (409 `proof_under_way`) and few altogether, and it ends
+/// with its request, after a minute at the latest (503 `proof_timeout`).
 #[utoipa::path(get, path = "/admin/invariants", operation_id = "prove_invariants", tag = "operations",
     responses((status = 200, description = "Everything holds", body = Sound), AuditErrors))]
 async fn prove(State(app): State<App>, ctx: Ctx) -> Result<Json<Sound>, Problem> {
@@ -43,13 +50,12 @@ async fn prove(State(app): State<App>, ctx: Ctx) -> Result<Json<Sound>, Problem>
         let detail = "The proof is for owners and managers.";
         return Err(Problem::new(StatusCode::FORBIDDEN, "role_too_low", detail));
     }
-    let place = app.audits().try_acquire_owned().map_err(|_| StoreError::Overloaded)?;
-    // On a task of its own: PostgreSQL reads on when the caller has gone, and the place is taken until it has ended.
-    let proof = tokio::spawn(async move {
-        let _place = place;
-        app.store().audit_stock(ctx.tenant).await
-    });
-    let faults = proof.await.map_err(|_| super::faults::internal())??;
+    let _place = app.proofs().enter(ctx.tenant).map_err(no_place)?;
+    let limit = app.settings().proof_timeout;
+    let faults = app.store().audit_stock_within(ctx.tenant, limit).await.map_err(|error| match error {
+        StoreError::LockTimeout => too_long(limit),
+        other => other.into(),
+    })?;
     if faults.is_empty() {
         return Ok(Json(Sound { sound: true, faults: Vec::new() }));
     }
@@ -57,6 +63,28 @@ async fn prove(State(app): State<App>, ctx: Ctx) -> Result<Json<Sound>, Problem>
     Err(Problem::new(StatusCode::CONFLICT, "not_sound", detail)
         .with("fault_count", faults.len())
         .with_errors(faults.iter().take(MAX_LISTED).map(shown).collect()))
+}
+
+fn no_place(why: NoPlace) -> Problem {
+    match why {
+        NoPlace::UnderWay => {
+            let detail = "A proof of this tenant's ledger is under way; ask again when it has ended.";
+            Problem::new(StatusCode::CONFLICT, "proof_under_way", detail).retry_after(LATER)
+        }
+        NoPlace::Full => {
+            let detail =
+                "As many ledgers are being proved as may be at a time; ask again, or run `kv-erp admin verify`.";
+            Problem::unavailable("overloaded", detail, LATER)
+        }
+    }
+}
+
+fn too_long(limit: Duration) -> Problem {
+    let detail = format!(
+        "The proof was ended after {} s. Ask again when less is going on; `kv-erp admin verify` reads the ledger without a limit.",
+        limit.as_secs_f64()
+    );
+    Problem::unavailable("proof_timeout", detail, LATER)
 }
 
 fn shown(fault: &LedgerFault) -> FieldFault {

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::faults;
+use super::invariants::PROOF_ROUTE;
 use super::locks::LOCK_ROUTE;
 use super::metrics::{UNMATCHED, UnderWay};
 use super::problem::{self, Problem};
@@ -59,6 +60,9 @@ impl<'a> Bounds<'a> {
         }
         // A service that is full must still say that it lives.
         let places = route.starts_with(super::BASE).then_some(app.in_flight());
+        if route == PROOF_ROUTE {
+            return Self { places, time: time + app.settings().proof_timeout };
+        }
         Self { places, time }
     }
 }

@@ -34,6 +34,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(confirm))
         .routes(routes!(fulfill))
         .routes(routes!(take_back))
+        .routes(routes!(close))
         .routes(routes!(cancel))
 }
 
@@ -146,6 +147,23 @@ fn read_return(fields: &mut Fields<'_>) -> Option<ReturnGoods> {
     let lines = fields.list("items", MAX_LINES, read_part);
     let reason = fields.required("reason", line(REASON_MAX));
     Some(ReturnGoods { lines: lines?, reason: reason? })
+}
+
+/// Ends a partially fulfilled order: what is left of its stock is given back, and it is `fulfilled` with what has left, which its
+/// lines show. An order of which nothing has left is cancelled instead. Once more is no change and no error.
+#[utoipa::path(post, path = "/orders/{id}/close", operation_id = "close_order", tag = "orders",
+    params(("id" = OrderId, Path), FenceParameter, KeyParameter),
+    responses((status = 200, description = "It as it is now", body = Order), StockActErrors))]
+async fn close(
+    State(app): State<App>,
+    writer: Writer,
+    PathId(id): PathId<OrderId>,
+    Fence(fence): Fence,
+    key: Keyed,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, &[], changed);
+    let command = Command { actor: writer.user, fence, once, action: Action::CloseOrder(id) };
+    run(&app, writer.tenant, command, changed).await
 }
 
 /// Calls an order off and gives its stock back; not once anything of it has left. Once more is no change and no error.

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use kv_store::stock::{Mismatch, OrderStep, Reference, Refusal, Shortage, UnknownReference};
+use kv_types::order::OrderStatus;
 
 use super::problem::{FieldFault, Problem};
 
@@ -17,7 +18,10 @@ impl From<Refusal> for Problem {
                     .with_errors(lines.iter().map(|short| shortage(short, "quantity")).collect())
             }
             Refusal::BelowZero(lines) => {
-                let detail = format!("{} of the lines would take away more than is available.", lines.len());
+                let detail = format!(
+                    "{} of the lines would take away more than there is to take: what is available and what the level may promise beyond it, and never more than is on hand.",
+                    lines.len()
+                );
                 let errors = lines.iter().map(|short| shortage(short, "delta")).collect();
                 conflict("insufficient_stock", detail).with_errors(errors)
             }
@@ -30,7 +34,7 @@ impl From<Refusal> for Problem {
             Refusal::MixedCurrency => {
                 invalid("mixed_currency", "The products have prices in different currencies.".into())
             }
-            Refusal::NotFound => Self::not_found("reservation or order"),
+            Refusal::NotFound(thing) => Self::not_found(thing.as_str()),
             Refusal::AlreadyFulfilled => {
                 conflict("reservation_already_fulfilled", "The reserved stock has already left.".into())
             }
@@ -61,7 +65,8 @@ impl From<Refusal> for Problem {
             }
             Refusal::OrderState(status, step) => {
                 let (code, what) = order_code(step);
-                let detail = format!("The order is {}, so it cannot be {what}.", status.as_str());
+                let hint = order_hint(status, step);
+                let detail = format!("The order is {}, so it cannot be {what}{hint}.", status.as_str());
                 conflict(code, detail).with("order_status", status.as_str())
             }
             Refusal::FenceStale { resource } => {
@@ -92,7 +97,19 @@ const fn order_code(step: OrderStep) -> (&'static str, &'static str) {
         OrderStep::Confirm => ("order_not_confirmable", "confirmed"),
         OrderStep::Fulfill => ("order_not_fulfillable", "fulfilled"),
         OrderStep::Return => ("order_not_returnable", "returned"),
+        OrderStep::Close => ("order_not_closable", "closed"),
         OrderStep::Cancel => ("order_not_cancellable", "cancelled"),
+    }
+}
+
+/// What to do instead, where there is something.
+const fn order_hint(status: OrderStatus, step: OrderStep) -> &'static str {
+    match (step, status) {
+        (OrderStep::Close, OrderStatus::Pending | OrderStatus::Confirmed) => ": nothing of it has left; cancel it",
+        (OrderStep::Close, OrderStatus::Fulfilled) => ": all of it has left",
+        (OrderStep::Fulfill, OrderStatus::Fulfilled) => ": nothing of it is left",
+        (OrderStep::Cancel, OrderStatus::PartiallyFulfilled) => ": a part of it has left; close it",
+        _ => "",
     }
 }
 

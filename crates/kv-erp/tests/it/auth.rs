@@ -17,6 +17,7 @@ const BEHIND_ONE_PROXY: HttpSettings = HttpSettings {
     tenant_rate_limit_per_minute: None,
     trusted_proxies: 1,
     request_timeout: Duration::from_secs(10),
+    proof_timeout: Duration::from_mins(1),
 };
 
 #[tokio::test]

@@ -83,6 +83,8 @@ async fn probes_and_metrics_need_nobody() {
         r#"kv_http_request_duration_seconds_count{route="/api/v1/customers",method="POST"} 1"#,
         r#"kv_pool_connections{state="allowed"} 16"#,
         "kv_stock_deadlocks_total 0",
+        r#"kv_database_retries_total{code="40001"} 0"#,
+        r#"kv_database_retries_total{code="40P01"} 0"#,
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} in\n{metrics}");
     }

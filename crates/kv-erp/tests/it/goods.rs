@@ -42,6 +42,37 @@ async fn a_count_sets_the_level_right_or_says_what_there_is() {
     assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
 }
 
+/// Eight of ten units are held and six turn out to be broken.
+#[tokio::test]
+async fn held_units_that_are_lost_are_booked_as_far_as_the_level_may_promise() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 10).await;
+    let level = format!("/stock-levels/{product}/{warehouse}");
+    let held = json!({"items": [{"product_id": product, "warehouse_id": warehouse, "quantity": 8}]});
+    let held = caller.post("/reservations", &held).await.made();
+    let adjust = async |mut line: serde_json::Value| {
+        line["product_id"] = json!(product);
+        line["warehouse_id"] = json!(warehouse);
+        caller.post("/stock-adjustments", &json!({"items": [line], "reason": "broken"})).await
+    };
+    let problem = adjust(json!({"delta": -6})).await.refused(409, "insufficient_stock");
+    assert_eq!((&problem["errors"][0]["requested"], &problem["errors"][0]["available"]), (&json!(6), &json!(2)));
+    caller.send(&format!("PUT {level}/backorder-limit"), &json!({"limit": 5})).await.expect(200);
+    let booked = adjust(json!({"delta": -6})).await.expect(201);
+    assert_eq!(booked["items"][0]["quantity_after"], -4);
+    let seen = caller.get(&level).await.expect(200);
+    assert_eq!((&seen["quantity"], &seen["on_hand_quantity"]), (&json!(-4), &json!(4)));
+    adjust(json!({"delta": -2})).await.refused(409, "insufficient_stock");
+    caller.ask(&format!("POST /reservations/{held}/confirm")).await.refused(409, "not_on_hand");
+    // What is promised beyond what is there is a result, not something to count.
+    let problem = adjust(json!({"set_to": -5, "expected_quantity": -4})).await.refused(422, "validation_failed");
+    assert_eq!(faults(&problem), ["/items/0/set_to out_of_range"]);
+    adjust(json!({"set_to": 0, "expected_quantity": -4})).await.expect(201);
+    caller.ask(&format!("POST /reservations/{held}/confirm")).await.expect(200);
+    assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
+}
+
 #[tokio::test]
 async fn a_transfer_is_two_movements_under_one_id() {
     let world = World::new().await;
@@ -112,6 +143,21 @@ async fn a_level_promises_up_to_its_limit_and_ships_what_is_there() {
 }
 
 #[tokio::test]
+async fn a_limit_of_nothing_says_what_is_not_there() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 3).await;
+    let nobody = uuid::Uuid::now_v7().to_string();
+    for (product, warehouse, thing) in [(&nobody, &warehouse, "product"), (&product, &nobody, "warehouse")] {
+        let path = format!("PUT /stock-levels/{product}/{warehouse}/backorder-limit");
+        let problem = caller.send(&path, &json!({"limit": 5})).await.refused(404, "not_found");
+        assert_eq!(problem["detail"], format!("There is no such {thing}."));
+    }
+    let problem = caller.ask(&format!("POST /orders/{nobody}/cancel")).await.refused(404, "not_found");
+    assert_eq!(problem["detail"], "There is no such order.");
+}
+
+#[tokio::test]
 async fn an_order_is_shipped_from_where_its_units_are() {
     let world = World::new().await;
     let caller = &world.one;
@@ -126,7 +172,9 @@ async fn an_order_is_shipped_from_where_its_units_are() {
     // What is on the shelves first, and the rest promised where that is allowed.
     let mut given: Vec<_> = order.body["items"][0]["allocations"].as_array().unwrap().clone();
     given.sort_unstable_by_key(|part| part["quantity"].as_i64());
-    assert_eq!(given, [json!({"warehouse_id": far, "quantity": 2}), json!({"warehouse_id": near, "quantity": 3})]);
+    let part =
+        |warehouse: &str, quantity: i64| json!({"warehouse_id": warehouse, "quantity": quantity, "last_version": 2});
+    assert_eq!(given, [part(&far, 2), part(&near, 3)]);
     let path = format!("/orders/{}", order.made());
     caller.ask(&format!("POST {path}/confirm")).await.expect(200);
     let some = |units: i64| json!({"items": [{"product_id": product, "quantity": units}]});

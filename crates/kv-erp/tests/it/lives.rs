@@ -101,6 +101,107 @@ async fn an_order_goes_through_its_states() {
 }
 
 #[tokio::test]
+async fn a_partly_fulfilled_order_is_closed_short() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 10).await;
+    let order = ordered(caller, &product, json!({})).await;
+    let path = format!("/orders/{order}");
+    let close = format!("POST {path}/close");
+    let some = |units: i64| json!({"items": [{"product_id": product, "quantity": units}]});
+    for step in ["", "confirm"] {
+        if !step.is_empty() {
+            caller.ask(&format!("POST {path}/{step}")).await.expect(200);
+        }
+        let problem = caller.ask(&close).await.refused(409, "order_not_closable");
+        let status = if step.is_empty() { "pending" } else { "confirmed" };
+        assert_eq!(problem["order_status"], status);
+        assert!(problem["detail"].as_str().unwrap().contains("cancel"), "{problem}");
+    }
+    caller.post(&format!("{path}/fulfill"), &some(1)).await.expect(200);
+    let problem = caller.ask(&format!("POST {path}/cancel")).await.refused(409, "order_not_cancellable");
+    assert!(problem["detail"].as_str().unwrap().contains("close"), "{problem}");
+    let resource = format!("orders:{order}");
+    let fenced = |number: i64| caller.with("x-lock-fence", format!("{resource}={number}"));
+    let keyed = fenced(7).with("idempotency-key", "close-1");
+    let closed = keyed.ask(&close).await.expect(200);
+    assert_eq!(closed["status"], "fulfilled");
+    assert_eq!((&closed["items"][0]["quantity"], &closed["items"][0]["fulfilled_quantity"]), (&json!(4), &json!(1)));
+    let repeat = keyed.ask(&close).await;
+    assert_eq!(repeat.headers["idempotency-replayed"], "true");
+    assert_eq!(repeat.expect(200), closed);
+    assert_eq!(caller.ask(&close).await.expect(200), closed, "once more is no change");
+    assert_eq!(caller.get(&path).await.expect(200), closed);
+    fenced(6).ask(&close).await.refused(409, "lock_lost");
+    caller.ask(&format!("POST {path}/fulfill")).await.refused(409, "order_not_fulfillable");
+    let level = caller.get(&format!("/stock-levels/{product}/{warehouse}")).await.expect(200);
+    assert_eq!(
+        (&level["quantity"], &level["reserved_quantity"], &level["shipped_quantity"]),
+        (&json!(9), &json!(0), &json!(1))
+    );
+    assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
+}
+
+/// Every answer says where in the order of its levels' movements it stands, as the ledger has it.
+#[tokio::test]
+async fn answers_carry_the_versions_that_their_movements_took() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 20).await;
+    let movements = format!("/stock-movements?product_id={product}&warehouse_id={warehouse}");
+    let ledger = async || -> Vec<String> {
+        let rows = caller.get(&movements).await.expect(200)["data"].as_array().unwrap().clone();
+        rows.iter().map(|row| row["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    let some = |units: i64| json!({"items": [{"product_id": product, "quantity": units}]});
+    let back = json!({"items": [line(&product, &warehouse, 1)], "reason": "damaged"});
+    let order = ordered(caller, &product, json!({})).await;
+    let path = format!("/orders/{order}");
+    let steps = [
+        ("confirm", Value::Null, "reserved"),
+        ("fulfill", some(1), "shipped"),
+        ("fulfill", some(2), "shipped"),
+        ("returns", back, "returned"),
+        ("close", Value::Null, "released"),
+        ("close", Value::Null, "released"),
+    ];
+    for (step, body, kind) in steps {
+        let step = format!("{path}/{step}");
+        let answer =
+            if body.is_null() { caller.ask(&format!("POST {step}")).await } else { caller.post(&step, &body).await };
+        let shown = answer.expect(200);
+        let version = shown["items"][0]["allocations"][0]["last_version"].as_u64().unwrap();
+        let kinds = ledger().await;
+        assert_eq!((version, kinds.last().map(String::as_str)), (kinds.len() as u64, Some(kind)), "{step}");
+        assert_eq!(caller.get(&path).await.expect(200), shown);
+    }
+    let called_off = ordered_again(caller, &product).await;
+    let shown = caller.ask(&format!("POST /orders/{called_off}/cancel")).await.expect(200);
+    assert_eq!(shown["items"][0]["allocations"][0]["last_version"], json!(ledger().await.len()));
+    let wish = json!({"items": [line(&product, &warehouse, 4)], "ttl_seconds": 60});
+    let held = caller.post("/reservations", &wish).await.made();
+    let taken = ledger().await.len();
+    let extended = caller.post(&format!("/reservations/{held}/extend"), &json!({"ttl_seconds": 600})).await.expect(200);
+    assert_eq!(extended["items"][0]["last_version"], json!(taken), "nothing has moved");
+    let part = json!({"items": [line(&product, &warehouse, 3)]});
+    let shipped = caller.post(&format!("/reservations/{held}/confirm"), &part).await.expect(200);
+    assert_eq!(shipped["items"][0]["last_version"], json!(taken + 2));
+    assert_eq!(ledger().await[taken..], ["shipped", "released"]);
+    let held = caller.post("/reservations", &wish).await.made();
+    pass(&world).await;
+    caller.ask(&format!("POST /reservations/{held}/release")).await.refused(409, "reservation_expired");
+    let expired = caller.get(&format!("/reservations/{held}")).await.expect(200);
+    assert_eq!(expired["items"][0]["last_version"], json!(ledger().await.len()));
+    assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
+}
+
+async fn ordered_again(caller: &Caller, product: &str) -> String {
+    let customer = caller.customer("C-2").await;
+    let order = json!({"customer_id": customer, "items": [{"product_id": product, "quantity": 4}]});
+    caller.post("/orders", &order).await.made()
+}
+
+#[tokio::test]
 async fn an_order_may_be_content_with_less() {
     let world = World::new().await;
     let caller = &world.one;
@@ -129,6 +230,41 @@ async fn what_is_due_is_swept() {
         eventually(Duration::from_secs(20), is_over).await;
         assert_eq!(world.store.audit_stock(caller.tenant).await.unwrap(), vec![]);
     }
+    stop.cancel();
+    sweeping.await.unwrap();
+}
+
+/// More reservations than one look finds contradict their level and stay due. What is due after them ends all the same.
+#[tokio::test]
+async fn what_cannot_be_ended_does_not_hide_what_can() {
+    let world = World::new().await;
+    let caller = &world.one;
+    let (product, warehouse) = caller.stocked("SKU", 10).await;
+    let wish = json!({"items": [line(&product, &warehouse, 4)], "ttl_seconds": 60});
+    let held = caller.post("/reservations", &wish).await.made();
+    pass(&world).await;
+    let superuser = world.database.connect().await.unwrap();
+    let lies = format!(
+        "insert into reservations (tenant_id, id, line, product_id, warehouse_id, quantity, status, level_version,
+                last_version, expires_at, due_at)
+         select {}, gen_random_uuid(), 1, '{product}', '{warehouse}', 1000000, 'pending', 1, 1, now() - interval '1 hour',
+                now() - interval '1 hour' from generate_series(1, 700)",
+        caller.tenant
+    );
+    superuser.batch_execute(&lies).await.unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    let sweeping = tokio::spawn(kv_erp::sweep::keep_expiring(world.store.clone(), stop.clone()));
+    let path = format!("/reservations/{held}");
+    eventually(Duration::from_secs(20), async || caller.get(&path).await.expect(200)["status"] == "expired").await;
+    // It goes round: what becomes due at the head is found, too.
+    let wish = json!({"items": [line(&product, &warehouse, 3)], "ttl_seconds": 60});
+    let held = caller.post("/reservations", &wish).await.made();
+    let first = format!(
+        "update reservations set expires_at = now() - interval '2 hours', due_at = now() - interval '2 hours' where id = '{held}'"
+    );
+    superuser.batch_execute(&first).await.unwrap();
+    let path = format!("/reservations/{held}");
+    eventually(Duration::from_secs(20), async || caller.get(&path).await.expect(200)["status"] == "expired").await;
     stop.cancel();
     sweeping.await.unwrap();
 }

@@ -4,6 +4,7 @@
 mod auth;
 mod cases;
 mod catalogue;
+mod conflicts;
 mod crash;
 mod demo;
 mod description;

@@ -49,14 +49,14 @@ async fn a_reservation_is_held_then_released_or_shipped_but_never_both() {
         (&made["status"], &made["order_id"], &made["reference"]),
         (&json!("pending"), &Value::Null, &json!("basket 1"))
     );
-    let item = json!({"product_id": key.0, "warehouse_id": key.1, "quantity": 4, "fulfilled_quantity": 0, "returned_quantity": 0, "version": 2});
+    let item = json!({"product_id": key.0, "warehouse_id": key.1, "quantity": 4, "fulfilled_quantity": 0, "returned_quantity": 0, "version": 2, "last_version": 2});
     assert_eq!(made["items"], json!([item]));
     assert_eq!(world.one.get(&location).await.expect(200), made);
     assert_eq!(counts(&level(&world.one, &key).await), [6, 4, 10, 0, 10]);
 
     let first = format!("/reservations/{}", made["id"].as_str().unwrap());
     let released = world.one.ask(&format!("POST {first}/release")).await.expect(200);
-    assert_eq!(released["status"], "released");
+    assert_eq!((&released["status"], &released["items"][0]["last_version"]), (&json!("released"), &json!(3)));
     assert_eq!(world.one.ask(&format!("POST {first}/release")).await.expect(200), released, "again is no change");
     world.one.ask(&format!("POST {first}/confirm")).await.refused(409, "reservation_released");
     assert_eq!(counts(&level(&world.one, &key).await), [10, 0, 10, 0, 10]);
@@ -64,6 +64,7 @@ async fn a_reservation_is_held_then_released_or_shipped_but_never_both() {
     let second = format!("/reservations/{}", world.one.post("/reservations", &reserve(&key, 7)).await.made());
     let shipped = world.one.ask(&format!("POST {second}/confirm")).await.expect(200);
     assert_eq!((&shipped["status"], &shipped["items"][0]["fulfilled_quantity"]), (&json!("fulfilled"), &json!(7)));
+    assert_eq!((&shipped["items"][0]["version"], &shipped["items"][0]["last_version"]), (&json!(4), &json!(5)));
     assert_eq!(world.one.ask(&format!("POST {second}/confirm")).await.expect(200), shipped);
     world.one.ask(&format!("POST {second}/release")).await.refused(409, "reservation_already_fulfilled");
     let after = level(&world.one, &key).await;

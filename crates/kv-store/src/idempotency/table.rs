@@ -26,8 +26,9 @@ statements! {
                as c(key, fingerprint, line, head, before, after, order_id)
           left join orders o on o.tenant_id = $1 and o.id = c.order_id
          order by c.key";
-    /// Whether a write under a key was committed.
-    PROVE_KEY = "select exists (select from idempotency_keys where tenant_id = $1 and key = $2 and fingerprint = $3)";
+    /// Whether a write under a key was committed with this answer.
+    PROVE_KEY = "select exists (select from idempotency_keys
+         where tenant_id = $1 and key = $2 and fingerprint = $3 and body = $4)";
     /// Makes a key void that nothing was done with. Waits for one that is being committed.
     VOID_KEY = "insert into idempotency_keys (tenant_id, key) values ($1, $2) on conflict do nothing returning created_at, expires_at";
     /// What is known of one key.

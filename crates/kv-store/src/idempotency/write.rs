@@ -12,11 +12,12 @@ use tokio_postgres::types::ToSql;
 use super::presence::wait_for;
 use super::table::{Answers, DROP_EXPIRED_KEY, FIND_KEYS, KEEP_ANSWERS, of_keeping};
 use super::{Answer, Done, Kept, KeyFault, KeyRow, Once};
+use crate::conflict::Retries;
 use crate::session::{READ_COMMITTED, begin};
 use crate::statement::Statement;
 use crate::{Store, StoreError};
 
-/// How often a write begins anew because somebody else's commit came between: of the same key, or of what made it a victim.
+/// How often a write is begun when somebody else's commit comes between: of the same key, or of a migration.
 const ROUNDS: usize = 3;
 
 /// A statement's parameter that may leave its maker.
@@ -77,9 +78,12 @@ impl Store {
     }
 
     async fn write_once<T>(&self, write: &Write<T>, once: &Once<T>) -> Result<Option<Done<T>>, StoreError> {
-        for _ in 0..ROUNDS {
+        let mut retries = Retries::new(self.conflicts());
+        let mut rounds = 0;
+        while rounds < ROUNDS {
             match self.try_write_once(write, once).await {
-                Err(error) if error.is_taken_key() || error.is_deadlock() || error.is_stale_plan() => {}
+                Err(error) if error.is_taken_key() || error.is_stale_plan() => rounds += 1,
+                Err(error) if error.conflict().is_some() => retries.after(error).await?,
                 // The refusal may be the work of this very request, done before.
                 Err(error @ StoreError::Constraint { .. }) => {
                     return match self.find_answer(write.tenant, once).await? {

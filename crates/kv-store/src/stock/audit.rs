@@ -7,16 +7,22 @@
 //!
 //! Everything is read on one snapshot, so writers may go on meanwhile.
 
+use std::time::Duration;
+
+use deadpool_postgres::Object;
 use kv_types::{OrderId, ProductId, TenantId, WarehouseId};
-use tokio_postgres::Row;
+use tokio::runtime::Handle;
+use tokio::time::timeout;
+use tokio_postgres::{NoTls, Row};
 use uuid::Uuid;
 
+use crate::session::{Params, SNAPSHOT, begin};
 use crate::statement::statements;
 use crate::{Store, StoreError};
 
 statements! {
-    /// Gives the transaction's later statements five minutes each: they read whole tables. The parameter is theirs.
-    AUDIT_LIMIT = "select set_config('statement_timeout', '300s', true), $1::bigint";
+    /// Gives the transaction's later statements a limit of their own: they read whole tables.
+    AUDIT_LIMIT = "select set_config('statement_timeout', $1::text, true)";
     /// Levels at fault, with the fault; no row when all is well.
     AUDIT_LEVELS = "select * from (with level as (
             select product_id, warehouse_id, quantity, reserved_quantity as reserved, shipped_quantity as shipped,
@@ -36,17 +42,20 @@ statements! {
             select product_id, warehouse_id, sum(quantity - fulfilled_quantity) filter (where status = 'pending') as quantity
               from reservations where tenant_id = $1 group by product_id, warehouse_id),
         booked as (
-            select reservation_id as id, product_id, warehouse_id, sum(d_reserved) as reserved, sum(d_shipped) as shipped
+            select reservation_id as id, product_id, warehouse_id, sum(d_reserved) as reserved, sum(d_shipped) as shipped,
+                   min(version) as level_version, max(version) as last_version
               from stock_movements where tenant_id = $1 and reservation_id is not null
              group by reservation_id, product_id, warehouse_id),
         claimed as (
-            select id, product_id, warehouse_id, fulfilled_quantity - returned_quantity as shipped,
+            select id, product_id, warehouse_id, level_version, last_version,
+                   fulfilled_quantity - returned_quantity as shipped,
                    case status when 'pending' then quantity - fulfilled_quantity else 0 end as reserved
               from reservations where tenant_id = $1),
         odd as (
             select distinct product_id, warehouse_id
               from claimed c full join booked b using (id, product_id, warehouse_id)
-             where (b.reserved, b.shipped) is distinct from (c.reserved, c.shipped)),
+             where (b.reserved, b.shipped, b.level_version, b.last_version)
+                   is distinct from (c.reserved, c.shipped, c.level_version, c.last_version)),
         moved as (
             select distinct product_id, warehouse_id from (
                 select product_id, warehouse_id, sum(d_received) over (partition by transfer_id, product_id) as rest
@@ -132,17 +141,84 @@ pub enum LedgerFault {
 }
 
 impl Store {
-    /// Every level and every order of the tenant for which something does not hold; empty when all is well. Reads the whole
-    /// ledger, on one snapshot, with a statement limit of its own: five minutes for the levels and as long for the orders.
+    /// [`Store::audit_stock_within`] five minutes.
     ///
     /// # Errors
-    /// [`StoreError::LockTimeout`] when the ledger is too long to be read in that time.
+    /// As there.
     /// # Cancel safety
-    /// Nothing is written. What was sent runs to its end and keeps its connection busy until then.
+    /// As there.
     pub async fn audit_stock(&self, tenant: TenantId) -> Result<Vec<LedgerFault>, StoreError> {
-        let statements = [&AUDIT_LIMIT, &AUDIT_LEVELS, &AUDIT_ORDERS];
-        let [_, levels, orders] = self.read_all(tenant, statements, &[&tenant.get()]).await?;
-        Ok(levels.iter().map(read_level).chain(orders.iter().map(read_order)).collect::<Result<_, _>>()?)
+        self.audit_stock_within(tenant, Duration::from_mins(5)).await
+    }
+
+    /// Every level and every order of the tenant for which something does not hold; empty when all is well. Reads the whole
+    /// ledger, on one snapshot.
+    ///
+    /// # Errors
+    /// [`StoreError::LockTimeout`] when the ledger is too long to be read within `limit`, or somebody holds a lock on it.
+    /// # Cancel safety
+    /// Nothing is written. PostgreSQL is told to stop when the future is dropped, and stops by itself after `limit`.
+    pub async fn audit_stock_within(&self, tenant: TenantId, limit: Duration) -> Result<Vec<LedgerFault>, StoreError> {
+        let watched = Watched::on(self.connection().await?);
+        let read = timeout(limit, read_faults(watched.client(), tenant, limit)).await;
+        let faults = read.map_err(|_late| StoreError::LockTimeout)?;
+        watched.give_back();
+        faults
+    }
+}
+
+async fn read_faults(client: &Object, tenant: TenantId, limit: Duration) -> Result<Vec<LedgerFault>, StoreError> {
+    let set = client.prepare_cached(AUDIT_LIMIT.sql()).await?;
+    let levels = client.prepare_cached(AUDIT_LEVELS.sql()).await?;
+    let orders = client.prepare_cached(AUDIT_ORDERS.sql()).await?;
+    let (opening, number) = (begin(SNAPSHOT, tenant), tenant.get());
+    let limit = format!("{}ms", limit.as_millis());
+    let (limit, number): (Params<'_>, Params<'_>) = (&[&limit], &[&number]);
+    let (begun, set, levels, orders, committed) = futures_util::join!(
+        client.batch_execute(&opening),
+        client.query(&set, limit),
+        client.query(&levels, number),
+        client.query(&orders, number),
+        client.batch_execute("commit"),
+    );
+    let (levels, orders) = begun.and(set).and(levels).and_then(|levels| Ok((levels, orders?)))?;
+    committed?;
+    Ok(levels.iter().map(read_level).chain(orders.iter().map(read_order)).collect::<Result<_, _>>()?)
+}
+
+/// A pooled connection whose statement is ended when nobody waits for it any more. It then does not go back to the pool: the word to
+/// stop might reach its next user.
+struct Watched(Option<Object>);
+
+/// How long the word to stop may take.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+impl Watched {
+    fn on(connection: Object) -> Self {
+        Self(Some(connection))
+    }
+
+    fn client(&self) -> &Object {
+        self.0.as_ref().expect("the connection is there until it is given back, which ends this")
+    }
+
+    fn give_back(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let Some(object) = self.0.take() else { return };
+        let client = Object::take(object);
+        // Outside a runtime the connection has ended with it.
+        let Ok(runtime) = Handle::try_current() else { return };
+        runtime.spawn(async move {
+            let stopped = timeout(STOP_WITHIN, client.cancel_token().cancel_query(NoTls)).await;
+            if !matches!(stopped, Ok(Ok(()))) {
+                tracing::debug!("a statement that nobody waits for runs to its own limit");
+            }
+        });
     }
 }
 

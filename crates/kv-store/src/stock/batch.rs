@@ -37,22 +37,6 @@ statements! {
         select $1, c.*, $21 from unnest($2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[],
                $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::uuid[], $13::uuid[], $14::uuid[], $15::uuid[],
                $16::uuid[], $17::int[], $18::text[], $19::uuid[], $20::bytea[]) as c";
-    /// The numbers of orders whose answer was lost.
-    READ_ORDER_NUMBERS = "select id, number from orders where tenant_id = $1 and id = any($2::uuid[])";
-    /// Whether a movement stands in the ledger. Its time tells it from the same one made by somebody else.
-    PROVE_MOVEMENT = "select exists (select from stock_movements
-         where tenant_id = $1 and product_id = $2 and warehouse_id = $3 and version = $4 and kind = $5
-           and reservation_id is not distinct from $6
-           and coalesce(receipt_id, adjustment_id, transfer_id) is not distinct from $7 and created_at = $8)";
-    /// Whether an order has come to a state.
-    PROVE_ORDER = "select exists (select from orders where tenant_id = $1 and id = $2 and version = $3 and status = $4)";
-    /// Whether a reservation's end has been put off.
-    PROVE_RESERVATION = "select exists (select from reservations where tenant_id = $1 and id = $2 and expires_at = $3)";
-    /// Whether a level's limit was set at that time.
-    PROVE_LIMIT = "select exists (select from stock_levels
-         where tenant_id = $1 and product_id = $2 and warehouse_id = $3 and updated_at = $4)";
-    /// What became of a transaction whose commit was not answered.
-    TRANSACTION_STATUS = "select pg_xact_status($1::text::xid8)";
 }
 
 /// Keeps the answers of a batch that is committed, in a transaction of their own: one of the wrong strategies.

@@ -114,6 +114,10 @@ pub(crate) struct Board {
     pub(crate) has_unlocked_sources: bool,
     /// Whether a reservation's time is over and it holds stock of levels that are not among [`Self::levels`].
     pub(crate) has_unlocked_due: bool,
+    /// Levels that were made for this batch.
+    pub(crate) new_levels: BTreeSet<LevelKey>,
+    /// Whether a command would book on a level that was not made for this batch and is not there.
+    pub(crate) needs_levels: bool,
     /// Whether an order was content with less than it asked for.
     pub(crate) gave_less: bool,
     /// The tokens that the fence table accepted, by resource.
@@ -133,6 +137,12 @@ impl Board {
             && self.effects.answers.is_empty()
             && self.fences.is_empty()
             && self.levels.values().all(|level| !level.has_new_limit))
+    }
+
+    /// Levels that were made for commands that were refused.
+    pub(crate) fn levels_made_in_vain(&self) -> BTreeSet<LevelKey> {
+        let is_unused = |key: &&LevelKey| self.levels.get(key).is_none_or(|level| !level.is_changed());
+        self.new_levels.iter().filter(is_unused).copied().collect()
     }
 
     /// Available units of a level; a level that was never received into has none.

@@ -17,6 +17,7 @@ use super::command::{Command, Outcome};
 use super::refusal::StockError;
 use super::writer::Writer;
 use crate::StoreError;
+use crate::conflict::ConflictStats;
 use crate::idempotency::Done;
 
 /// Commands of one batch at most. Beyond this the transaction's own length costs more than a further commit would.
@@ -26,7 +27,8 @@ const MAX_BATCH_LINES: usize = 2_000;
 /// Commands that may wait in a writer's channel, and as many that it has taken out to choose a batch from; the next one is refused
 /// as overload.
 pub(super) const MAX_WAITING: usize = 4_096;
-/// How many commands of a batch that failed may run into the lock limit one by one before the rest is refused too.
+/// How many commands of a batch that failed may run into the lock limit, or into others each time, one by one before the rest is
+/// refused too.
 const MAX_LOCK_TIMEOUTS: usize = 2;
 
 /// A command on its way to a writer.
@@ -47,15 +49,20 @@ pub struct StockStats {
     pub largest_batch: AtomicU64,
     /// Batches that failed and were split or refused.
     pub failed_batches: AtomicU64,
-    /// Serialisation failures and deadlocks among them. The aim is none, ever.
+    /// Serialisation failures and deadlocks that batches met, also those that were run again. The aim is none, ever.
     pub deadlocks: AtomicU64,
 }
 
 /// A writer's task: ends when every sender is gone and the last command is answered. After a panic it goes on with a new
 /// connection; who was waiting in that batch learns that the outcome is unknown.
-pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, config: tokio_postgres::Config, stats: Arc<StockStats>) {
+pub(super) async fn run(
+    mut jobs: mpsc::Receiver<Job>,
+    config: tokio_postgres::Config,
+    (stats, conflicts): (Arc<StockStats>, Arc<ConflictStats>),
+) {
     loop {
-        let life = serve(&mut jobs, Writer::new(config.clone()), &stats);
+        let writer = Writer::new(config.clone(), (Arc::clone(&stats), Arc::clone(&conflicts)));
+        let life = serve(&mut jobs, writer, &stats);
         if AssertUnwindSafe(life).catch_unwind().await.is_ok() {
             return;
         }
@@ -165,7 +172,10 @@ async fn run_singly(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
             }
             Err(error) => {
                 note_failure(stats, &error, 1);
-                lock_timeouts += usize::from(matches!(error, StoreError::LockTimeout | StoreError::Key(_)));
+                lock_timeouts += usize::from(matches!(
+                    error,
+                    StoreError::LockTimeout | StoreError::Key(_) | StoreError::Conflict { .. }
+                ));
                 let is_gone = matches!(error, StoreError::Unavailable(_) | StoreError::OutcomeUnknown);
                 answer(job, Err(StockError::Store(error)));
                 if is_gone {
@@ -194,7 +204,7 @@ fn count(stats: &StockStats, commands: usize) {
 
 fn note_failure(stats: &StockStats, error: &StoreError, commands: usize) {
     stats.failed_batches.fetch_add(1, Ordering::Relaxed);
-    if error.is_deadlock() {
+    if error.conflict().is_some() {
         stats.deadlocks.fetch_add(1, Ordering::Relaxed);
     }
     tracing::warn!(error = error as &dyn std::error::Error, commands, "a stock batch failed");
@@ -207,6 +217,7 @@ fn repeat(error: &StoreError) -> StoreError {
         StoreError::Database(_) => StoreError::Corrupt("the answer to a batch"),
         StoreError::Overloaded => StoreError::Overloaded,
         StoreError::LockTimeout => StoreError::LockTimeout,
+        StoreError::Conflict { kind, .. } => StoreError::Conflict { kind: *kind, source: None },
         StoreError::OutcomeUnknown => StoreError::OutcomeUnknown,
         StoreError::Undecided => StoreError::Undecided,
         StoreError::Key(fault) => StoreError::Key(*fault),

@@ -71,6 +71,8 @@ pub enum Action {
     FulfillOrder(OrderId, Option<Vec<OrderLine>>),
     /// Takes goods of an order back.
     ReturnOrder(OrderId, ReturnGoods),
+    /// Ends an order of which a part has left: what is left of its stock is given back.
+    CloseOrder(OrderId),
     /// Calls an order off and gives its stock back.
     CancelOrder(OrderId),
 }
@@ -124,6 +126,7 @@ impl Action {
             | Self::ConfirmOrder(id)
             | Self::FulfillOrder(id, _)
             | Self::ReturnOrder(id, _)
+            | Self::CloseOrder(id)
             | Self::CancelOrder(id) => id.uuid(),
         })
     }
@@ -145,6 +148,7 @@ impl Action {
             | Self::Expire(_)
             | Self::ConfirmOrder(_)
             | Self::FulfillOrder(..)
+            | Self::CloseOrder(_)
             | Self::CancelOrder(_) => 1,
         }
     }

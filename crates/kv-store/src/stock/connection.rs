@@ -8,24 +8,41 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
+use futures_util::try_join;
+use jiff::Timestamp;
 use kv_types::TenantId;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, NoTls, Row};
 
-use super::{batch, documents, holdings, load, locks};
+use super::{batch, documents, fate, holdings, load, locks};
 use crate::StoreError;
 use crate::idempotency;
 use crate::session::{Params, READ_COMMITTED, begin};
-use crate::statement::Statement;
+use crate::statement::{Statement, statements};
+
+statements! {
+    /// When the server was started, when its statistics began, and whether it only follows another. A crash that the postmaster
+    /// survives begins the statistics anew.
+    INCARNATION = "select pg_postmaster_start_time(), stats_reset, pg_is_in_recovery() from pg_stat_bgwriter";
+}
 
 /// Longer than the session's own lock and statement limits, so that it speaks only when the server is silent.
 pub(super) const TRIP_LIMIT: Duration = Duration::from_secs(8);
+
+/// One life of a server, from its start to its crash or stop. Within one, the number of a transaction means the same transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Incarnation {
+    started_at: Timestamp,
+    statistics_began_at: Option<Timestamp>,
+    pub(super) is_standby: bool,
+}
 
 /// A connection with every statement of a batch prepared.
 pub(super) struct Connection {
     client: Client,
     prepared: HashMap<&'static str, tokio_postgres::Statement>,
     pub(super) plans: Plans,
+    pub(super) incarnation: Incarnation,
 }
 
 /// How old the connection's plans are. PostgreSQL keeps a general plan as long as nobody analyses the table; one that was made on a
@@ -69,14 +86,25 @@ impl Connection {
                 tracing::debug!(%error, "a stock writer's connection ended");
             }
         });
-        let statements =
-            [load::STATEMENTS, locks::STATEMENTS, batch::STATEMENTS, documents::STATEMENTS, holdings::STATEMENTS];
+        let statements = [
+            load::STATEMENTS,
+            locks::STATEMENTS,
+            batch::STATEMENTS,
+            documents::STATEMENTS,
+            fate::STATEMENTS,
+            holdings::STATEMENTS,
+        ];
         let statements = statements.into_iter().flatten().chain(idempotency::table::STATEMENTS);
-        let prepared = try_join_all(statements.map(|statement| async {
+        let preparing = try_join_all(statements.map(|statement| async {
             client.prepare(statement.sql()).await.map(|prepared| (statement.name, prepared))
-        }))
-        .await?;
-        Ok(Self { prepared: prepared.into_iter().collect(), client, plans: Plans::new() })
+        }));
+        let (prepared, life) = try_join!(preparing, client.query_one(INCARNATION.sql(), &[]))?;
+        let incarnation = Incarnation {
+            started_at: life.try_get(0)?,
+            statistics_began_at: life.try_get(1)?,
+            is_standby: life.try_get(2)?,
+        };
+        Ok(Self { prepared: prepared.into_iter().collect(), client, plans: Plans::new(), incarnation })
     }
 
     fn prepared(&self, statement: &Statement) -> &tokio_postgres::Statement {

@@ -11,7 +11,7 @@ use super::allocate::{Appetite, Takes, allocate};
 use super::board::Board;
 use super::command::{Action, Command, FenceClaim, Outcome};
 use super::entry::Cause;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Thing};
 use super::{ending, goods, ordering};
 
 /// Decides one command and books its effects on the board.
@@ -31,13 +31,17 @@ pub(crate) fn decide(board: &mut Board, command: &Command) -> Result<Outcome, Re
         Action::ShipPart(id, lines) => ending::ship_part(board, actor, *id, lines).map(Outcome::Reservation),
         Action::Extend(id, ttl) => ending::extend(board, *id, *ttl).map(Outcome::Reservation),
         // What is due was given back before this.
-        Action::Expire(id) => board.reservations.get(id).cloned().ok_or(Refusal::NotFound).map(Outcome::Reservation),
+        Action::Expire(id) => {
+            let held = board.reservations.get(id).cloned();
+            held.ok_or(Refusal::NotFound(Thing::Reservation)).map(Outcome::Reservation)
+        }
         Action::PlaceOrder(id, reservation, order) => {
             ordering::place(board, actor, (*id, *reservation), order).map(Outcome::Order)
         }
         Action::ConfirmOrder(id) => ordering::confirm(board, *id).map(Outcome::Order),
         Action::FulfillOrder(id, lines) => ordering::fulfill(board, actor, *id, lines.as_deref()).map(Outcome::Order),
         Action::ReturnOrder(id, goods) => ordering::take_back(board, actor, *id, goods).map(Outcome::Order),
+        Action::CloseOrder(id) => ordering::close(board, actor, *id).map(Outcome::Order),
         Action::CancelOrder(id) => ordering::cancel(board, actor, *id).map(Outcome::Order),
     }
 }
@@ -82,6 +86,7 @@ pub(super) fn hold(
                 fulfilled_quantity: 0,
                 returned_quantity: 0,
                 version,
+                last_version: version,
             }
         })
         .collect();

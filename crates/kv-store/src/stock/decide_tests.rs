@@ -83,6 +83,7 @@ enum Step {
     Confirm(usize),
     Fulfill(usize, Option<Vec<(u128, i64)>>),
     Return(usize, Vec<(u128, u128, i64)>),
+    Close(usize),
     Cancel(usize),
 }
 
@@ -131,6 +132,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..20_usize).prop_map(Step::Confirm),
         3 => (0..20_usize, proptest::option::of(products())).prop_map(|(earlier, lines)| Step::Fulfill(earlier, lines)),
         2 => (0..20_usize, levels()).prop_map(|(earlier, lines)| Step::Return(earlier, lines)),
+        2 => (0..20_usize).prop_map(Step::Close),
         1 => (0..20_usize).prop_map(Step::Cancel),
     ]
 }
@@ -184,6 +186,7 @@ fn command(number: usize, step: &Step) -> Command {
         Step::Return(earlier, lines) => {
             Action::ReturnOrder(order(*earlier), ReturnGoods { lines: parts(lines), reason: "broken".to_owned() })
         }
+        Step::Close(earlier) => Action::CloseOrder(order(*earlier)),
         Step::Cancel(earlier) => Action::CancelOrder(order(*earlier)),
     };
     Command { actor: user(), fence: None, once: None, action }
@@ -374,6 +377,29 @@ fn a_count_is_booked_only_against_the_quantity_it_expects() {
     assert_eq!(adjust(&mut board, &[(0, set(7, 10)), (0, AdjustTo::Delta(-7)), (1, set(4, 4))]).unwrap(), [-3, -7, 0]);
     assert_eq!(board.levels[&(product(0), warehouse(0))].quantity, 0);
     assert_eq!(board.levels[&(product(1), warehouse(0))].version, 2);
+}
+
+/// Held units that are gone: the level owes them, as far as it may, and never has less than nothing on its shelf.
+#[test]
+fn a_loss_of_held_units_is_booked_down_to_the_limit_and_to_an_empty_shelf() {
+    let key = (product(0), warehouse(0));
+    let with = |limit: i64| {
+        let mut board = board(&[10]);
+        decide(&mut board, &command(1, &Step::Reserve(vec![(0, Some(0), 8)]))).unwrap();
+        board.levels.get_mut(&key).unwrap().backorder_limit = limit;
+        board
+    };
+    for (limit, removable) in [(0, 2), (5, 7), (8, 10), (100, 10)] {
+        let mut board = with(limit);
+        let refused = adjust(&mut board, &[(0, AdjustTo::Delta(-1)), (0, AdjustTo::Delta(-removable))]);
+        let Err(Refusal::BelowZero(short)) = refused else { panic!("{limit}: {refused:?}") };
+        assert_eq!((short[0].line, short[0].requested, short[0].available), (1, removable, removable - 1));
+        assert_eq!(adjust(&mut board, &[(0, AdjustTo::Delta(-removable))]).unwrap(), [-removable]);
+        let level = &board.levels[&key];
+        assert_eq!((level.quantity, level.on_hand()), (2 - removable, 10 - removable));
+        let refused = adjust(&mut board, &[(0, AdjustTo::Delta(-1))]);
+        assert!(matches!(refused, Err(Refusal::BelowZero(_))), "{refused:?}");
+    }
 }
 
 #[test]

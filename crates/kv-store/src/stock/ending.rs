@@ -10,7 +10,7 @@ use kv_types::{ReservationId, Ttl, UserId};
 
 use super::board::{Board, LevelKey};
 use super::entry::Cause;
-use super::refusal::{Reference, Refusal, Shortage, UnknownReference};
+use super::refusal::{Reference, Refusal, Shortage, Thing, UnknownReference};
 
 /// Gives back, before anything else is decided, whatever is on the board and whose time is over.
 ///
@@ -52,7 +52,7 @@ fn expire(board: &mut Board, held: Reservation) {
 }
 
 /// Books all that is still held, and the end.
-fn end(
+pub(super) fn end(
     board: &mut Board,
     mut held: Reservation,
     status: ReservationStatus,
@@ -62,7 +62,7 @@ fn end(
     for item in &mut held.items {
         let left = item.quantity - item.fulfilled_quantity;
         if left > 0 {
-            board.book((item.product_id, item.warehouse_id), kind, left, cause.clone());
+            (item.last_version, _) = board.book((item.product_id, item.warehouse_id), kind, left, cause.clone());
         }
         if kind == MovementKind::Shipped {
             item.fulfilled_quantity = item.quantity;
@@ -75,7 +75,7 @@ fn end(
 
 /// A reservation that stands on its own. One that belongs to an order ends only with the order.
 fn alone(board: &Board, id: ReservationId) -> Result<Reservation, Refusal> {
-    let held = board.reservations.get(&id).cloned().ok_or(Refusal::NotFound)?;
+    let held = board.reservations.get(&id).cloned().ok_or(Refusal::NotFound(Thing::Reservation))?;
     match held.order_id {
         Some(order) => Err(Refusal::BelongsToOrder(order)),
         None => Ok(held),
@@ -147,7 +147,7 @@ pub(super) fn ship_part(
         let rest = item.quantity - item.fulfilled_quantity;
         for (kind, units) in [(MovementKind::Shipped, item.fulfilled_quantity), (MovementKind::Released, rest)] {
             if units > 0 {
-                board.book(key, kind, units, cause.clone());
+                (item.last_version, _) = board.book(key, kind, units, cause.clone());
             }
         }
     }
@@ -176,7 +176,7 @@ pub(super) fn check_on_hand(
 
 /// Holds a reservation's stock until at least so long from now. One without an end keeps having none.
 pub(super) fn extend(board: &mut Board, id: ReservationId, ttl: Ttl) -> Result<Reservation, Refusal> {
-    let mut held = board.reservations.get(&id).cloned().ok_or(Refusal::NotFound)?;
+    let mut held = board.reservations.get(&id).cloned().ok_or(Refusal::NotFound(Thing::Reservation))?;
     over(held.status)?;
     let end = ttl.end(board.now);
     if held.expires_at.is_some_and(|known| known < end) {

@@ -12,7 +12,7 @@ use kv_types::{AdjustmentId, ProductId, ReceiptId, TransferId, UserId, Warehouse
 
 use super::board::{Board, LevelKey, MAX_UNITS};
 use super::entry::{Cause, Document, NewDocument};
-use super::refusal::{Mismatch, Reference, Refusal, Shortage, UnknownReference};
+use super::refusal::{Mismatch, Reference, Refusal, Shortage, Thing, UnknownReference};
 
 /// Takes goods in.
 pub(super) fn receive(board: &mut Board, actor: UserId, id: ReceiptId, receive: &Receive) -> Result<Receipt, Refusal> {
@@ -22,6 +22,7 @@ pub(super) fn receive(board: &mut Board, actor: UserId, id: ReceiptId, receive: 
         *sums.entry((line.product, line.warehouse)).or_default() += line.quantity.units();
     }
     check_range(board, &sums)?;
+    check_made(board, sums.keys().copied())?;
     let (cause, document) = (Cause::by(actor), Document::Receipt(id));
     let items = receive
         .lines
@@ -53,6 +54,7 @@ pub(super) fn adjust(
 ) -> Result<Adjustment, Refusal> {
     check_known(board, adjust.lines.iter().map(|line| (line.product, line.warehouse)))?;
     let deltas = plan_deltas(board, &adjust.lines)?;
+    check_made(board, adjust.lines.iter().map(|line| (line.product, line.warehouse)))?;
     let (cause, document) =
         (Cause { reason: Some(adjust.reason.as_str().into()), ..Cause::by(actor) }, Document::Adjustment(id));
     let items = adjust
@@ -78,6 +80,9 @@ pub(super) fn adjust(
 }
 
 /// What each line changes, each after those before it.
+///
+/// What a count takes away may be promised already, as far as the level may promise beyond what is there; it may not be more than
+/// is on the shelf.
 fn plan_deltas(board: &Board, lines: &[AdjustLine]) -> Result<Vec<i64>, Refusal> {
     let (mut mismatched, mut short) = (Vec::new(), Vec::new());
     let mut deltas = Vec::with_capacity(lines.len());
@@ -93,9 +98,11 @@ fn plan_deltas(board: &Board, lines: &[AdjustLine]) -> Result<Vec<i64>, Refusal>
                 continue;
             }
         };
-        if delta < 0 && available + delta < 0 {
+        let key = (product, warehouse);
+        let removable = (board.available(key) + *sum).min(board.on_hand(key) + *sum);
+        if delta < 0 && removable < -delta {
             let warehouse = Some(warehouse);
-            short.push(Shortage { line, product, warehouse, requested: -delta, available });
+            short.push(Shortage { line, product, warehouse, requested: -delta, available: removable });
         }
         *sum += delta;
         deltas.push(delta);
@@ -135,6 +142,7 @@ pub(super) fn transfer(
         return Err(Refusal::Short(short));
     }
     check_range(board, &sums.iter().map(|(&product, &(units, _))| ((product, to), units)).collect())?;
+    check_made(board, sums.keys().map(|&product| (product, to)))?;
     let (cause, document) = (Cause::by(actor), Document::Transfer(id));
     let items = sums
         .into_iter()
@@ -169,10 +177,14 @@ pub(super) fn transfer(
 /// Says how many units a level may promise beyond those that are there.
 pub(super) fn limit_backorders(board: &mut Board, key: LevelKey, limit: i64) -> Result<StockLevel, Refusal> {
     let now = board.now;
-    if !(board.products.contains_key(&key.0) && board.warehouses.contains_key(&key.1)) {
-        return Err(Refusal::NotFound);
+    if !board.products.contains_key(&key.0) {
+        return Err(Refusal::NotFound(Thing::Product));
     }
-    let level = board.levels.get_mut(&key).ok_or(Refusal::NotFound)?;
+    if !board.warehouses.contains_key(&key.1) {
+        return Err(Refusal::NotFound(Thing::Warehouse));
+    }
+    check_made(board, [key].into_iter())?;
+    let level = board.levels.get_mut(&key).ok_or(Refusal::NotFound(Thing::Level))?;
     if level.quantity < -limit {
         return Err(Refusal::Promised { promised: -level.quantity });
     }
@@ -204,6 +216,17 @@ fn check_known(board: &Board, lines: impl Iterator<Item = LevelKey>) -> Result<(
         }
     }
     if unknown.is_empty() { Ok(()) } else { Err(Refusal::Unknown(unknown)) }
+}
+
+/// The levels must have been made for this batch, or have been there. Where one is not, the batch is begun anew.
+fn check_made(board: &mut Board, keys: impl Iterator<Item = LevelKey>) -> Result<(), Refusal> {
+    for key in keys {
+        if !board.levels.contains_key(&key) {
+            board.needs_levels = true;
+            return Err(Refusal::NotFound(Thing::Level));
+        }
+    }
+    Ok(())
 }
 
 fn check_transfer_known(board: &Board, transfer: &TransferStock) -> Result<(), Refusal> {

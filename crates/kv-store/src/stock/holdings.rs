@@ -25,18 +25,19 @@ statements! {
         select $1, c.* from unnest($2::uuid[], $3::int[], $4::uuid[], $5::bigint[], $6::bigint[]) as c";
     /// Reservations, one row a level.
     INSERT_RESERVATIONS = "insert into reservations (tenant_id, id, line, product_id, warehouse_id, quantity, status,
-               level_version, order_id, reference, expires_at, due_at, created_at)
-        select $1, c.id, c.line, c.product_id, c.warehouse_id, c.quantity, 'pending', c.level_version, c.order_id, c.reference,
-               c.expires_at, c.expires_at, $11
+               level_version, last_version, order_id, reference, expires_at, due_at, created_at)
+        select $1, c.id, c.line, c.product_id, c.warehouse_id, c.quantity, 'pending', c.level_version, c.level_version,
+               c.order_id, c.reference, c.expires_at, c.expires_at, $11
           from unnest($2::uuid[], $3::int[], $4::uuid[], $5::uuid[], $6::bigint[], $7::bigint[], $8::uuid[], $9::text[],
                       $10::timestamptz[])
                as c(id, line, product_id, warehouse_id, quantity, level_version, order_id, reference, expires_at)";
     /// Reservations that changed, line by line.
     UPDATE_RESERVATIONS = "update reservations r
            set status = c.status, fulfilled_quantity = c.fulfilled, returned_quantity = c.returned, expires_at = c.expires_at,
-               due_at = case c.status when 'pending' then c.expires_at end, updated_at = $9
-          from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[], $8::timestamptz[])
-               as c(id, product_id, warehouse_id, status, fulfilled, returned, expires_at)
+               due_at = case c.status when 'pending' then c.expires_at end, last_version = c.last_version, updated_at = $10
+          from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[], $8::timestamptz[],
+                      $9::bigint[])
+               as c(id, product_id, warehouse_id, status, fulfilled, returned, expires_at, last_version)
          where r.tenant_id = $1 and r.id = c.id and r.product_id = c.product_id and r.warehouse_id = c.warehouse_id";
     /// Orders that changed their state.
     UPDATE_ORDERS = "update orders o set status = c.status, version = c.version, updated_at = $5
@@ -139,8 +140,9 @@ pub(super) async fn update_reservations(connection: &Connection, tenant: i64, bo
     let fulfilled: Vec<i64> = lines.iter().map(|(_, item)| item.fulfilled_quantity).collect();
     let returned: Vec<i64> = lines.iter().map(|(_, item)| item.returned_quantity).collect();
     let ends: Vec<Option<Timestamp>> = lines.iter().map(|(held, _)| held.expires_at).collect();
+    let last_versions: Vec<i64> = lines.iter().map(|(_, item)| item.last_version).collect();
     let params: Params<'_> =
-        &[&tenant, &ids, &products, &warehouses, &statuses, &fulfilled, &returned, &ends, &board.now];
+        &[&tenant, &ids, &products, &warehouses, &statuses, &fulfilled, &returned, &ends, &last_versions, &board.now];
     connection.execute(&UPDATE_RESERVATIONS, params).await?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::command::{Action, Command, FenceClaim, Outcome};
 #[cfg(doc)]
 use super::refusal::Refusal;
 use super::refusal::StockError;
+use crate::conflict::ConflictStats;
 use crate::idempotency::{Done, wait_for};
 use crate::{StoreConfig, StoreError};
 use kv_types::order::{Order, PlaceOrder};
@@ -30,12 +31,13 @@ impl std::fmt::Debug for Ledger {
 
 impl Ledger {
     /// Starts the writers' tasks; each connects when its first command comes.
-    pub(crate) fn start(config: &StoreConfig) -> Self {
+    pub(crate) fn start(config: &StoreConfig, conflicts: &Arc<ConflictStats>) -> Self {
         let stats = Arc::new(StockStats::default());
         let writers = (0..config.stock_writers.max(1))
             .map(|_| {
                 let (sender, jobs) = mpsc::channel(coalescer::MAX_WAITING);
-                tokio::spawn(coalescer::run(jobs, config.session(), Arc::clone(&stats)));
+                let (stats, conflicts) = (Arc::clone(&stats), Arc::clone(conflicts));
+                tokio::spawn(coalescer::run(jobs, config.session(), (stats, conflicts)));
                 sender
             })
             .collect();
@@ -201,7 +203,8 @@ impl Ledger {
         self.run_plain(tenant, actor, action, None).await.map(expect_reservation)
     }
 
-    /// Does something to an order: [`Action::FulfillOrder`] or [`Action::ReturnOrder`]. Cancel safety as [`Ledger::reserve`].
+    /// Does something to an order: [`Action::FulfillOrder`], [`Action::ReturnOrder`] or [`Action::CloseOrder`]. Cancel safety as
+    /// [`Ledger::reserve`].
     ///
     /// # Errors
     /// [`Refusal::NotFound`], [`Refusal::OrderState`], [`Refusal::Exceeds`], [`Refusal::Unknown`], or the store's.

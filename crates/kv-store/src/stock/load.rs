@@ -2,11 +2,13 @@
 //! global order: fences, new levels, levels by (product, warehouse), orders; the batch's writes wait for idempotency keys alone.
 //! The levels are locked in [`super::locks`].
 
+use std::collections::BTreeSet;
+
 use futures_util::try_join;
 use kv_types::{CustomerId, ProductId, TenantId, WarehouseId};
 use tokio_postgres::Row;
 
-use super::board::{Board, Level, ProductFacts, WarehouseFacts};
+use super::board::{Board, Level, LevelKey, ProductFacts, WarehouseFacts};
 use super::chain::Hash;
 use super::command::Command;
 use super::connection::Connection;
@@ -35,7 +37,7 @@ statements! {
           join products p on p.tenant_id = $1 and p.id = c.product_id
           join warehouses w on w.tenant_id = $1 and w.id = c.warehouse_id
          order by p.id, w.id
-        on conflict do nothing";
+        on conflict do nothing returning product_id, warehouse_id";
     /// The facts of products.
     READ_PRODUCTS = "select id, price_minor, currency, active from products where tenant_id = $1 and id = any($2::uuid[])";
     /// The facts of the warehouses named in $2 and of those where the products in $3 lie.
@@ -55,11 +57,11 @@ statements! {
     /// Reservations by their own id or by their order's, each row once: of a batch that names both, all units would be there twice.
     /// Their state changes only under their levels' locks, which are held.
     READ_RESERVATIONS = "select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
-               fulfilled_quantity, level_version, expires_at, returned_quantity
+               fulfilled_quantity, level_version, expires_at, returned_quantity, last_version
           from reservations where tenant_id = $1 and id = any($2::uuid[])
         union
         select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
-               fulfilled_quantity, level_version, expires_at, returned_quantity
+               fulfilled_quantity, level_version, expires_at, returned_quantity, last_version
           from reservations where tenant_id = $1 and order_id = any($3::uuid[])
         order by 1, 6, 7";
 }
@@ -68,6 +70,7 @@ statements! {
 struct Answers {
     identity: Vec<Row>,
     fences: Vec<Row>,
+    new_levels: Vec<Row>,
     levels: Vec<Row>,
     orders: Vec<Row>,
     order_items: Vec<Row>,
@@ -96,9 +99,9 @@ pub(super) async fn load(
     (connection, begin): (&Connection, &str),
     tenant: TenantId,
     commands: impl Iterator<Item = &Command>,
-    look: Look,
+    (look, unmade): (Look, &BTreeSet<LevelKey>),
 ) -> Result<Loaded, StoreError> {
-    let ids = Ids::of(tenant, Wanted::by(commands));
+    let ids = Ids::of(tenant, Wanted::by(commands).without_making(unmade));
     let answers = ask(connection, begin, &ids, look).await?;
     let [identity] = answers.identity.as_slice() else { return Err(StoreError::Unavailable(None)) };
     let mut board = Board { tenant: tenant.get(), now: identity.try_get(1)?, ..Board::default() };
@@ -125,7 +128,7 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids, look: Look) -> Res
     let (
         (),
         fences,
-        _,
+        new_levels,
         levels,
         identity,
         orders,
@@ -172,6 +175,7 @@ async fn ask(connection: &Connection, begin: &str, ids: &Ids, look: Look) -> Res
     Ok(Answers {
         identity,
         fences,
+        new_levels,
         levels,
         orders,
         order_items,
@@ -205,6 +209,9 @@ fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres
             last_hash: read_hash(row.try_get(8)?),
         };
         board.levels.insert(key, level);
+    }
+    for row in &answers.new_levels {
+        board.new_levels.insert((ProductId::from_uuid(row.try_get(0)?), WarehouseId::from_uuid(row.try_get(1)?)));
     }
     for row in &answers.products {
         let facts = ProductFacts { price_minor: row.try_get(1)?, currency: row.try_get(2)?, active: row.try_get(3)? };

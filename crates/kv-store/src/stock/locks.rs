@@ -65,7 +65,7 @@ statements! {
            for no key update of l";
     /// Reservations whose time is over, on the levels named by key ($2, $3) and on all levels of the products in $4.
     READ_DUE = "select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
-               fulfilled_quantity, level_version, expires_at, returned_quantity
+               fulfilled_quantity, level_version, expires_at, returned_quantity, last_version
           from reservations where tenant_id = $1 and id in (select id from (
             select d.id, d.due_at from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id) join reservations d
                 on d.tenant_id = $1 and d.product_id = c.product_id and d.warehouse_id = c.warehouse_id

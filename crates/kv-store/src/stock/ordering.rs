@@ -4,16 +4,17 @@
 
 use std::collections::BTreeMap;
 
-use kv_types::order::{Allocation, Order, OrderItem, OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
+use kv_types::order::{Order, OrderItem, OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
 use kv_types::stock::{MovementKind, Reservation, ReservationItem, ReservationStatus, ReserveLine};
 use kv_types::{OrderId, ProductId, ReservationId, UserId};
 
 use super::allocate::{Appetite, Takes, allocate};
 use super::board::Board;
 use super::decide::hold;
-use super::ending::{check_on_hand, give_back, sum_parts};
+use super::ending::{check_on_hand, end, give_back, sum_parts};
 use super::entry::Cause;
-use super::refusal::{OrderStep, Reference, Refusal, Shortage, UnknownReference};
+use super::refusal::{OrderStep, Reference, Refusal, Shortage, Thing, UnknownReference};
+use super::rows::show_held;
 
 /// Places an order and holds its stock.
 pub(super) fn place(
@@ -35,8 +36,8 @@ pub(super) fn place(
     let total_minor = items.iter().map(|item| item.quantity * item.unit_price_minor).sum();
     let cause = Cause { reservation: Some(reservation_id), order: Some(id), ..Cause::by(actor) };
     let expires_at = order.ttl.map(|ttl| ttl.end(board.now));
-    hold(board, &takes, &cause, (order.reference.clone(), expires_at));
-    let placed = Order {
+    let held = hold(board, &takes, &cause, (order.reference.clone(), expires_at));
+    let mut placed = Order {
         id,
         order_number: 0, // drawn from the sequence when the row is written
         customer_id: order.customer,
@@ -50,6 +51,7 @@ pub(super) fn place(
         expires_at,
         created_at: board.now,
     };
+    show_held(&mut placed, &held);
     board.effects.orders.push(placed.clone());
     Ok(placed)
 }
@@ -75,23 +77,19 @@ fn price(board: &Board, takes: &Takes) -> Result<(String, Vec<OrderItem>), Refus
     let mut currency: Option<&str> = None;
     let mut items = Vec::with_capacity(sums.len());
     for (product_id, quantity) in sums {
-        let facts = board.products.get(&product_id).ok_or(Refusal::NotFound)?;
+        let facts = board.products.get(&product_id).ok_or(Refusal::NotFound(Thing::Product))?;
         if currency.is_some_and(|known| known != facts.currency) {
             return Err(Refusal::MixedCurrency);
         }
         currency = Some(&facts.currency);
-        let allocations = takes
-            .iter()
-            .filter(|((product, _), _)| *product == product_id)
-            .map(|(&(_, warehouse_id), &quantity)| Allocation { warehouse_id, quantity })
-            .collect();
         items.push(OrderItem {
             product_id,
             quantity,
             unit_price_minor: facts.price_minor,
             fulfilled_quantity: 0,
             returned_quantity: 0,
-            allocations,
+            // Those of the reservation, once it is made.
+            allocations: Vec::new(),
         });
     }
     Ok((currency.unwrap_or_default().to_owned(), items))
@@ -99,13 +97,13 @@ fn price(board: &Board, takes: &Takes) -> Result<(String, Vec<OrderItem>), Refus
 
 /// An order and what holds its stock.
 fn open(board: &Board, id: OrderId) -> Result<(OrderStatus, Option<Reservation>), Refusal> {
-    let order = board.orders.get(&id).ok_or(Refusal::NotFound)?;
+    let order = board.orders.get(&id).ok_or(Refusal::NotFound(Thing::Order))?;
     let held = order.reservation_id.and_then(|held| board.reservations.get(&held));
     Ok((order.status, held.cloned()))
 }
 
 fn shown(board: &Board, id: OrderId) -> Result<Order, Refusal> {
-    board.orders.get(&id).cloned().ok_or(Refusal::NotFound)
+    board.orders.get(&id).cloned().ok_or(Refusal::NotFound(Thing::Order))
 }
 
 /// Accepts an order: from now on its stock is held without end. Once more is no change and no error.
@@ -133,7 +131,8 @@ pub(super) fn fulfill(
 ) -> Result<Order, Refusal> {
     let (status, held) = open(board, id)?;
     let mut held = match (status, held) {
-        (OrderStatus::Fulfilled, _) if lines.is_none() => return shown(board, id),
+        // Of an order that was closed not all has left: that is no repeat.
+        (OrderStatus::Fulfilled, Some(held)) if lines.is_none() && has_all_left(&held) => return shown(board, id),
         (OrderStatus::Confirmed | OrderStatus::PartiallyFulfilled, Some(held)) => held,
         (other, _) => return Err(Refusal::OrderState(other, OrderStep::Fulfill)),
     };
@@ -141,17 +140,22 @@ pub(super) fn fulfill(
     let cause = Cause { reservation: Some(held.id), order: Some(id), ..Cause::by(actor) };
     for (item, units) in held.items.iter_mut().zip(shipments) {
         if units > 0 {
-            board.book((item.product_id, item.warehouse_id), MovementKind::Shipped, units, cause.clone());
+            let key = (item.product_id, item.warehouse_id);
+            (item.last_version, _) = board.book(key, MovementKind::Shipped, units, cause.clone());
             item.fulfilled_quantity += units;
         }
     }
-    let is_done = held.items.iter().all(|item| item.fulfilled_quantity == item.quantity);
+    let is_done = has_all_left(&held);
     if is_done {
         held.status = ReservationStatus::Fulfilled;
     }
     board.change_reservation(held);
     board.set_order_status(id, if is_done { OrderStatus::Fulfilled } else { OrderStatus::PartiallyFulfilled });
     shown(board, id)
+}
+
+fn has_all_left(held: &Reservation) -> bool {
+    held.items.iter().all(|item| item.fulfilled_quantity == item.quantity)
 }
 
 /// How many units leave from each of the reservation's levels: all that are left, or those of the lines, taken from wherever they
@@ -232,12 +236,28 @@ pub(super) fn take_back(board: &mut Board, actor: UserId, id: OrderId, goods: &R
     for item in &mut held.items {
         let key = (item.product_id, item.warehouse_id);
         if let Some(&(units, _)) = parts.get(&key) {
-            board.book(key, MovementKind::Returned, units, cause.clone());
+            (item.last_version, _) = board.book(key, MovementKind::Returned, units, cause.clone());
             item.returned_quantity += units;
         }
     }
     board.change_reservation(held);
     board.set_order_status(id, status);
+    shown(board, id)
+}
+
+/// Ends an order of which a part has left: what is left of its stock is given back, and it counts as fulfilled with what has left.
+/// Once more is no change and no error.
+pub(super) fn close(board: &mut Board, actor: UserId, id: OrderId) -> Result<Order, Refusal> {
+    let (status, held) = open(board, id)?;
+    match (status, held) {
+        (OrderStatus::Fulfilled, Some(held)) if !has_all_left(&held) => {}
+        (OrderStatus::PartiallyFulfilled, Some(held)) => {
+            let cause = Cause { reservation: Some(held.id), order: Some(id), ..Cause::by(actor) };
+            end(board, held, ReservationStatus::Fulfilled, MovementKind::Released, &cause);
+            board.set_order_status(id, OrderStatus::Fulfilled);
+        }
+        (other, _) => return Err(Refusal::OrderState(other, OrderStep::Close)),
+    }
     shown(board, id)
 }
 

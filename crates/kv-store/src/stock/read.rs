@@ -27,7 +27,7 @@ statements! {
          where tenant_id = $1 and product_id = $2 and warehouse_id = $3 and version > $4 order by version limit $5";
     /// One reservation's lines.
     GET_RESERVATION = "select id, status, order_id, reference, created_at, product_id, warehouse_id, quantity,
-               fulfilled_quantity, level_version, expires_at, returned_quantity
+               fulfilled_quantity, level_version, expires_at, returned_quantity, last_version
           from reservations where tenant_id = $1 and id = $2 order by product_id, warehouse_id";
 }
 

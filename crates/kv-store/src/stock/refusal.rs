@@ -61,6 +61,34 @@ pub struct UnknownReference {
     pub field: Reference,
 }
 
+/// What a command is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Thing {
+    /// A reservation.
+    Reservation,
+    /// An order.
+    Order,
+    /// A product.
+    Product,
+    /// A warehouse.
+    Warehouse,
+    /// A product's level in a warehouse, both of which there are.
+    Level,
+}
+
+impl Thing {
+    /// Its name, for people.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reservation => "reservation",
+            Self::Order => "order",
+            Self::Product => "product",
+            Self::Warehouse => "warehouse",
+            Self::Level => "stock level",
+        }
+    }
+}
+
 /// What may be done to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderStep {
@@ -70,6 +98,8 @@ pub enum OrderStep {
     Fulfill,
     /// Take its goods back.
     Return,
+    /// Give back what is left of it.
+    Close,
     /// Call it off.
     Cancel,
 }
@@ -80,8 +110,9 @@ pub enum Refusal {
     /// Some lines ask for more than there is: all of them are listed.
     #[error("not enough stock for {} line(s)", .0.len())]
     Short(Vec<Shortage>),
-    /// Some lines would take away more than is available: all of them are listed.
-    #[error("{} line(s) would take away more than is available", .0.len())]
+    /// Some lines would take away more than is on the shelf, or leave more promised than the level may promise: all of them are
+    /// listed, each with what may be taken away.
+    #[error("{} line(s) would take away more than may be", .0.len())]
     BelowZero(Vec<Shortage>),
     /// Some lines name more than is held or was shipped: all of them are listed.
     #[error("{} line(s) name more than there is of it", .0.len())]
@@ -108,8 +139,8 @@ pub enum Refusal {
     #[error("the order's products have prices in different currencies")]
     MixedCurrency,
     /// No such thing in this tenant.
-    #[error("not found")]
-    NotFound,
+    #[error("there is no such {}", .0.as_str())]
+    NotFound(Thing),
     /// The reservation's stock has left already.
     #[error("the reservation is already fulfilled")]
     AlreadyFulfilled,

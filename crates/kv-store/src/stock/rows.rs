@@ -24,6 +24,7 @@ pub(crate) fn read_reservations(rows: &[Row]) -> Result<Vec<Reservation>, StoreE
             fulfilled_quantity: row.try_get(8)?,
             returned_quantity: row.try_get(11)?,
             version: row.try_get(9)?,
+            last_version: row.try_get(12)?,
         };
         match reservations.last_mut() {
             Some(last) if last.id == id => {
@@ -107,7 +108,12 @@ pub(crate) fn show_held(order: &mut Order, held: &Reservation) {
         let of_product = || held.items.iter().filter(|item| item.product_id == line.product_id);
         line.fulfilled_quantity = of_product().map(|item| item.fulfilled_quantity).sum();
         line.returned_quantity = of_product().map(|item| item.returned_quantity).sum();
-        line.allocations =
-            of_product().map(|item| Allocation { warehouse_id: item.warehouse_id, quantity: item.quantity }).collect();
+        line.allocations = of_product()
+            .map(|item| Allocation {
+                warehouse_id: item.warehouse_id,
+                quantity: item.quantity,
+                last_version: item.last_version,
+            })
+            .collect();
     }
 }

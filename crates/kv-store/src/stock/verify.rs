@@ -3,6 +3,7 @@
 //! It runs over a connection that may act as `kv_owner`, on one snapshot of each tenant, and holds one level's row at a time.
 
 use futures_util::{TryStreamExt as _, pin_mut};
+use jiff::Timestamp;
 use kv_types::{ProductId, TenantId, WarehouseId};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
@@ -11,14 +12,17 @@ use uuid::Uuid;
 use super::chain::{Hash, Link};
 use crate::session::bind;
 
-/// Every level with its movements in order.
+/// Every level with its movements in order, and the movements of none.
 const CHAINS: &str =
-    "select l.product_id, l.warehouse_id, l.version, l.last_hash, m.version, m.kind, m.d_quantity, m.d_reserved,
+    "select product_id, warehouse_id, l.version, l.last_hash, m.version, m.kind, m.d_quantity, m.d_reserved,
            m.d_shipped, m.d_received, m.quantity_after, m.reserved_after, m.reservation_id, m.order_id, m.receipt_id,
            m.adjustment_id, m.transfer_id, m.actor_id, m.document_line, m.reason, m.created_at, m.hash
-      from stock_levels l left join stock_movements m
-        on m.tenant_id = $1 and m.product_id = l.product_id and m.warehouse_id = l.warehouse_id
-     where l.tenant_id = $1 order by l.product_id, l.warehouse_id, m.version";
+      from (select * from stock_levels where tenant_id = $1) l
+      full join (select * from stock_movements where tenant_id = $1) m using (product_id, warehouse_id)
+     order by product_id, warehouse_id, m.version";
+
+/// When the tenant's first movement that is chained was booked. Whoever writes no hashes had ended before.
+const CHAIN_BEGAN: &str = "select min(created_at) from stock_movements where tenant_id = $1 and hash is not null";
 
 /// Where a level's chain is broken first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +54,8 @@ pub struct Verified {
 
 /// Verifies the chains of one tenant, or of all. `on_broken` is told of each level's first fault.
 ///
-/// Movements without a hash are accepted up to a level's first one that has one.
+/// Movements without a hash are accepted up to a level's first one that has one, if they are older than the first one of the tenant
+/// that has one. Movements without a level are told of as a broken chain.
 ///
 /// # Errors
 /// What PostgreSQL says; `Ok(None)` when there is no such tenant.
@@ -84,11 +89,12 @@ async fn verify_tenant(
     let transaction = client.build_transaction().read_only(true).start().await?;
     transaction.batch_execute(&bind(tenant)).await?;
     let params: [&(dyn ToSql + Sync); 1] = [&tenant.get()];
+    let chain_began: Option<Timestamp> = transaction.query_one(CHAIN_BEGAN, &params).await?.try_get(0)?;
     let rows = transaction.query_raw(CHAINS, params).await?;
     pin_mut!(rows);
     let mut open: Option<Walk> = None;
     let mut close = |walk: Walk, verified: &mut Verified| {
-        verified.levels += 1;
+        verified.levels += u64::from(walk.level.is_some());
         if let Some((version, fault)) = walk.finish() {
             verified.broken += 1;
             let (product, warehouse) = (ProductId::from_uuid(walk.key.0), WarehouseId::from_uuid(walk.key.1));
@@ -98,8 +104,10 @@ async fn verify_tenant(
     while let Some(row) = rows.try_next().await? {
         let key = (row.try_get(0)?, row.try_get(1)?);
         if open.as_ref().is_none_or(|walk| walk.key != key) {
+            let version: Option<i64> = row.try_get(2)?;
             let last_hash: Option<Vec<u8>> = row.try_get(3)?;
-            let next = Walk { key, level: (row.try_get(2)?, last_hash), ..Walk::default() };
+            let level = version.map(|version| (version, last_hash));
+            let next = Walk { key, level, chain_began, ..Walk::default() };
             if let Some(done) = open.replace(next) {
                 close(done, verified);
             }
@@ -119,8 +127,12 @@ async fn verify_tenant(
 #[derive(Debug, Default)]
 struct Walk {
     key: (Uuid, Uuid),
-    /// The level's own version and last hash.
-    level: (i64, Option<Vec<u8>>),
+    /// The level's own version and last hash; none where the movements have no level.
+    level: Option<(i64, Option<Vec<u8>>)>,
+    /// When the tenant's first movement with a hash was booked.
+    chain_began: Option<Timestamp>,
+    /// The first movement's version, and the last one's.
+    first: i64,
     version: i64,
     hash: Option<Hash>,
     fault: Option<(i64, &'static str)>,
@@ -131,6 +143,9 @@ impl Walk {
     fn step(&mut self, tenant: TenantId, row: &Row) -> Result<bool, tokio_postgres::Error> {
         let version: i64 = row.try_get(4)?;
         let expected = self.version + 1;
+        if self.first == 0 {
+            self.first = version;
+        }
         self.version = version;
         if self.fault.is_some() {
             return Ok(false);
@@ -140,10 +155,13 @@ impl Walk {
             return Ok(false);
         }
         let Some(stored) = row.try_get::<_, Option<Vec<u8>>>(21)? else {
+            let created_at: Timestamp = row.try_get(20)?;
             if self.hash.is_some() {
                 self.fault = Some((version, "the movement has no hash"));
+            } else if self.chain_began.is_some_and(|began| created_at >= began) {
+                self.fault = Some((version, "the movement has no hash and is not older than the chain"));
             }
-            return Ok(self.hash.is_none());
+            return Ok(self.fault.is_none());
         };
         let hash = read_link(tenant, self.key, row)?.hash(self.hash.as_ref());
         if stored != hash {
@@ -155,7 +173,7 @@ impl Walk {
 
     /// The first fault, when the level itself has been looked at too.
     fn finish(&self) -> Option<(i64, &'static str)> {
-        let (version, last_hash) = &self.level;
+        let Some((version, last_hash)) = &self.level else { return Some((self.first, "the movements have no level")) };
         if self.fault.is_some() {
             self.fault
         } else if self.version != *version {

@@ -38,6 +38,12 @@ impl Wanted {
         wanted
     }
 
+    /// The same without making these levels.
+    pub(super) fn without_making(mut self, unmade: &BTreeSet<LevelKey>) -> Self {
+        self.new_keys.retain(|key| !unmade.contains(key));
+        self
+    }
+
     fn add(&mut self, action: &Action) {
         match action {
             Action::Reserve(_, reserve) => {
@@ -85,6 +91,7 @@ impl Wanted {
             Action::ConfirmOrder(id)
             | Action::FulfillOrder(id, _)
             | Action::ReturnOrder(id, _)
+            | Action::CloseOrder(id)
             | Action::CancelOrder(id) => {
                 self.orders.insert(*id);
             }

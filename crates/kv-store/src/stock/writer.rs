@@ -1,21 +1,25 @@
 //! One batch on a writer's connection: load, decide, write, and once more when it has to be.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use kv_types::{OrderId, TenantId};
 use tokio::time::{sleep, timeout};
 
-use super::board::Board;
+use super::board::LevelKey;
+use super::coalescer::StockStats;
 use super::command::{Command, Outcome};
 use super::connection::{Connection, TRIP_LIMIT};
-use super::fate::{self, Fate};
+use super::fate::{self, Fate, Lost};
 use super::keys::{self, Decision};
 use super::locks::{self, Look};
 use super::refusal::Refusal;
 use super::{batch, ending, load};
 use crate::StoreError;
+use crate::conflict::{ConflictStats, Retries};
 use crate::idempotency::{Done, KeyFault};
 
 /// How long to ask for a lost commit's outcome before giving up.
@@ -31,11 +35,16 @@ type Undone = Vec<Result<Decision, Refusal>>;
 pub(super) struct Writer {
     config: tokio_postgres::Config,
     connection: Option<Connection>,
+    stats: Arc<StockStats>,
+    conflicts: Arc<ConflictStats>,
 }
 
 impl Writer {
-    pub(super) fn new(config: tokio_postgres::Config) -> Self {
-        Self { config, connection: None }
+    pub(super) fn new(
+        config: tokio_postgres::Config,
+        (stats, conflicts): (Arc<StockStats>, Arc<ConflictStats>),
+    ) -> Self {
+        Self { config, connection: None, stats, conflicts }
     }
 
     /// Decides and writes some commands of one tenant in one transaction. Gives their decisions after the commit.
@@ -43,37 +52,63 @@ impl Writer {
     /// # Errors
     /// Any; then nothing was written, but for [`StoreError::OutcomeUnknown`] and [`StoreError::Corrupt`].
     pub(super) async fn run(&mut self, tenant: TenantId, commands: &[&Command]) -> Result<Decisions, StoreError> {
-        let reused = self.connection.is_some();
-        match self.attempt(tenant, commands, Look::First).await {
-            // The server may have been restarted since the last batch. The break was before anything was decided.
-            Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused => {}
-            // Whoever locks in any order has to live with the deadlocks.
-            #[cfg(feature = "wrong-strategies")]
-            Err(Broken::BeforeWriting(error))
-                if error.is_deadlock() && crate::wrong::is(crate::wrong::Strategy::UnsortedLocks) =>
-            {
-                return Err(error);
-            }
-            // A victim of a deadlock, of a migration or of a repeat elsewhere was rolled back.
-            Err(Broken::BeforeWriting(error))
-                if error.is_deadlock() || error.is_stale_plan() || error.is_taken_key() =>
-            {
-                tracing::warn!(error = &error as &dyn std::error::Error, "a stock batch is run again");
-            }
-            Err(Broken::ShortOfLocks) => {}
+        let mut unmade = BTreeSet::new();
+        match self.run_with(tenant, commands, &unmade).await {
+            Err(Broken::MadeInVain(levels)) => unmade = levels,
             other => return other.map_err(Broken::into_error),
         }
-        self.attempt(tenant, commands, Look::Again).await.map_err(Broken::into_error)
+        self.run_with(tenant, commands, &unmade).await.map_err(Broken::into_error)
     }
 
-    async fn attempt(&mut self, tenant: TenantId, commands: &[&Command], look: Look) -> Result<Decisions, Broken> {
+    async fn run_with(
+        &mut self,
+        tenant: TenantId,
+        commands: &[&Command],
+        unmade: &BTreeSet<LevelKey>,
+    ) -> Result<Decisions, Broken> {
+        let (reused, conflicts) = (self.connection.is_some(), Arc::clone(&self.conflicts));
+        let mut retries = Retries::new(&conflicts);
+        let (mut look, mut is_first) = (Look::First, true);
+        loop {
+            match self.attempt(tenant, commands, (look, unmade)).await {
+                // The server may have been restarted since the last batch. The break was before anything was decided.
+                Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused && is_first => {}
+                // Whoever locks in any order has to live with the deadlocks.
+                #[cfg(feature = "wrong-strategies")]
+                Err(Broken::BeforeWriting(error))
+                    if error.conflict().is_some() && crate::wrong::is(crate::wrong::Strategy::UnsortedLocks) =>
+                {
+                    return Err(Broken::BeforeWriting(StoreError::Undecided));
+                }
+                // A victim was rolled back.
+                Err(Broken::BeforeWriting(error)) if error.conflict().is_some() => {
+                    retries.after(error).await.map_err(Broken::BeforeWriting)?;
+                    self.stats.deadlocks.fetch_add(1, Ordering::Relaxed);
+                }
+                // So was what met a migration or a repeat elsewhere.
+                Err(Broken::BeforeWriting(error)) if is_first && (error.is_stale_plan() || error.is_taken_key()) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a stock batch is run again");
+                }
+                Err(Broken::ShortOfLocks) if look == Look::First => {}
+                other => return other,
+            }
+            (look, is_first) = (Look::Again, false);
+        }
+    }
+
+    async fn attempt(
+        &mut self,
+        tenant: TenantId,
+        commands: &[&Command],
+        (look, unmade): (Look, &BTreeSet<LevelKey>),
+    ) -> Result<Decisions, Broken> {
         // Taken out, so that any error on the way drops it and with it whatever transaction is open.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(&self.config).await.map_err(Broken::BeforeWriting)?,
         };
         let begin = connection.plans.begin(tenant);
-        let loading = load::load((&connection, &begin), tenant, commands.iter().copied(), look);
+        let loading = load::load((&connection, &begin), tenant, commands.iter().copied(), (look, unmade));
         let mut loaded = timeout(TRIP_LIMIT, Box::pin(loading))
             .await
             .map_err(|_| Broken::BeforeWriting(StoreError::Unavailable(None)))?
@@ -96,10 +131,21 @@ impl Writer {
                 return Err(Broken::ShortOfLocks);
             }
         }
+        if board.needs_levels {
+            connection.roll_back();
+            self.connection = Some(connection);
+            return Err(Broken::ShortOfLocks);
+        }
         if !board.has_effects() {
             connection.roll_back();
             self.connection = Some(connection);
             return Ok(keys::settle(commands, decisions));
+        }
+        let in_vain = board.levels_made_in_vain();
+        if !in_vain.is_empty() {
+            connection.roll_back();
+            self.connection = Some(connection);
+            return Err(Broken::MadeInVain(in_vain));
         }
         #[cfg(feature = "wrong-strategies")]
         crate::wrong::stand_still().await;
@@ -114,8 +160,9 @@ impl Writer {
                 numbers
             }
             Err(StoreError::Unavailable(_)) => {
+                let (transaction, incarnation) = (loaded.transaction.as_str(), connection.incarnation);
                 drop(connection);
-                let asked = self.resolve(tenant, &loaded.transaction, &board).await;
+                let asked = self.resolve(tenant, &Lost { transaction, incarnation, board: &board }).await;
                 asked.map_err(Broken::DuringCommit)?
             }
             // The commit may have been sent behind the statement whose answer was not as expected.
@@ -127,18 +174,14 @@ impl Writer {
     }
 
     /// Asks a new connection what became of a transaction whose commit was not answered: the numbers of its orders when it was
-    /// committed, [`StoreError::Unavailable`] when it was not.
-    async fn resolve(
-        &mut self,
-        tenant: TenantId,
-        transaction: &str,
-        board: &Board,
-    ) -> Result<HashMap<OrderId, i64>, StoreError> {
+    /// committed, [`StoreError::Unavailable`] when it was not, [`StoreError::OutcomeUnknown`] when nobody can say.
+    async fn resolve(&mut self, tenant: TenantId, lost: &Lost<'_>) -> Result<HashMap<OrderId, i64>, StoreError> {
         for _ in 0..RESOLVE_TRIES {
-            let answer = timeout(TRIP_LIMIT, Box::pin(self.ask(tenant, transaction, board))).await;
+            let answer = timeout(TRIP_LIMIT, Box::pin(self.ask(tenant, lost))).await;
             match answer.unwrap_or(Err(StoreError::Unavailable(None))) {
                 Ok(Fate::Committed(numbers)) => return Ok(numbers),
                 Ok(Fate::Gone) => return Err(StoreError::Unavailable(None)),
+                Ok(Fate::Unknown) => break,
                 // A server that lost its client notices late.
                 Ok(Fate::Running) | Err(_) => sleep(RESOLVE_PAUSE).await,
             }
@@ -146,9 +189,9 @@ impl Writer {
         Err(StoreError::OutcomeUnknown)
     }
 
-    async fn ask(&mut self, tenant: TenantId, transaction: &str, board: &Board) -> Result<Fate, StoreError> {
+    async fn ask(&mut self, tenant: TenantId, lost: &Lost<'_>) -> Result<Fate, StoreError> {
         let connection = Connection::open(&self.config).await?;
-        let fate = fate::ask(&connection, tenant, transaction, board).await?;
+        let fate = fate::ask(&connection, tenant, lost).await?;
         self.connection = Some(connection);
         Ok(fate)
     }
@@ -172,6 +215,8 @@ enum Broken {
     /// Rolled back: a line is short, and units that it may have lie behind further locks. A level of its product was made while the
     /// locks were waited for, or a reservation's time is over.
     ShortOfLocks,
+    /// Rolled back: these levels were made for commands that were refused, and would be left behind.
+    MadeInVain(BTreeSet<LevelKey>),
 }
 
 impl Broken {
@@ -179,7 +224,7 @@ impl Broken {
         match self {
             Self::BeforeWriting(error) if error.is_taken_key() => KeyFault::InFlight.into(),
             Self::BeforeWriting(error) | Self::DuringCommit(error) => error,
-            Self::ShortOfLocks => StoreError::LockTimeout,
+            Self::ShortOfLocks | Self::MadeInVain(_) => StoreError::LockTimeout,
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::isolation::fill;
 use crate::support::{House, app_config};
 
 /// Damage, and what is found: whether at a level or at an order, and the words.
-const DAMAGES: [(&str, &str, &str); 21] = [
+const DAMAGES: [(&str, &str, &str); 22] = [
     ("update stock_levels set quantity = quantity + 1", "level", "units are not conserved"),
     (
         "update stock_levels set quantity = quantity + 1, received_quantity = received_quantity + 1",
@@ -52,6 +52,7 @@ const DAMAGES: [(&str, &str, &str); 21] = [
         "level",
         "a reservation is not what its movements say",
     ),
+    ("update reservations set last_version = last_version + 1", "level", "a reservation is not what its movements say"),
     (
         "update reservations set id = gen_random_uuid() where order_id is null",
         "level",
@@ -149,4 +150,37 @@ async fn the_audit_has_a_limit_of_its_own() {
     };
     let (found, ()) = tokio::join!(store.audit_stock(house.one.tenant), let_go);
     assert_eq!(found.unwrap(), vec![]);
+}
+
+/// Nobody waits for it any more, so PostgreSQL does not go on with it, and its connection is nobody else's.
+#[tokio::test]
+async fn an_audit_that_is_dropped_ends_in_postgresql_too() {
+    let house = House::new().await;
+    fill(&house, house.one, "a").await;
+    let mut patient = app_config(&house.database);
+    patient.options("-c lock_timeout=0");
+    let mut config = StoreConfig::new(patient);
+    config.pool_size = 1;
+    let store = Store::open(&config).unwrap();
+    assert_eq!(store.audit_stock(house.one.tenant).await.unwrap(), vec![]);
+    let (holder, watcher) = (house.database.connect().await.unwrap(), house.database.connect().await.unwrap());
+    holder.batch_execute("begin; lock table stock_movements in access exclusive mode").await.unwrap();
+    let waits = async || -> bool {
+        let waiting =
+            "select exists (select from pg_stat_activity where datname = current_database() and usename = 'kv_app'
+            and wait_event_type = 'Lock')";
+        watcher.query_one(waiting, &[]).await.unwrap().get(0)
+    };
+    let dropped = {
+        let (store, tenant) = (store.clone(), house.one.tenant);
+        tokio::spawn(async move { store.audit_stock(tenant).await })
+    };
+    eventually(Duration::from_secs(20), &waits).await;
+    dropped.abort();
+    eventually(Duration::from_secs(20), async || !waits().await).await;
+    let late = store.audit_stock_within(house.one.tenant, Duration::from_millis(300)).await;
+    assert!(matches!(late, Err(kv_store::StoreError::LockTimeout)), "{late:?}");
+    eventually(Duration::from_secs(20), async || !waits().await).await;
+    holder.batch_execute("commit").await.unwrap();
+    assert_eq!(store.audit_stock(house.one.tenant).await.unwrap(), vec![]);
 }

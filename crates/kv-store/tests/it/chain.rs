@@ -71,21 +71,62 @@ async fn what_the_owner_changes_is_found_at_its_version() {
     }
 }
 
+/// Movements and level together, so that no two of them contradict each other.
+#[tokio::test]
+async fn hashes_that_were_taken_away_together_are_missed() {
+    let unhash = "update stock_levels set last_hash = null where true";
+    let changes = [
+        ("version >= 3", 3, "the movement has no hash"),
+        // The tenant's other level is still chained, and began to be before.
+        ("true", 1, "the movement has no hash and is not older than the chain"),
+    ];
+    for (which, version, fault) in changes {
+        let house = House::new().await;
+        let first = house.stocked(house.one, "first", 1).await;
+        let goods = fill(&house, house.one, "a").await;
+        tamper(&house, &format!("update stock_movements set hash = null where {which}"), goods.key).await;
+        tamper(&house, unhash, goods.key).await;
+        let (verified, broken) = verify(&house, None).await;
+        let (product, warehouse) = goods.key;
+        let expected = BrokenChain { tenant: "one".to_owned(), product, warehouse, version, fault };
+        assert_eq!((verified.broken, broken), (1, vec![expected]), "{which}");
+        assert!(first != goods.key);
+    }
+}
+
+#[tokio::test]
+async fn movements_without_a_level_are_named() {
+    let house = House::new().await;
+    let goods = fill(&house, house.one, "a").await;
+    let (product, warehouse) = goods.key;
+    let superuser = house.database.connect().await.unwrap();
+    let damage = format!(
+        "set session_replication_role = replica;
+         delete from stock_levels where product_id = '{product}' and warehouse_id = '{warehouse}'"
+    );
+    superuser.batch_execute(&damage).await.unwrap();
+    let (verified, broken) = verify(&house, None).await;
+    let fault = "the movements have no level";
+    let expected = BrokenChain { tenant: "one".to_owned(), product, warehouse, version: 1, fault };
+    assert_eq!((verified.levels, verified.movements, broken), (1, 6, vec![expected]));
+}
+
 /// A ledger that is older than the chain: accepted as it is, and chained from the next movement on.
 #[tokio::test]
 async fn an_older_ledger_is_chained_from_now_on() {
     let house = House::new().await;
     let goods = fill(&house, house.one, "a").await;
-    let unhash = "update stock_levels set last_hash = null where true";
-    tamper(&house, "update stock_movements set hash = null where true", goods.key).await;
-    tamper(&house, unhash, goods.key).await;
+    for (product, warehouse) in [goods.key, (goods.key.0, goods.transfer.to_warehouse_id)] {
+        tamper(&house, "update stock_movements set hash = null where true", (product, warehouse)).await;
+        tamper(&house, "update stock_levels set last_hash = null where true", (product, warehouse)).await;
+    }
     assert_eq!(verify(&house, None).await.1, vec![]);
     let (tenant, user) = (house.one.tenant, house.one.user);
     for _ in 0..2 {
         house.store.stock().adjust(tenant, user, counted(goods.key, 1), None).await.unwrap();
     }
     let (verified, broken) = verify(&house, None).await;
-    assert_eq!((verified.unhashed, broken), (5, vec![]));
+    assert_eq!((verified.unhashed, broken), (6, vec![]));
     tamper(&house, "update stock_movements set reason = 'stolen' where version = 6", goods.key).await;
     assert_eq!(verify(&house, None).await.1[0].version, 6);
 }

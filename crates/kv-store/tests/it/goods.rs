@@ -1,10 +1,10 @@
 //! Receipts, adjustments and transfers: what was answered is what is read, and all lines or none.
 
-use kv_store::stock::{Refusal, StockError};
+use kv_store::stock::{FenceClaim, LevelFilter, Refusal, StockError};
 use kv_types::stock::{Adjust, AdjustLine, AdjustTo, Receive, ReceiveLine, TransferLine, TransferStock};
 
 use crate::isolation::{counted, moved};
-use crate::support::{House, quantity};
+use crate::support::{House, quantity, reserve};
 
 #[tokio::test]
 async fn documents_read_as_they_were_answered() {
@@ -79,5 +79,56 @@ async fn transfers_against_each_other_do_not_deadlock() {
         let level = house.store.stock_level(tenant, a.0, warehouse).await.unwrap().unwrap();
         assert_eq!((level.quantity, level.version), (100, 41));
     }
+    house.assert_ledger_holds().await;
+}
+
+/// A level is made for goods that arrive, not for an adjustment that is refused, although the batch has something else to write.
+#[tokio::test]
+async fn what_is_refused_leaves_no_level_behind() {
+    let house = House::new().await;
+    let a = house.stocked(house.one, "a", 10).await;
+    let (fresh, far) = (house.product(house.one, "b").await, house.warehouse(house.one, "far", 1).await);
+    let (tenant, user, stock) = (house.one.tenant, house.one.user, house.store.stock());
+    let levels = async || house.store.stock_levels(tenant, LevelFilter::default(), None, 10).await.unwrap().rows.len();
+    // The fence is raised although its command is refused.
+    for (number, key) in [(1, (fresh, far)), (2, (a.0, far))] {
+        let fence = Some(FenceClaim::new("count", number));
+        let error = stock.adjust(tenant, user, counted(key, -1), fence).await.unwrap_err();
+        assert!(matches!(error, StockError::Refused(Refusal::BelowZero(_))), "{error:?}");
+        assert_eq!(levels().await, 1);
+    }
+    let fence = Some(FenceClaim::new("count", 3));
+    let error = stock.transfer(tenant, user, moved(a, far, 11), fence).await.unwrap_err();
+    assert!(matches!(error, StockError::Refused(Refusal::Short(_))), "{error:?}");
+    let stale = stock.reserve(tenant, user, reserve(&[(a, 1)]), Some(FenceClaim::new("count", 2))).await.unwrap_err();
+    assert!(matches!(stale, StockError::Refused(Refusal::FenceStale { .. })), "{stale:?}");
+    assert_eq!(levels().await, 1);
+    assert!(house.store.delete_product(tenant, fresh).await.unwrap().is_some(), "nothing of it was ever stocked");
+    stock.adjust(tenant, user, counted((a.0, far), 1), None).await.unwrap();
+    assert_eq!(levels().await, 2);
+    house.assert_ledger_holds().await;
+}
+
+/// In one batch: what is refused makes no level, and what is done beside it is done once.
+#[tokio::test]
+async fn a_batch_is_run_again_without_the_levels_of_its_refusals() {
+    let house = House::with(|config| config.stock_writers = 1).await;
+    let a = house.stocked(house.one, "a", 10).await;
+    let far = house.warehouse(house.one, "far", 1).await;
+    let (tenant, user) = (house.one.tenant, house.one.user);
+    let tasks = (0..20).map(|number| {
+        let stock = house.store.stock().clone();
+        tokio::spawn(async move {
+            if number % 2 == 0 {
+                stock.adjust(tenant, user, counted((a.0, far), -1), None).await.map(drop)
+            } else {
+                stock.adjust(tenant, user, counted(a, 1), None).await.map(drop)
+            }
+        })
+    });
+    let outcomes = futures_util::future::join_all(tasks).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.as_ref().unwrap().is_ok()).count(), 10);
+    let rows = house.store.stock_levels(tenant, LevelFilter::default(), None, 10).await.unwrap().rows;
+    assert_eq!((rows.len(), rows[0].quantity, rows[0].version), (1, 20, 11));
     house.assert_ledger_holds().await;
 }

@@ -175,24 +175,27 @@ async fn what_is_due_is_found_for_every_tenant_and_ended_once() {
         let held = house.store.stock().reserve(account.tenant, account.user, wish, None).await.unwrap();
         due.push((account.tenant, held.id));
     }
-    assert_eq!(house.store.due_reservations(10).await.unwrap(), []);
+    assert_eq!(house.store.due_reservations(None, 10).await.unwrap(), []);
     let_time_pass(&house).await;
-    let mut found = house.store.due_reservations(10).await.unwrap();
+    let all = house.store.due_reservations(None, 10).await.unwrap();
+    let mut found: Vec<_> = all.iter().map(|due| (due.tenant, due.id)).collect();
     found.sort_unstable_by_key(|(tenant, _)| tenant.get());
     assert_eq!(found, due);
-    assert_eq!(house.store.due_reservations(1).await.unwrap().len(), 1);
+    assert_eq!(house.store.due_reservations(None, 1).await.unwrap(), all[..1]);
+    assert_eq!(house.store.due_reservations(Some(&all[0]), 10).await.unwrap(), all[1..]);
+    assert_eq!(house.store.due_reservations(Some(&all[1]), 10).await.unwrap(), []);
     for _ in 0..2 {
         for (account, (_, id)) in [house.one, house.two].into_iter().zip(&due) {
             let ended = end(&house, account, Action::Expire(*id)).await.unwrap();
             assert_eq!(ended.status, ReservationStatus::Expired);
         }
-        assert_eq!(house.store.due_reservations(10).await.unwrap(), []);
+        assert_eq!(house.store.due_reservations(None, 10).await.unwrap(), []);
     }
     // What is not due does not end.
     let kept = end(&house, house.one, Action::Expire(mine.held.id)).await.unwrap();
     assert_eq!(kept.status, ReservationStatus::Pending);
     let foreign = end(&house, house.two, Action::Expire(mine.held.id)).await;
-    assert!(matches!(foreign, Err(StockError::Refused(Refusal::NotFound))), "{foreign:?}");
+    assert!(matches!(foreign, Err(StockError::Refused(Refusal::NotFound(_)))), "{foreign:?}");
     house.assert_ledger_holds().await;
 }
 

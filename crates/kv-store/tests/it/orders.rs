@@ -1,8 +1,8 @@
 //! Orders from their placing to the last return.
 
-use kv_store::stock::{Action, Refusal, StockError};
+use kv_store::stock::{Action, OrderStep, Refusal, StockError};
 use kv_types::order::{Order, OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
-use kv_types::stock::PartLine;
+use kv_types::stock::{PartLine, ReservationStatus};
 use kv_types::{CustomerId, OrderId, ProductId, Ttl, WarehouseId};
 
 use crate::isolation::order_of;
@@ -92,6 +92,48 @@ async fn an_order_leaves_in_parts_and_some_comes_back() {
     shop.house.assert_ledger_holds().await;
 }
 
+/// What was promised and will not leave is given back, and the order is over with what has left.
+#[tokio::test]
+async fn an_order_is_closed_with_what_has_left() {
+    let shop = Shop::new().await;
+    let order = shop.confirmed(7).await;
+    let refused = shop.act(Action::CloseOrder(order)).await;
+    assert!(
+        matches!(refused, Err(StockError::Refused(Refusal::OrderState(OrderStatus::Confirmed, OrderStep::Close)))),
+        "{refused:?}"
+    );
+    shop.act(Action::FulfillOrder(order, Some(shop.some(4)))).await.unwrap();
+    let closed = shop.act(Action::CloseOrder(order)).await.unwrap();
+    assert_eq!((closed.status, closed.version), (OrderStatus::Fulfilled, 4));
+    assert_eq!((closed.items[0].quantity, closed.items[0].fulfilled_quantity), (7, 4));
+    assert_eq!(shop.act(Action::CloseOrder(order)).await.unwrap(), closed, "once more is no change");
+    let tenant = shop.house.one.tenant;
+    let held = shop.house.store.reservation(tenant, closed.reservation_id.unwrap()).await.unwrap().unwrap();
+    assert_eq!(held.status, ReservationStatus::Fulfilled);
+    let (mut available, mut released) = (0, 0);
+    for warehouse in [shop.near, shop.far] {
+        let key = (shop.product, warehouse);
+        let level = shop.house.store.stock_level(tenant, key.0, key.1).await.unwrap().unwrap();
+        assert_eq!(level.reserved_quantity, 0);
+        available += level.quantity;
+        let movements = shop.house.store.stock_movements(tenant, key, 0, 50).await.unwrap().rows;
+        let ends = movements.iter().filter(|movement| movement.kind == "released");
+        released += ends.map(|end| end.d_quantity).sum::<i64>();
+    }
+    assert_eq!((available, released), (8 - 4, 3));
+    // Not all of it has left, so this is no repeat.
+    let refused = shop.act(Action::FulfillOrder(order, None)).await;
+    assert!(matches!(refused, Err(StockError::Refused(Refusal::OrderState(OrderStatus::Fulfilled, _)))), "{refused:?}");
+    let back = shop.back(&[(closed.items[0].allocations[0].warehouse_id, 1)]);
+    shop.act(Action::ReturnOrder(order, back)).await.unwrap();
+    shop.house.assert_ledger_holds().await;
+    // Of one that has left as a whole there is nothing to close.
+    let whole = shop.confirmed(1).await;
+    shop.act(Action::FulfillOrder(whole, None)).await.unwrap();
+    let refused = shop.act(Action::CloseOrder(whole)).await;
+    assert!(matches!(refused, Err(StockError::Refused(Refusal::OrderState(OrderStatus::Fulfilled, _)))), "{refused:?}");
+}
+
 #[tokio::test]
 async fn each_step_needs_the_state_before_it() {
     let shop = Shop::new().await;
@@ -103,6 +145,7 @@ async fn each_step_needs_the_state_before_it() {
     for action in [
         Action::ConfirmOrder(pending),
         Action::FulfillOrder(pending, None),
+        Action::CloseOrder(pending),
         Action::ReturnOrder(pending, shop.back(&[(shop.far, 1)])),
     ] {
         let refused = shop.act(action).await;

@@ -104,7 +104,7 @@ async fn stock_and_orders_of_another_tenant_are_unknown() {
         stock.change_order(two.tenant, two.user, Action::ReturnOrder(goods.order.id, back)).await.map(drop),
     ];
     for refused in not_found {
-        assert!(matches!(refused, Err(StockError::Refused(Refusal::NotFound))), "{refused:?}");
+        assert!(matches!(refused, Err(StockError::Refused(Refusal::NotFound(_)))), "{refused:?}");
     }
     let line = ReceiveLine { product: goods.key.0, warehouse: goods.key.1, quantity: quantity(1) };
     let receive = Receive { lines: vec![line], reference: None };

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::deadlocks::{LOG_LINE_PREFIX, Witness};
 use crate::error::SandboxError;
 use crate::folder::{ServerFolder, SocketFolder};
 use crate::ports;
@@ -41,6 +42,8 @@ pub struct Postgres {
     // The order matters: fields are dropped from first to last, and the server must be gone before its folders go.
     process: Supervised,
     address: PostgresAddress,
+    // Reads the log of the server that has stopped, for whoever wants to know.
+    _witness: Option<Witness>,
     plan: Plan,
 }
 
@@ -80,7 +83,10 @@ impl Postgres {
         loop {
             let port = plan.choose_port()?;
             match plan.launch(port).await {
-                Ok(process) => return Ok(Self { process, address: plan.address(port), plan }),
+                Ok(process) => {
+                    let witness = Witness::of_log(plan.folder.log());
+                    return Ok(Self { process, address: plan.address(port), _witness: witness, plan });
+                }
                 Err(SandboxError::Died { .. }) if attempt < attempts && port.is_some_and(ports::is_taken) => {
                     attempt += 1;
                 }
@@ -223,6 +229,7 @@ impl Plan {
             ("logging_collector", "off".into()),
             ("timezone", "UTC".into()),
             ("log_timezone", "UTC".into()),
+            ("log_line_prefix", LOG_LINE_PREFIX.into()),
         ];
         if self.options.durability == Durability::Ephemeral {
             settings.extend(["fsync", "synchronous_commit", "full_page_writes"].map(|name| (name, "off".to_owned())));

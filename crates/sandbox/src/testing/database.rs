@@ -125,6 +125,14 @@ impl TestDatabase {
     }
 }
 
+impl TestDatabase {
+    /// Says that this test is about deadlocks: those of this database are not counted against the run.
+    pub async fn expect_deadlocks(&self) -> Result<(), SandboxError> {
+        let told = self.connect().await?.batch_execute(crate::deadlocks::EXPECT_DEADLOCKS).await;
+        told.map_err(SandboxError::query("tell the server's log of deadlocks to come"))
+    }
+}
+
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         // A drop may happen inside a runtime, where blocking on another is not allowed; a thread of its own is always free to.

@@ -7,6 +7,7 @@ mod eventually;
 
 use tokio::sync::OnceCell;
 
+pub use crate::deadlocks::{DEADLOCK_LOG_VARIABLE, Deadlocks, EXPECT_DEADLOCKS, count_deadlocks, read_deadlocks};
 use crate::error::SandboxError;
 use crate::postgres::{Login, Postgres, PostgresAddress, PostgresOptions, Session};
 use crate::redis::{Redis, RedisOptions};

@@ -70,7 +70,7 @@ pub struct StockCount {
     product_id: ProductId,
     /// Where.
     warehouse_id: WarehouseId,
-    /// So many available units.
+    /// So many available units. Not below 0: what is promised beyond what is there is no count.
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     set_to: i64,
     /// The available units that the caller believes in. When they are others: 409 `quantity_mismatch`.

@@ -15,6 +15,7 @@ pub mod idempotency;
 pub mod orders;
 pub mod readers;
 pub mod session;
+pub mod spent;
 pub mod statement;
 pub mod stock;
 #[cfg(feature = "wrong-strategies")]

@@ -26,6 +26,7 @@ use tokio_postgres::{Client, NoTls, Row};
 
 use crate::conflict::{ConflictStats, Retries};
 use crate::session::Params;
+use crate::spent::{asked, queued};
 use crate::statement::Statement;
 use crate::{StoreConfig, StoreError};
 
@@ -118,10 +119,10 @@ impl Readers {
     }
 
     async fn try_read(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        let mut place = self.place().await?;
-        let line = place.held.slot.line(&self.0).await?;
+        let mut place = queued(self.place()).await?;
+        let line = queued(place.held.slot.line(&self.0)).await?;
         place.asked = Some(Arc::clone(&line));
-        let answer = line.ask(statement, params).await.map_err(StoreError::from);
+        let answer = asked(line.ask(statement, params)).await.map_err(StoreError::from);
         place.asked = None;
         answer.map_err(|error| match error {
             StoreError::LockTimeout => {

@@ -18,6 +18,7 @@ use crate::StoreError;
 use crate::conflict::{ConflictStats, Retries};
 use crate::idempotency::UnderWay;
 use crate::readers::Readers;
+use crate::spent::{asked, queued};
 use crate::statement::{Statement, statements};
 
 statements! {
@@ -154,7 +155,7 @@ impl Store {
 
     /// A connection of the pool. Whoever leaves a transaction open on it must not let it go back.
     pub(crate) async fn connection(&self) -> Result<deadpool_postgres::Object, StoreError> {
-        Ok(self.pool.get().await?)
+        Ok(queued(self.pool.get()).await?)
     }
 
     /// Whether PostgreSQL answers.
@@ -199,14 +200,15 @@ impl Store {
         statement: &Statement,
         params: Params<'_>,
     ) -> Result<Vec<Row>, StoreError> {
-        let client = self.pool.get().await?;
+        let client = queued(self.pool.get()).await?;
         let prepared = client.prepare_cached(statement.sql()).await?;
         let opening = begin(READ_COMMITTED, tenant);
-        let (begun, rows, committed) = futures_util::join!(
+        let (begun, rows, committed) = asked(futures_util::future::join3(
             client.batch_execute(&opening),
             client.query(&prepared, params),
             client.batch_execute("commit"),
-        );
+        ))
+        .await;
         // What PostgreSQL refused before the commit was not written. Without its word, the commit may have been reached.
         let before_commit = begun.and(rows).map_err(|error| unanswered(statement, error));
         let rows = before_commit.inspect_err(|error| {
@@ -246,17 +248,18 @@ impl Store {
         statements: [&Statement; N],
         params: Params<'_>,
     ) -> Result<[Vec<Row>; N], StoreError> {
-        let client = self.pool.get().await?;
+        let client = queued(self.pool.get()).await?;
         let mut prepared = Vec::with_capacity(N);
         for statement in statements {
             prepared.push(client.prepare_cached(statement.sql()).await?);
         }
         let opening = begin(SNAPSHOT, tenant);
-        let (begun, answers, committed) = futures_util::join!(
+        let (begun, answers, committed) = asked(futures_util::future::join3(
             client.batch_execute(&opening),
             futures_util::future::join_all(prepared.iter().map(|statement| client.query(statement, params))),
             client.batch_execute("commit"),
-        );
+        ))
+        .await;
         begun?;
         committed?;
         let answers = answers.into_iter().collect::<Result<Vec<_>, _>>()?;
@@ -280,9 +283,9 @@ impl Store {
         let mut retries = Retries::new(&self.conflicts);
         let mut is_planned_anew = false;
         loop {
-            let client = self.pool.get().await?;
+            let client = queued(self.pool.get()).await?;
             let prepared = client.prepare_cached(statement.sql()).await?;
-            match client.query(&prepared, params).await.map_err(StoreError::from) {
+            match asked(client.query(&prepared, params)).await.map_err(StoreError::from) {
                 Err(error) if error.is_stale_plan() && !is_planned_anew => {
                     client.statement_cache.clear();
                     is_planned_anew = true;

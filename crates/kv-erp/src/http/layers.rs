@@ -14,6 +14,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use kv_coord::lock::Wait;
+use kv_store::spent;
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
@@ -23,6 +24,7 @@ use super::locks::LOCK_ROUTE;
 use super::metrics::{UNMATCHED, UnderWay};
 use super::problem::{self, Problem};
 use super::request_id::{RequestId, X_REQUEST_ID};
+use super::server_timing::{self, SERVER_TIMING};
 use crate::app::App;
 
 /// The largest body that is read.
@@ -38,10 +40,13 @@ pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     request.extensions_mut().insert(id.clone());
     let span = tracing::debug_span!("request", id = id.as_str(), %method, route);
     let bounds = Bounds::of(&app, &method, route);
-    let response = bounded(bounds, &method, request, next).instrument(span).await;
+    let (response, spent) = spent::measure(bounded(bounds, &method, request, next).instrument(span)).await;
     let mut response = problem::render(response, id.as_str());
     response.headers_mut().insert(X_REQUEST_ID, id.header());
     let took = under_way.answered(response.status());
+    if let Some(timing) = server_timing::header(took, spent) {
+        response.headers_mut().insert(SERVER_TIMING, timing);
+    }
     tracing::debug!(id = id.as_str(), %method, route, status = response.status().as_u16(), took_us = took.as_micros(), "answered");
     response
 }

@@ -33,6 +33,7 @@ mod refusals;
 pub mod request_id;
 pub mod reservations;
 pub mod resources;
+mod server_timing;
 pub mod shown;
 pub mod stock;
 pub mod transfers;

@@ -4,6 +4,7 @@
 mod auth;
 mod cases;
 mod catalogue;
+mod client;
 mod conflicts;
 mod crash;
 mod demo;
@@ -23,6 +24,7 @@ mod pagination;
 mod process;
 mod service;
 mod stock;
+mod timing;
 mod validation;
 mod wire;
 mod world;

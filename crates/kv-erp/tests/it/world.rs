@@ -124,6 +124,19 @@ impl Caller {
         Self { token: None, ..self.clone() }
     }
 
+    /// What is sent as `Authorization: Bearer`.
+    pub(crate) fn token(&self) -> &str {
+        self.token.as_deref().expect("a caller that is known")
+    }
+
+    /// A page beside the interface, as text.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let bytes = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
     /// The same with another token.
     pub(crate) fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }

@@ -14,6 +14,7 @@ use super::table::{Answers, DROP_EXPIRED_KEY, FIND_KEYS, KEEP_ANSWERS, of_keepin
 use super::{Answer, Done, Kept, KeyFault, KeyRow, Once};
 use crate::conflict::Retries;
 use crate::session::{READ_COMMITTED, begin};
+use crate::spent::{self, asked};
 use crate::statement::Statement;
 use crate::{Store, StoreError};
 
@@ -66,9 +67,11 @@ impl Store {
     ) -> Result<Option<Done<T>>, StoreError> {
         let Some(once) = once else { return Ok(self.write(&write).await?.map(Done::Now)) };
         let (store, is_repeat) = (self.clone(), once.presence.is_repeat());
-        let task = tokio::spawn(async move { store.write_once(&write, &once).await });
+        let task = tokio::spawn(async move { spent::measure(store.write_once(&write, &once)).await });
         // A task that panicked may have been committing.
-        wait_for(is_repeat, task).await?.unwrap_or(Err(StoreError::OutcomeUnknown))
+        let Ok((done, took)) = wait_for(is_repeat, task).await? else { return Err(StoreError::OutcomeUnknown) };
+        spent::note(took);
+        done
     }
 
     /// Does a write without a key.
@@ -151,11 +154,12 @@ impl Open {
         let (tenant, keys) = (write.tenant.get(), [once.asked.key.as_str()]);
         let (effect_params, keys) = (write.params(), keys.as_slice());
         let look_params: [&(dyn ToSql + Sync); 2] = [&tenant, &keys];
-        let (begun, rows, known) = futures_util::join!(
+        let (begun, rows, known) = asked(futures_util::future::join3(
             client.batch_execute(&opening),
             client.query(&effect, &effect_params),
             client.query(&look, &look_params),
-        );
+        ))
+        .await;
         let tried = begun.and(rows).and_then(|rows| Ok((rows, known?)));
         let (rows, known) = tried.map_err(StoreError::from).inspect_err(|error| {
             if error.is_stale_plan() {
@@ -180,11 +184,12 @@ impl Open {
         let mut answers = Answers::default();
         answers.add(&once.asked, answer, None);
         let params = answers.params(&tenant);
-        let (expired, kept, committed) = futures_util::join!(
+        let (expired, kept, committed) = asked(futures_util::future::join3(
             async { if has_expired { client.execute(&expire, &[&tenant, &key]).await } else { Ok(0) } },
             client.execute(&keep, &params),
             client.batch_execute("commit"),
-        );
+        ))
+        .await;
         let written = expired.and(kept).map(drop).and(committed);
         let outcome = written.map_err(|error| match StoreError::from(error) {
             StoreError::Unavailable(_) => StoreError::OutcomeUnknown,

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use kv_types::TenantId;
@@ -19,6 +20,7 @@ use super::writer::Writer;
 use crate::StoreError;
 use crate::conflict::ConflictStats;
 use crate::idempotency::Done;
+use crate::spent::Spent;
 
 /// Commands of one batch at most. Beyond this the transaction's own length costs more than a further commit would.
 const MAX_BATCH: usize = 256;
@@ -35,8 +37,13 @@ const MAX_LOCK_TIMEOUTS: usize = 2;
 pub(super) struct Job {
     pub(super) tenant: TenantId,
     pub(super) command: Command,
-    pub(super) reply: oneshot::Sender<Result<Done<Outcome>, StockError>>,
+    /// When it was sent.
+    pub(super) sent: Instant,
+    pub(super) reply: oneshot::Sender<Answer>,
 }
+
+/// What came of a command, and where its time went.
+pub(super) type Answer = (Result<Done<Outcome>, StockError>, Spent);
 
 /// What the writers have done since they started.
 #[derive(Debug, Default)]
@@ -118,11 +125,13 @@ fn next_batch(waiting: &mut VecDeque<Job>) -> Vec<Job> {
 async fn run_batch(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
     let tenant = batch[0].tenant;
     let commands: Vec<&Command> = batch.iter().map(|job| &job.command).collect();
+    let begun = Instant::now();
     let error = match writer.run(tenant, &commands).await {
         Ok(decisions) => {
             count(stats, batch.len());
             for (job, decision) in batch.into_iter().zip(decisions) {
-                answer(job, decision.map_err(StockError::Refused));
+                let spent = writer.spent(begun, job.sent);
+                answer(job, decision.map_err(StockError::Refused), spent);
             }
             return;
         }
@@ -145,10 +154,12 @@ fn refuse_all(batch: Vec<Job>, error: StoreError) {
     let mut batch = batch.into_iter();
     let last = batch.next_back();
     for job in batch {
-        answer(job, Err(StockError::Store(repeat(&error))));
+        let spent = Spent { queue: job.sent.elapsed(), ..Spent::default() };
+        answer(job, Err(StockError::Store(repeat(&error))), spent);
     }
     if let Some(job) = last {
-        answer(job, Err(StockError::Store(error)));
+        let spent = Spent { queue: job.sent.elapsed(), ..Spent::default() };
+        answer(job, Err(StockError::Store(error)), spent);
     }
 }
 
@@ -161,14 +172,17 @@ async fn run_singly(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
             continue;
         }
         if lock_timeouts >= MAX_LOCK_TIMEOUTS {
-            answer(job, Err(StockError::Store(StoreError::LockTimeout)));
+            let spent = Spent { queue: job.sent.elapsed(), ..Spent::default() };
+            answer(job, Err(StockError::Store(StoreError::LockTimeout)), spent);
             continue;
         }
+        let begun = Instant::now();
         match writer.run(job.tenant, &[&job.command]).await {
             Ok(mut decisions) => {
                 count(stats, 1);
                 let decision = decisions.pop().expect("one command has one decision");
-                answer(job, decision.map_err(StockError::Refused));
+                let spent = writer.spent(begun, job.sent);
+                answer(job, decision.map_err(StockError::Refused), spent);
             }
             Err(error) => {
                 note_failure(stats, &error, 1);
@@ -177,7 +191,8 @@ async fn run_singly(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
                     StoreError::LockTimeout | StoreError::Key(_) | StoreError::Conflict { .. }
                 ));
                 let is_gone = matches!(error, StoreError::Unavailable(_) | StoreError::OutcomeUnknown);
-                answer(job, Err(StockError::Store(error)));
+                let spent = writer.spent(begun, job.sent);
+                answer(job, Err(StockError::Store(error)), spent);
                 if is_gone {
                     // The others were not begun.
                     return refuse_all(jobs.collect(), StoreError::Unavailable(None));
@@ -187,12 +202,12 @@ async fn run_singly(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
     }
 }
 
-fn answer(job: Job, result: Result<Done<Outcome>, StockError>) {
+fn answer(job: Job, result: Result<Done<Outcome>, StockError>, spent: Spent) {
     let Job { command, reply, .. } = job;
     // Its key is no longer under way once its caller knows.
     drop(command);
     // Whoever asked may have gone; what was committed stays committed.
-    drop(reply.send(result));
+    drop(reply.send((result, spent)));
 }
 
 fn count(stats: &StockStats, commands: usize) {

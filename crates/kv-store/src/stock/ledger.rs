@@ -7,6 +7,7 @@ use super::refusal::Refusal;
 use super::refusal::StockError;
 use crate::conflict::ConflictStats;
 use crate::idempotency::{Done, wait_for};
+use crate::spent;
 use crate::{StoreConfig, StoreError};
 use kv_types::order::{Order, PlaceOrder};
 use kv_types::stock::{
@@ -14,6 +15,7 @@ use kv_types::stock::{
 };
 use kv_types::{OrderId, ProductId, ReservationId, TenantId, UserId, WarehouseId};
 use std::sync::Arc;
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 /// The way to the stock writers. Cheap to clone; the writers end when the last clone is gone.
@@ -59,10 +61,13 @@ impl Ledger {
         let writer = &self.writers[usize::from(command.action.shard(tenant)) % self.writers.len()];
         let is_repeat = command.once.as_ref().is_some_and(|once| once.presence.is_repeat());
         let (reply, answer) = oneshot::channel();
-        writer.try_send(Job { tenant, command, reply }).map_err(|_| StockError::Store(StoreError::Overloaded))?;
+        let job = Job { tenant, command, sent: Instant::now(), reply };
+        writer.try_send(job).map_err(|_| StockError::Store(StoreError::Overloaded))?;
         let answer = wait_for(is_repeat, answer).await.map_err(|fault| StockError::Store(fault.into()))?;
         // A writer that panics drops its batch unanswered; it may have been committing.
-        answer.unwrap_or(Err(StockError::Store(StoreError::OutcomeUnknown)))
+        let Ok((answer, took)) = answer else { return Err(StockError::Store(StoreError::OutcomeUnknown)) };
+        spent::note(took);
+        answer
     }
 
     async fn run_plain(

@@ -3,6 +3,7 @@
 //! The levels are locked in [`super::locks`].
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::try_join;
 use kv_types::{CustomerId, ProductId, TenantId, WarehouseId};
@@ -24,8 +25,10 @@ use crate::statement::statements;
 
 statements! {
     /// The transaction's id, by which its outcome can be asked for when the connection breaks, and the time of its decisions:
-    /// asked behind the locks, so that whoever holds a level later has a later time.
-    IDENTIFY = "select pg_current_xact_id()::text, clock_timestamp()";
+    /// asked behind the locks, so that whoever holds a level later has a later time. The last is how long that took, in
+    /// microseconds.
+    IDENTIFY = "select pg_current_xact_id()::text, clock_timestamp(),
+        greatest(0, extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000000)::bigint";
     /// Raises each lock's fence; a token older than the stored one is not among the returned rows.
     CLAIM_FENCES = "insert into lock_fences (tenant_id, resource, fence)
         select $1, c.resource, c.fence from unnest($2::text[], $3::bigint[]) as c(resource, fence) order by c.resource
@@ -88,6 +91,8 @@ pub(super) struct Loaded {
     pub(super) board: Board,
     /// The transaction's id, for asking after its outcome.
     pub(super) transaction: String,
+    /// From the begin until all locks were held, by PostgreSQL's clock.
+    pub(super) lock_wait: Duration,
     pub(super) ids: Ids,
 }
 
@@ -117,7 +122,9 @@ pub(super) async fn load(
         let KeyRow { key, kept } = KeyRow::read(row)?;
         board.keys.insert(key, Known::Row(kept));
     }
-    Ok(Loaded { board, transaction: identity.try_get(0)?, ids })
+    let waited_us: i64 = identity.try_get(2)?;
+    let lock_wait = Duration::from_micros(waited_us.unsigned_abs());
+    Ok(Loaded { board, transaction: identity.try_get(0)?, lock_wait, ids })
 }
 
 /// Sends everything in the order in which it stands here: each future puts its message into the connection's queue when it is

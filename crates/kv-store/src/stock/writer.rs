@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kv_types::{OrderId, TenantId};
 use tokio::time::{sleep, timeout};
@@ -21,6 +21,7 @@ use super::{batch, ending, load};
 use crate::StoreError;
 use crate::conflict::{ConflictStats, Retries};
 use crate::idempotency::{Done, KeyFault};
+use crate::spent::Spent;
 
 /// How long to ask for a lost commit's outcome before giving up.
 const RESOLVE_TRIES: u32 = 20;
@@ -37,6 +38,9 @@ pub(super) struct Writer {
     connection: Option<Connection>,
     stats: Arc<StockStats>,
     conflicts: Arc<ConflictStats>,
+    /// Of the last run: how long its trips took, and how much of that PostgreSQL waited for locks.
+    trips: Duration,
+    lock_wait: Duration,
 }
 
 impl Writer {
@@ -44,7 +48,7 @@ impl Writer {
         config: tokio_postgres::Config,
         (stats, conflicts): (Arc<StockStats>, Arc<ConflictStats>),
     ) -> Self {
-        Self { config, connection: None, stats, conflicts }
+        Self { config, connection: None, stats, conflicts, trips: Duration::ZERO, lock_wait: Duration::ZERO }
     }
 
     /// Decides and writes some commands of one tenant in one transaction. Gives their decisions after the commit.
@@ -52,12 +56,19 @@ impl Writer {
     /// # Errors
     /// Any; then nothing was written, but for [`StoreError::OutcomeUnknown`] and [`StoreError::Corrupt`].
     pub(super) async fn run(&mut self, tenant: TenantId, commands: &[&Command]) -> Result<Decisions, StoreError> {
+        (self.trips, self.lock_wait) = (Duration::ZERO, Duration::ZERO);
         let mut unmade = BTreeSet::new();
         match self.run_with(tenant, commands, &unmade).await {
             Err(Broken::MadeInVain(levels)) => unmade = levels,
             other => return other.map_err(Broken::into_error),
         }
         self.run_with(tenant, commands, &unmade).await.map_err(Broken::into_error)
+    }
+
+    /// Where the time went of a command that was sent then and was in the last run.
+    pub(super) fn spent(&self, begun: Instant, sent: Instant) -> Spent {
+        let queue = begun.saturating_duration_since(sent);
+        Spent { queue, lock_wait: self.lock_wait, db: self.trips.saturating_sub(self.lock_wait) }
     }
 
     async fn run_with(
@@ -109,10 +120,16 @@ impl Writer {
         };
         let begin = connection.plans.begin(tenant);
         let loading = load::load((&connection, &begin), tenant, commands.iter().copied(), (look, unmade));
-        let mut loaded = timeout(TRIP_LIMIT, Box::pin(loading))
-            .await
-            .map_err(|_| Broken::BeforeWriting(StoreError::Unavailable(None)))?
-            .map_err(Broken::BeforeWriting)?;
+        let begun = Instant::now();
+        let loaded = timeout(TRIP_LIMIT, Box::pin(loading)).await.unwrap_or(Err(StoreError::Unavailable(None)));
+        let trip = begun.elapsed();
+        self.trips += trip;
+        self.lock_wait += match &loaded {
+            Ok(loaded) => loaded.lock_wait.min(trip),
+            Err(StoreError::LockTimeout) => trip,
+            Err(_) => Duration::ZERO,
+        };
+        let mut loaded = loaded.map_err(Broken::BeforeWriting)?;
         let mut board = std::mem::take(&mut loaded.board);
         let mut decisions = catch_unwind(AssertUnwindSafe(|| {
             ending::expire_due(&mut board);
@@ -149,7 +166,9 @@ impl Writer {
         }
         #[cfg(feature = "wrong-strategies")]
         crate::wrong::stand_still().await;
+        let begun = Instant::now();
         let written = timeout(TRIP_LIMIT, Box::pin(batch::write(&connection, tenant, &board))).await;
+        self.trips += begun.elapsed();
         let numbers = match written.unwrap_or(Err(StoreError::Unavailable(None))) {
             Ok(numbers) => {
                 #[cfg(feature = "wrong-strategies")]

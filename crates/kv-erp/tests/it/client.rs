@@ -1,0 +1,274 @@
+//! The typed client, against the service over a socket: every operation of the description, and writes whose answers are lost.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use kv_client::{Client, Error, KeyState};
+use kv_types::catalogue::{CustomerPatch, NewCustomer, NewProduct, NewWarehouse, Product, ProductPatch, Warehouse, WarehousePatch};
+use kv_types::order::{OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
+use kv_types::stock::{
+    Adjust, AdjustLine, AdjustTo, PartLine, Receive, ReceiveLine, Reserve, ReserveLine, TransferLine, TransferStock,
+};
+use kv_types::{CustomerId, MinorUnits, ProductId, Quantity, Ttl, WarehouseId};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::operations::operations;
+use crate::world::World;
+
+/// The world behind a socket.
+async fn served(world: &World) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = world.router.clone().into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    address
+}
+
+fn client(address: SocketAddr, world: &World) -> Client {
+    Client::builder(format!("http://{address}")).token(world.one.token()).build().unwrap()
+}
+
+fn units(units: i64) -> Quantity {
+    Quantity::parse(units).unwrap()
+}
+
+fn customer(code: &str) -> NewCustomer {
+    NewCustomer { code: code.into(), name: format!("Customer {code}"), email: None, phone: None }
+}
+
+fn product(sku: &str) -> NewProduct {
+    NewProduct {
+        sku: sku.into(),
+        name: format!("Product {sku}"),
+        description: None,
+        uom: "unit".into(),
+        price: MinorUnits::parse_price(250).unwrap(),
+        currency: "EUR".parse().unwrap(),
+        active: true,
+    }
+}
+
+fn warehouse(code: &str) -> NewWarehouse {
+    NewWarehouse { code: code.into(), name: format!("Warehouse {code}"), priority: 100, active: true }
+}
+
+struct Goods {
+    customer: CustomerId,
+    product: ProductId,
+    from: WarehouseId,
+    to: WarehouseId,
+}
+
+#[tokio::test]
+async fn every_operation_of_the_description_has_a_method() {
+    let world = World::new().await;
+    let client = client(served(&world).await, &world);
+    let goods = catalogue(&client).await;
+    stock(&client, &goods).await;
+    reservations(&client, &goods).await;
+    orders(&client, &goods).await;
+    locks_and_keys(&client).await;
+    sessions(&client).await;
+    let missing: BTreeSet<String> = described(&world).await.difference(&asked(&world).await).cloned().collect();
+    assert_eq!(missing, BTreeSet::new(), "operations that the client never asked for");
+}
+
+/// The operations that a client is for.
+async fn described(world: &World) -> BTreeSet<String> {
+    let all = operations(world).await.into_iter().map(|operation| operation.line);
+    all.filter(|line| line.contains(" /api/v1/")).collect()
+}
+
+/// What the service's own counters say was asked.
+async fn asked(world: &World) -> BTreeSet<String> {
+    let metrics = world.one.text("/metrics").await;
+    let line = regex::Regex::new(r#"^kv_http_requests_total\{route="([^"]+)",method="([^"]+)"#).unwrap();
+    let found = metrics.lines().filter_map(|text| line.captures(text));
+    found.map(|found| format!("{} {}", &found[2], &found[1])).collect()
+}
+
+async fn catalogue(client: &Client) -> Goods {
+    let made = client.customers().create(&customer("c")).await.unwrap();
+    let patch = CustomerPatch { name: Some("Ada".into()), email: Some(Some("ada@example.com".into())), ..CustomerPatch::default() };
+    let changed = client.customers().change(&made.id, made.version, &patch).await.unwrap();
+    assert_eq!((changed.name.as_str(), changed.email.as_deref(), changed.version), ("Ada", Some("ada@example.com"), 2));
+    assert_eq!(client.customers().get(&made.id).await.unwrap(), changed);
+    let gone = client.customers().create(&customer("gone")).await.unwrap();
+    client.customers().delete(&gone.id).await.unwrap();
+    assert_eq!(client.customers().get(&gone.id).await.unwrap_err().code(), Some("not_found"));
+    assert_eq!(client.customers().list(&[("limit", "5")]).await.unwrap().data, [changed]);
+
+    let thing: Product = client.products().create(&product("p")).await.unwrap();
+    let patch = ProductPatch { description: Some(Some("Zinc".into())), ..ProductPatch::default() };
+    let thing = client.products().change(&thing.id, thing.version, &patch).await.unwrap();
+    let emptied = ProductPatch { description: Some(None), ..ProductPatch::default() };
+    assert_eq!(client.products().change(&thing.id, thing.version, &emptied).await.unwrap().description, None);
+    for number in 0..4 {
+        client.products().create(&product(&format!("p{number}"))).await.unwrap();
+    }
+    let all: Vec<Product> = client.products().all(&[("limit", "2")]).try_collect().await.unwrap();
+    assert_eq!(all.iter().map(|product| product.sku.as_str()).collect::<Vec<_>>(), ["p", "p0", "p1", "p2", "p3"]);
+    client.products().get(&thing.id).await.unwrap();
+    client.products().delete(&all[4].id).await.unwrap();
+
+    let from: Warehouse = client.warehouses().create(&warehouse("a")).await.unwrap();
+    let to = client.warehouses().create(&warehouse("b")).await.unwrap();
+    let patch = WarehousePatch { priority: Some(7), ..WarehousePatch::default() };
+    assert_eq!(client.warehouses().change(&to.id, to.version, &patch).await.unwrap().priority, 7);
+    assert_eq!(client.warehouses().get(&from.id).await.unwrap(), from);
+    assert_eq!(client.warehouses().list(&[]).await.unwrap().data.len(), 2);
+    let gone = client.warehouses().create(&warehouse("gone")).await.unwrap();
+    client.warehouses().delete(&gone.id).await.unwrap();
+    Goods { customer: made.id, product: thing.id, from: from.id, to: to.id }
+}
+
+async fn stock(client: &Client, &Goods { product, from, to, .. }: &Goods) {
+    let line = ReceiveLine { product, warehouse: from, quantity: units(100) };
+    let receipt = client.receipts().book(&Receive { lines: vec![line], reference: Some("R-1".into()) }).await.unwrap();
+    assert_eq!(client.receipts().get(receipt.id).await.unwrap(), receipt);
+    assert_eq!(client.receipts().list(&[]).await.unwrap().data, [receipt]);
+    let lines = vec![TransferLine { product, quantity: units(40) }];
+    let transfer = client.transfers().book(&TransferStock { from, to, lines, reference: None }).await.unwrap();
+    assert_eq!(client.transfers().get(transfer.id).await.unwrap(), transfer);
+    assert_eq!(client.transfers().list(&[]).await.unwrap().data, [transfer]);
+    let counted = AdjustLine { product, warehouse: from, to: AdjustTo::Set { to: 59, expected: 60 } };
+    let found = AdjustLine { product, warehouse: to, to: AdjustTo::Delta(2) };
+    let adjust = Adjust { lines: vec![counted, found], reason: "count".into(), reference: None };
+    let adjustment = client.adjustments().book(&adjust).await.unwrap();
+    assert_eq!(adjustment.items.iter().map(|item| item.quantity_after).collect::<Vec<_>>(), [59, 42]);
+    assert_eq!(client.adjustments().get(adjustment.id).await.unwrap(), adjustment);
+    assert_eq!(client.adjustments().list(&[]).await.unwrap().data.len(), 1);
+    assert_eq!(client.levels().limit_backorders(product, from, 5).await.unwrap().backorder_limit, 5);
+    assert_eq!(client.levels().list(&[]).await.unwrap().data.len(), 2);
+    assert_eq!(client.levels().get(product, to).await.unwrap().quantity, 42);
+    assert_eq!(client.levels().movements(product, from, 1).await.unwrap().data[0].version, 2);
+    assert!(client.prove().await.unwrap().sound);
+}
+
+async fn reservations(client: &Client, &Goods { product, from, .. }: &Goods) {
+    let lines = vec![ReserveLine { product, warehouse: Some(from), quantity: units(3) }];
+    let hold = Reserve { lines, reference: Some("hold".into()), ttl: Ttl::parse(60) };
+    let held = client.reservations().hold(&hold).await.unwrap();
+    assert_eq!(client.reservations().get(held.id).await.unwrap(), held);
+    let longer = client.reservations().extend(held.id, Ttl::parse(600).unwrap()).await.unwrap();
+    assert!(longer.expires_at > held.expires_at);
+    client.reservations().release(held.id).await.unwrap();
+    let part = client.reservations().hold(&hold).await.unwrap();
+    let some = PartLine { product, warehouse: from, quantity: units(1) };
+    let shipped = client.reservations().confirm_part(part.id, &[some]).await.unwrap();
+    assert_eq!(shipped.items[0].fulfilled_quantity, 1);
+    let whole = client.reservations().hold(&hold).await.unwrap();
+    assert_eq!(client.reservations().confirm(whole.id).await.unwrap().items[0].fulfilled_quantity, 3);
+    client.reservations().list(&[]).await.unwrap();
+}
+
+async fn orders(client: &Client, &Goods { customer, product, to, .. }: &Goods) {
+    let line = |quantity| OrderLine { product, quantity: units(quantity) };
+    let place = |quantity| PlaceOrder { customer, lines: vec![line(quantity)], reference: None, ttl: None, allow_partial: false };
+    let order = client.orders().place(&place(5)).await.unwrap();
+    assert_eq!(order.total_minor, 1_250);
+    assert_eq!(client.orders().get(order.id).await.unwrap(), order);
+    client.orders().confirm(order.id).await.unwrap();
+    let some = client.orders().fulfill_part(order.id, &[line(2)]).await.unwrap();
+    assert_eq!(some.status, OrderStatus::PartiallyFulfilled);
+    let warehouse = some.items[0].allocations[0].warehouse_id;
+    let lines = vec![PartLine { product, warehouse, quantity: units(1) }];
+    let back = client.orders().take_back(order.id, &ReturnGoods { lines, reason: "broken".into() }).await.unwrap();
+    assert_eq!((back.items[0].returned_quantity, warehouse), (1, to));
+    assert_eq!(client.orders().close(order.id).await.unwrap().status, OrderStatus::Fulfilled);
+    let whole = client.orders().place(&place(1)).await.unwrap();
+    assert_eq!(client.orders().fulfill(whole.id).await.unwrap().status, OrderStatus::Fulfilled);
+    let off = client.orders().place(&place(1)).await.unwrap();
+    assert_eq!(client.orders().cancel(off.id).await.unwrap().status, OrderStatus::Cancelled);
+    let short = client.orders().place(&place(10_000)).await.unwrap_err();
+    let problem = short.problem().unwrap();
+    assert_eq!((short.code(), &*problem.errors[0].pointer), (Some("insufficient_stock"), "/items/0/quantity"));
+    assert_eq!(client.orders().list(&[("limit", "2")]).await.unwrap().data.len(), 2);
+    assert!(client.prove().await.unwrap().sound);
+}
+
+async fn locks_and_keys(client: &Client) {
+    let (wait, ttl) = (Duration::ZERO, Duration::from_secs(30));
+    let grant = client.locks().acquire("stock:p/1", wait, ttl).await.unwrap();
+    let state = client.locks().get("stock:p/1").await.unwrap();
+    assert_eq!((state.held, state.fence), (true, Some(grant.fence)));
+    assert_eq!(client.locks().acquire("stock:p/1", wait, ttl).await.unwrap_err().code(), Some("lock_busy"));
+    assert_eq!(client.locks().renew(&grant, ttl).await.unwrap().ttl_ms, 30_000);
+    client.locks().release(&grant).await.unwrap();
+    let keyed = client.with_key("the key");
+    assert!(matches!(keyed.customers().create(&customer("k")).await, Err(Error::Refused(_))), "a blank is no part of a key");
+    let keyed = client.with_key("key/1");
+    let made = keyed.customers().create(&customer("k")).await.unwrap();
+    assert_eq!(keyed.customers().create(&customer("k")).await.unwrap(), made, "the same key, the same customer");
+    assert_eq!(client.keys().get("key/1").await.unwrap().state, KeyState::Completed);
+    assert_eq!(client.keys().settle("never").await.unwrap().state, KeyState::Void);
+}
+
+async fn sessions(client: &Client) {
+    let me = client.me().await.unwrap();
+    assert_eq!(client.log_in(&me.email, "wrong").await.unwrap_err().code(), Some("invalid_credentials"));
+    client.log_out().await.unwrap();
+    assert_eq!(client.me().await.unwrap_err().code(), Some("token_invalid"));
+}
+
+/// Lets requests through and cuts the connection instead of the first `cuts` answers.
+async fn cutting(service: SocketAddr, cuts: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        for number in 0.. {
+            let Ok((mut near, _)) = listener.accept().await else { return };
+            tokio::spawn(async move {
+                let mut far = TcpStream::connect(service).await.unwrap();
+                if number >= cuts {
+                    tokio::io::copy_bidirectional(&mut near, &mut far).await.ok();
+                    return;
+                }
+                let mut request = vec![0; 65_536];
+                let length = near.read(&mut request).await.unwrap();
+                far.write_all(&request[..length]).await.unwrap();
+                // The answer is there, so the effect is too.
+                far.read(&mut request).await.unwrap();
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn a_write_whose_answers_are_lost_happens_once() {
+    let world = World::new().await;
+    let door = cutting(served(&world).await, 3).await;
+    let made = client(door, &world).customers().create(&customer("once")).await.unwrap();
+    let rows = world.one.get("/customers").await.expect(200);
+    assert_eq!(rows["data"].as_array().unwrap().len(), 1);
+    assert_eq!(rows["data"][0]["id"], made.id.to_string());
+}
+
+#[tokio::test]
+async fn an_outcome_that_no_attempt_could_learn_is_told_with_its_key() {
+    let world = World::new().await;
+    let service = served(&world).await;
+    let door = cutting(service, usize::MAX).await;
+    let cut_off = Client::builder(format!("http://{door}")).token(world.one.token()).attempts(2).build().unwrap();
+    let error = cut_off.customers().create(&customer("lost")).await.unwrap_err();
+    let Error::Unknown { key, .. } = error else { panic!("{error:?}") };
+    let settled = client(service, &world).keys().settle(&key).await.unwrap();
+    assert_eq!((settled.state, settled.status), (KeyState::Completed, Some(201)));
+    let unread = cut_off.customers().list(&[]).await.unwrap_err();
+    assert!(matches!(unread, Error::Unreachable(_)), "a read has no outcome to learn: {unread:?}");
+}
+
+#[tokio::test]
+async fn nobody_at_the_door_is_no_unknown_outcome() {
+    let world = World::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = listener.local_addr().unwrap();
+    drop(listener);
+    let client = Client::builder(format!("http://{nobody}")).token(world.one.token()).attempts(2).build().unwrap();
+    let error = client.customers().create(&customer("c")).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable(_)), "{error:?}");
+}

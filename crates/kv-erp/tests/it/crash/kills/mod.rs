@@ -61,6 +61,7 @@ fn seed() -> u64 {
     std::env::var("KV_TEST_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap())
 }
 
+#[expect(clippy::print_stdout, reason = "what a failed test is to be repeated with")]
 async fn survive(kills: u32) {
     let seed = seed();
     println!("KV_TEST_SEED={seed}");

@@ -52,7 +52,9 @@ pub(super) async fn check(rig: &Rig, levels: &[Level], first_units: i64, documen
     for (kind, text) in [(Kind::Order, ORDERS), (Kind::Reservation, RESERVATIONS), (Kind::Receipt, RECEIPTS)] {
         let asked: Vec<&Document> = documents.iter().filter(|document| document.kind == kind).collect();
         compare(&asked, &inside.query(text, &[]).await.unwrap());
-        asked.iter().for_each(|document| check_key(document, &keys));
+        for document in asked {
+            check_key(document, &keys);
+        }
     }
     for row in inside.query(LEVELS, &[]).await.unwrap() {
         check_level(&row, levels, first_units, documents);

@@ -41,7 +41,11 @@ impl Connection {
         self.ask(Method::POST, path, body, None).await.map(|(answer, _)| answer)
     }
 
-    /// The same under an idempotency key, and whether the answer is that of an earlier request.
+    pub(crate) async fn delete(&mut self, path: &str) -> Result<Answer, Gone> {
+        self.ask(Method::DELETE, path, &Value::Null, None).await.map(|(answer, _)| answer)
+    }
+
+    /// A POST under an idempotency key, and whether the answer is that of an earlier request.
     pub(crate) async fn post_once(&mut self, path: &str, body: &Value, key: &str) -> Result<(Answer, bool), Gone> {
         self.ask(Method::POST, path, body, Some(key)).await
     }

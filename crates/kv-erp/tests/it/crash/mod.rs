@@ -5,6 +5,7 @@
 
 mod client;
 mod crowd;
+mod kills;
 mod proof;
 mod rig;
 mod told;

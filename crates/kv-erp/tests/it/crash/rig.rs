@@ -71,7 +71,11 @@ pub(crate) struct Rig {
 
 impl Rig {
     pub(crate) async fn start() -> Self {
-        let postgres = Postgres::start(PostgresOptions::default()).await.unwrap();
+        Self::start_with(PostgresOptions::default()).await
+    }
+
+    pub(crate) async fn start_with(options: PostgresOptions) -> Self {
+        let postgres = Postgres::start(options).await.unwrap();
         let superuser = postgres.url().parse().unwrap();
         admin::migrate(&superuser, Some(APP_PASSWORD)).await.unwrap();
         let (tenant, token) = provision(&superuser).await;
@@ -117,6 +121,20 @@ impl Rig {
         assert_eq!(broken, vec![]);
     }
 
+    /// The same by `kv-erp admin verify`.
+    pub(crate) async fn assert_verified(&self) {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_kv-erp"));
+        command.args(["admin", "verify", "--tenant", "crash", "--database-url", &self.postgres.url()]);
+        let output = command.output().await.unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success() && said.contains(" 0 broken"), "{said}");
+    }
+
+    /// All that PostgreSQL has logged in all its lives.
+    pub(crate) fn postgres_log(&self) -> String {
+        std::fs::read_to_string(self.postgres.folder().join("server.log")).unwrap()
+    }
+
     pub(crate) fn assert_serving(&self) {
         assert!(self.service.is_running(), "the service ended: {}", self.service.log_tail(20));
     }
@@ -124,6 +142,11 @@ impl Rig {
     /// SIGKILL for the service and for every process of PostgreSQL.
     pub(crate) async fn kill(&self) {
         tokio::join!(self.service.kill(), self.kill_postgres());
+    }
+
+    /// SIGKILL for the service alone.
+    pub(crate) async fn kill_service(&self) {
+        self.service.kill().await;
     }
 
     /// SIGKILL for every process of PostgreSQL. Without their postmaster the others would end by themselves, but each only when
@@ -148,6 +171,10 @@ impl Rig {
 
     pub(crate) async fn restart(&mut self) {
         self.restart_postgres().await;
+        self.restart_service().await;
+    }
+
+    pub(crate) async fn restart_service(&mut self) {
         self.service = serve(&self.postgres, &self.door).await;
     }
 

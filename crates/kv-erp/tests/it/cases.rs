@@ -222,7 +222,7 @@ fn orders() -> Cases {
                 BodyAt("/orders/{my.shipped}/returns", "/items/0/warehouse_id", RETURN_TO_ITS_WAREHOUSE),
             ],
         ),
-        ("POST /api/v1/orders/{id}/close", vec![Path("/orders/{its.shipped}/close", Value::Null)]),
+        ("POST /api/v1/orders/{id}/close", vec![Path("/orders/{its.closing}/close", Value::Null)]),
         ("POST /api/v1/orders/{id}/cancel", vec![Path("/orders/{its.order}/cancel", Value::Null)]),
     ]
 }

@@ -23,6 +23,8 @@ struct Holdings {
     part: String,
     /// An order of which one unit has left, and one has not.
     shipped: String,
+    /// Another such order.
+    closing: String,
     /// A further warehouse.
     far: String,
     receipt: String,
@@ -39,9 +41,11 @@ impl Holdings {
         let order = caller.post("/orders", &json!({"customer_id": customer, "items": items})).await.made();
         let part = caller.post("/reservations", &json!({"items": items})).await.made();
         let two = json!({"customer_id": customer, "items": [{"product_id": product, "quantity": 2}]});
-        let shipped = caller.post("/orders", &two).await.made();
-        caller.ask(&format!("POST /orders/{shipped}/confirm")).await.expect(200);
-        caller.post(&format!("/orders/{shipped}/fulfill"), &json!({"items": items})).await.expect(200);
+        let (shipped, closing) = (caller.post("/orders", &two).await.made(), caller.post("/orders", &two).await.made());
+        for order in [&shipped, &closing] {
+            caller.ask(&format!("POST /orders/{order}/confirm")).await.expect(200);
+            caller.post(&format!("/orders/{order}/fulfill"), &json!({"items": items})).await.expect(200);
+        }
         let line = json!({"product_id": product, "warehouse_id": warehouse, "quantity": 1});
         let receipt = caller.post("/stock-receipts", &json!({"items": [line]})).await.made();
         let line = json!({"product_id": product, "warehouse_id": warehouse, "delta": 1});
@@ -49,10 +53,23 @@ impl Holdings {
         let far = caller.warehouse("far", 200).await;
         let moved = json!({"from_warehouse_id": warehouse, "to_warehouse_id": far, "items": items});
         let transfer = caller.post("/stock-transfers", &moved).await.made();
-        Self { customer, product, warehouse, reservation, order, part, shipped, far, receipt, adjustment, transfer }
+        Self {
+            customer,
+            product,
+            warehouse,
+            reservation,
+            order,
+            part,
+            shipped,
+            closing,
+            far,
+            receipt,
+            adjustment,
+            transfer,
+        }
     }
 
-    fn ids(&self) -> [(&'static str, &String); 11] {
+    fn ids(&self) -> [(&'static str, &String); 12] {
         [
             ("customer", &self.customer),
             ("product", &self.product),
@@ -61,6 +78,7 @@ impl Holdings {
             ("order", &self.order),
             ("part", &self.part),
             ("shipped", &self.shipped),
+            ("closing", &self.closing),
             ("far", &self.far),
             ("receipt", &self.receipt),
             ("adjustment", &self.adjustment),

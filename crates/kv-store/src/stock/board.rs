@@ -116,7 +116,8 @@ pub(crate) struct Board {
     pub(crate) has_unlocked_due: bool,
     /// Levels that were made for this batch.
     pub(crate) new_levels: BTreeSet<LevelKey>,
-    /// Whether a command would book on a level that was not made for this batch and is not there.
+    /// Whether the batch has to be begun anew with further levels locked: a command would book on one that was not made for it and
+    /// is not there, or units that it may have lie on others.
     pub(crate) needs_levels: bool,
     /// Whether an order was content with less than it asked for.
     pub(crate) gave_less: bool,

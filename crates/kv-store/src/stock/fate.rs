@@ -102,13 +102,12 @@ pub(super) async fn ask(connection: &Connection, tenant: TenantId, lost: &Lost<'
 
 fn judge(verdict: Verdict, is_same_life: bool, proof: Proof, numbers: HashMap<OrderId, i64>) -> Fate {
     match (verdict, proof) {
-        // Whoever has its number now, it is not the transaction that was committed.
-        (Verdict::Aborted | Verdict::NeverBegun, _) => Fate::Gone,
         (Verdict::Running, _) => Fate::Running,
         (Verdict::Committed, _) if is_same_life => Fate::Committed(numbers),
         (Verdict::Committed | Verdict::Forgotten, Proof::There) => Fate::Committed(numbers),
-        (Verdict::Committed | Verdict::Forgotten, Proof::NotThere) => Fate::Gone,
         (Verdict::Committed | Verdict::Forgotten, Proof::MovedOn) => Fate::Unknown,
+        // Of the first two: whoever has the number now, it is not a transaction that was committed.
+        (Verdict::Aborted | Verdict::NeverBegun, _) | (_, Proof::NotThere) => Fate::Gone,
     }
 }
 

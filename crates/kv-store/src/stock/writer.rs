@@ -142,27 +142,17 @@ impl Writer {
                 Look::First => board.has_unlocked_sources || has_due(&loaded, &connection).await?,
                 Look::Again => board.has_unlocked_due,
             };
-            if needs_locks {
-                connection.roll_back();
-                self.connection = Some(connection);
-                return Err(Broken::ShortOfLocks);
-            }
+            board.needs_levels |= needs_locks;
         }
-        if board.needs_levels {
+        let (has_effects, in_vain) = (board.has_effects(), board.levels_made_in_vain());
+        if board.needs_levels || !has_effects || !in_vain.is_empty() {
             connection.roll_back();
             self.connection = Some(connection);
-            return Err(Broken::ShortOfLocks);
-        }
-        if !board.has_effects() {
-            connection.roll_back();
-            self.connection = Some(connection);
-            return Ok(keys::settle(commands, decisions));
-        }
-        let in_vain = board.levels_made_in_vain();
-        if !in_vain.is_empty() {
-            connection.roll_back();
-            self.connection = Some(connection);
-            return Err(Broken::MadeInVain(in_vain));
+            return match (board.needs_levels, has_effects) {
+                (true, _) => Err(Broken::ShortOfLocks),
+                (false, false) => Ok(keys::settle(commands, decisions)),
+                (false, true) => Err(Broken::MadeInVain(in_vain)),
+            };
         }
         #[cfg(feature = "wrong-strategies")]
         crate::wrong::stand_still().await;

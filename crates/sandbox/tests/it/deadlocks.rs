@@ -30,7 +30,9 @@ async fn a_planted_deadlock_is_found_when_its_server_has_stopped() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let first = BufReader::new(servers.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    // Kept: a program whose output is closed ends.
+    let mut lines = BufReader::new(servers.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
     let url = first.split(' ').nth(2).unwrap();
     let address: PostgresAddress = url.parse().unwrap();
     assert_eq!(read_deadlocks(&file).unwrap(), Deadlocks { running: 1, ..Deadlocks::default() });
@@ -55,7 +57,9 @@ async fn a_server_whose_starter_was_killed_is_said_to_be_unread() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let first = BufReader::new(servers.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    // Kept: a program whose output is closed ends.
+    let mut lines = BufReader::new(servers.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
     assert!(first.starts_with("postgres "), "{first}");
     servers.kill().unwrap();
     servers.wait().unwrap();

@@ -41,6 +41,7 @@ pub(crate) use statements;
 pub fn all() -> impl Iterator<Item = &'static Statement> {
     [
         crate::access::STATEMENTS,
+        crate::catalogue::bulk::STATEMENTS,
         crate::catalogue::customers::STATEMENTS,
         crate::catalogue::products::STATEMENTS,
         crate::catalogue::warehouses::STATEMENTS,

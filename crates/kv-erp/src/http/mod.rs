@@ -6,6 +6,7 @@
 pub mod adjustments;
 pub mod answers;
 pub mod auth;
+pub mod batches;
 pub mod bodies;
 pub mod conflict;
 pub mod ctx;

@@ -29,10 +29,11 @@ use Case::{Anybody, Body, BodyAt, Key, List, Lock, NoForeignId, Path};
 
 /// The cases of each operation.
 pub(crate) fn cases() -> BTreeMap<&'static str, Vec<Case>> {
-    open().into_iter().chain(catalogue()).chain(stock()).chain(documents()).chain(orders()).collect()
+    let batches = crate::batch_cases::cases();
+    open().into_iter().chain(batches).chain(catalogue()).chain(stock()).chain(documents()).chain(orders()).collect()
 }
 
-type Cases = Vec<(&'static str, Vec<Case>)>;
+pub(crate) type Cases = Vec<(&'static str, Vec<Case>)>;
 
 fn open() -> Cases {
     vec![

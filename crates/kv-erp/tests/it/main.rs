@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test itself does")]
 
 mod auth;
+mod batch_cases;
+mod batches;
 mod cases;
 mod catalogue;
 mod crash;

@@ -120,3 +120,7 @@ uuid_id!(
     /// One move of stock between two warehouses.
     TransferId
 );
+uuid_id!(
+    /// One import of a file.
+    ImportId
+);

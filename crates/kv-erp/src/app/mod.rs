@@ -21,6 +21,11 @@ const MAX_LOCK_WAITS: usize = 1_024;
 /// Proofs of a ledger at a time: each reads whole tables.
 const MAX_AUDITS: usize = 1;
 
+/// Files that are imported at a time: each keeps a connection to the database busy.
+const MAX_UPLOADS: usize = 8;
+/// Exports at a time.
+const MAX_EXPORTS: usize = 8;
+
 /// How the HTTP face behaves.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
@@ -82,6 +87,8 @@ struct Shared {
     in_flight: Semaphore,
     lock_waits: Semaphore,
     audits: Arc<Semaphore>,
+    uploads: Semaphore,
+    exports: Arc<Semaphore>,
 }
 
 impl App {
@@ -99,6 +106,8 @@ impl App {
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             lock_waits: Semaphore::new(MAX_LOCK_WAITS),
             audits: Arc::new(Semaphore::new(MAX_AUDITS)),
+            uploads: Semaphore::new(MAX_UPLOADS),
+            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
         }))
     }
 
@@ -154,6 +163,14 @@ impl App {
 
     pub(crate) fn lock_waits(&self) -> &Semaphore {
         &self.0.lock_waits
+    }
+
+    pub(crate) fn uploads(&self) -> &Semaphore {
+        &self.0.uploads
+    }
+
+    pub(crate) fn exports(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.exports)
     }
 
     pub(crate) fn audits(&self) -> Arc<Semaphore> {

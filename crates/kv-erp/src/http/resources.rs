@@ -3,7 +3,7 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    adjustments, batches, customers, invariants, orders, products, receipts, reservations, stock,
+    adjustments, batches, customers, exports, imports, invariants, orders, products, receipts, reservations, stock,
     transfers, warehouses,
 };
 use crate::app::App;
@@ -22,4 +22,6 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(orders::routes())
         .merge(invariants::routes())
         .merge(batches::routes())
+        .merge(exports::routes())
+        .merge(imports::routes())
 }

@@ -28,6 +28,7 @@ struct Holdings {
     receipt: String,
     adjustment: String,
     transfer: String,
+    import: String,
 }
 
 impl Holdings {
@@ -49,10 +50,24 @@ impl Holdings {
         let far = caller.warehouse("far", 200).await;
         let moved = json!({"from_warehouse_id": warehouse, "to_warehouse_id": far, "items": items});
         let transfer = caller.post("/stock-transfers", &moved).await.made();
-        Self { customer, product, warehouse, reservation, order, part, shipped, far, receipt, adjustment, transfer }
+        let import = caller.post("/imports", &json!({"kind": "customers"})).await.made();
+        Self {
+            customer,
+            product,
+            warehouse,
+            reservation,
+            order,
+            part,
+            shipped,
+            far,
+            receipt,
+            adjustment,
+            transfer,
+            import,
+        }
     }
 
-    fn ids(&self) -> [(&'static str, &String); 11] {
+    fn ids(&self) -> [(&'static str, &String); 12] {
         [
             ("customer", &self.customer),
             ("product", &self.product),
@@ -65,6 +80,7 @@ impl Holdings {
             ("receipt", &self.receipt),
             ("adjustment", &self.adjustment),
             ("transfer", &self.transfer),
+            ("import", &self.import),
         ]
     }
 
@@ -167,6 +183,14 @@ async fn try_case(world: &World, operation: &Operation, case: &Case, (its, my): 
             let own = caller.get(&fill(path, my, my)).await.expect(200);
             assert_ne!(own["data"], json!([]), "with own ids: {what}");
         }
+        Case::File(path) => {
+            let file = caller.get(path).await.expect(200);
+            let file = file.as_str().unwrap();
+            for (kind, id) in its.ids() {
+                assert!(!file.contains(id.as_str()), "{what} shows the other's {kind}");
+            }
+            assert!(my.ids().iter().any(|(_, id)| file.contains(id.as_str())), "{what} shows nothing");
+        }
         Case::Lock => try_lock(world, method, &what).await,
         Case::Key => try_key(world, method, &what).await,
         Case::NoForeignId | Case::Anybody => {}
@@ -230,7 +254,7 @@ fn assert_covers(operation: &Operation, cases: &[Case]) {
     let (is_lock, is_key) = (line.contains("/locks/"), line.contains("/idempotency/"));
     if line.contains('{') {
         let is_covered = cases.iter().any(|case| match case {
-            Case::Path(..) => true,
+            Case::Path(..) | Case::File(_) => true,
             Case::Lock => is_lock,
             Case::Key => is_key,
             _ => false,

@@ -4,10 +4,12 @@
 
 pub mod batch;
 pub mod catalogue;
+pub mod imports;
 pub mod stock;
 
 pub use batch::Batch;
 pub use catalogue::{CustomerPatch, NewCustomer, NewProduct, NewWarehouse, ProductPatch, WarehousePatch};
+pub use imports::NewImport;
 pub use stock::{
     BackorderLimit, Extension, Fulfillment, NewOrder, NewReservation, OrderReturn, ReservationPart, StockAdjustment,
     StockReceipt, StockTransfer,

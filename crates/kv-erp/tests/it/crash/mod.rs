@@ -5,6 +5,7 @@
 
 mod client;
 mod crowd;
+mod imports;
 mod proof;
 mod rig;
 mod told;

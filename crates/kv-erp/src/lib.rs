@@ -9,6 +9,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod credentials;
+pub mod csv;
 pub mod demo;
 pub mod failure;
 pub mod http;

@@ -64,6 +64,11 @@ impl StoreError {
         matches!(self, Self::Constraint { constraint } if constraint == "idempotency_keys_pkey")
     }
 
+    /// Somebody else's write under the same idempotency key came in between.
+    pub(crate) fn taken_key() -> Self {
+        Self::Constraint { constraint: "idempotency_keys_pkey".to_owned() }
+    }
+
     /// Whether a prepared statement's plan no longer fits the schema: a migration came in between.
     pub(crate) fn is_stale_plan(&self) -> bool {
         matches!(self, Self::Database(error) if error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED))

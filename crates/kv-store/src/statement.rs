@@ -41,10 +41,14 @@ pub(crate) use statements;
 pub fn all() -> impl Iterator<Item = &'static Statement> {
     [
         crate::access::STATEMENTS,
+        crate::catalogue::bulk::STATEMENTS,
         crate::catalogue::customers::STATEMENTS,
         crate::catalogue::products::STATEMENTS,
         crate::catalogue::warehouses::STATEMENTS,
+        crate::exports::STATEMENTS,
         crate::idempotency::table::STATEMENTS,
+        crate::imports::STATEMENTS,
+        crate::imports::receipts::STATEMENTS,
         crate::orders::STATEMENTS,
         crate::session::STATEMENTS,
         crate::stock::audit::STATEMENTS,

@@ -130,3 +130,7 @@ uuid_id!(
     TransferId,
     "01960000-0000-7000-8000-000000000009"
 );
+uuid_id!(
+    /// One import of a file.
+    ImportId
+);

@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod documents;
 pub mod idempotency;
 pub mod ids;
+pub mod imports;
 pub mod money;
 pub mod movement;
 pub mod order;
@@ -17,7 +18,8 @@ pub mod ttl;
 
 pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
 pub use ids::{
-    AdjustmentId, CustomerId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, UserId, WarehouseId,
+    AdjustmentId, CustomerId, ImportId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, UserId,
+    WarehouseId,
 };
 pub use money::{BadCurrency, Currency, MinorUnits};
 pub use quantity::{BadQuantity, Quantity};

@@ -23,6 +23,11 @@ const MAX_IN_FLIGHT: usize = 2_048;
 /// Requests that wait for a lock at a time, apart from the others, because they may wait for a minute.
 const MAX_LOCK_WAITS: usize = 1_024;
 
+/// Files that are imported at a time: each keeps a connection to the database busy.
+const MAX_UPLOADS: usize = 8;
+/// Exports at a time.
+const MAX_EXPORTS: usize = 8;
+
 /// How the HTTP face behaves.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
@@ -87,6 +92,8 @@ struct Shared {
     in_flight: Semaphore,
     lock_waits: Semaphore,
     proofs: Proofs,
+    uploads: Semaphore,
+    exports: Arc<Semaphore>,
 }
 
 impl App {
@@ -104,6 +111,8 @@ impl App {
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             lock_waits: Semaphore::new(MAX_LOCK_WAITS),
             proofs: Proofs::default(),
+            uploads: Semaphore::new(MAX_UPLOADS),
+            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
         }))
     }
 
@@ -159,6 +168,14 @@ impl App {
 
     pub(crate) fn lock_waits(&self) -> &Semaphore {
         &self.0.lock_waits
+    }
+
+    pub(crate) fn uploads(&self) -> &Semaphore {
+        &self.0.uploads
+    }
+
+    pub(crate) fn exports(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.exports)
     }
 
     pub(crate) fn proofs(&self) -> &Proofs {

@@ -64,7 +64,7 @@ async fn create(
     run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, made).await
 }
 
-fn read_adjust(fields: &mut Fields<'_>) -> Option<Adjust> {
+pub(super) fn read_adjust(fields: &mut Fields<'_>) -> Option<Adjust> {
     let lines = fields.list("items", MAX_LINES, |item| {
         let product = item.required("product_id", reference_to("unknown_product"));
         let warehouse = item.required("warehouse_id", reference_to("unknown_warehouse"));

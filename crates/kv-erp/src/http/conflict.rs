@@ -24,6 +24,23 @@ pub fn of_catalogue(error: StoreError) -> Problem {
     }
 }
 
+/// The problem of an item of a batch whose code is taken, perhaps by another item.
+pub fn taken_code(by: Option<usize>) -> Problem {
+    taken("/code", "duplicate_code", by, "Another one has this code.")
+}
+
+/// The same of a SKU.
+pub fn taken_sku(by: Option<usize>) -> Problem {
+    taken("/sku", "duplicate_sku", by, "Another product has this SKU.")
+}
+
+fn taken(pointer: &'static str, code: &'static str, by: Option<usize>, detail: &'static str) -> Problem {
+    let Some(by) = by else { return duplicate(pointer, code, detail) };
+    let detail = format!("The item at /items/{by} of the same batch has it.");
+    let fault = FieldFault::new(pointer, code, detail.clone()).with("index", by);
+    Problem::new(StatusCode::CONFLICT, code, detail).with_errors(vec![fault])
+}
+
 fn duplicate(pointer: &'static str, code: &'static str, detail: &'static str) -> Problem {
     Problem::new(StatusCode::CONFLICT, code, detail).with_errors(vec![FieldFault::new(pointer, code, detail)])
 }

@@ -29,7 +29,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, change, delete))
 }
 
-fn read_new(fields: &mut Fields<'_>) -> Option<NewCustomer> {
+pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<NewCustomer> {
     let code = fields.required("code", line(CODE_MAX));
     let name = fields.required("name", line(NAME_MAX));
     let email = fields.optional("email", email);
@@ -67,7 +67,7 @@ async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBo
     done(app.store().apply(write, once).await.map_err(of_catalogue)?, "customer", made)
 }
 
-fn made(customer: &Customer) -> Shown {
+pub(super) fn made(customer: &Customer) -> Shown {
     Shown::created(format!("{BASE}/customers/{}", customer.id), customer)
 }
 

@@ -124,14 +124,7 @@ impl Fields<'_> {
         max: usize,
         mut read: impl FnMut(&mut Fields<'_>) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let values = self.required(name, |value| match value {
-            Value::Array(values) if values.is_empty() => Err(("too_few", "must have at least one entry".to_owned())),
-            Value::Array(values) if values.len() > max => {
-                Err(("too_many", format!("has {} entries, more than the {max} allowed", values.len())))
-            }
-            Value::Array(values) => Ok(values),
-            other => Err(("wrong_type", format!("must be a list, not {}", kind_of(&other)))),
-        })?;
+        let values = self.values(name, max)?;
         let base = child(&self.pointer, name);
         let wanted = values.len();
         let mut parsed = Vec::with_capacity(wanted);
@@ -139,6 +132,18 @@ impl Fields<'_> {
             parsed.extend(self.faults.object(format!("{base}/{index}"), value, &mut read));
         }
         (parsed.len() == wanted).then_some(parsed)
+    }
+
+    /// A list of 1 to `max` values of any kind, to be read later.
+    pub fn values(&mut self, name: &str, max: usize) -> Option<Vec<Value>> {
+        self.required(name, |value| match value {
+            Value::Array(values) if values.is_empty() => Err(("too_few", "must have at least one entry".to_owned())),
+            Value::Array(values) if values.len() > max => {
+                Err(("too_many", format!("has {} entries, more than the {max} allowed", values.len())))
+            }
+            Value::Array(values) => Ok(values),
+            other => Err(("wrong_type", format!("must be a list, not {}", kind_of(&other)))),
+        })
     }
 
     fn not_null<T>(&mut self, name: &str, value: Value, read: impl FnOnce(Value) -> Result<T, Refused>) -> Option<T> {

@@ -43,6 +43,11 @@ impl JsonBody {
         &self.bytes
     }
 
+    /// The same, to be kept beyond the reading.
+    pub fn bytes_shared(&self) -> Bytes {
+        self.bytes.clone()
+    }
+
     /// Reads the object. `read` takes the fields it knows out of [`Fields`]; whatever is left then is an unknown field.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_LENGTH;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 
 use super::faults;
 use super::invariants::PROOF_ROUTE;
+use super::imports::{UPLOAD_ROUTE, UPLOAD_TIME};
 use super::locks::LOCK_ROUTE;
 use super::metrics::{UNMATCHED, UnderWay};
 use super::problem::{self, Problem};
@@ -63,6 +64,9 @@ impl<'a> Bounds<'a> {
         if route == LOCK_ROUTE && *method == Method::POST {
             return Self { places: Some(app.lock_waits()), time: time + Duration::from_millis(Wait::MAX_MS) };
         }
+        if route == UPLOAD_ROUTE && *method == Method::PUT {
+            return Self { places: Some(app.uploads()), time: UPLOAD_TIME };
+        }
         // A service that is full must still say that it lives.
         let places = route.starts_with(super::BASE).then_some(app.in_flight());
         if route == PROOF_ROUTE {
@@ -92,8 +96,11 @@ async fn bounded(bounds: Bounds<'_>, method: &Method, request: Request, next: Ne
 }
 
 /// 413 for a body that says itself that it is too large: it need not be sent. One that does not say is found while reading.
-pub(super) fn refuse_announced_size(headers: &HeaderMap) -> Result<(), Problem> {
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+pub(super) fn refuse_announced_size(request: &Request) -> Result<(), Problem> {
+    if request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == UPLOAD_ROUTE) {
+        return Ok(());
+    }
+    let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > MAX_BODY_BYTES as u64) {
         let detail = "The body is larger than 1 MiB.";
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", detail));
@@ -117,6 +124,7 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 mod tests {
     use axum::Router;
     use axum::body::{Body, to_bytes};
+    use axum::http::HeaderMap;
     use axum::middleware::from_fn_with_state;
     use axum::routing::{get, post};
     use kv_coord::lock::Epoch;

@@ -6,14 +6,17 @@
 pub mod adjustments;
 pub mod answers;
 pub mod auth;
+pub mod batches;
 pub mod bodies;
 pub mod conflict;
 pub mod ctx;
 pub mod customers;
 mod docs;
+pub mod exports;
 mod faults;
 pub mod fields;
 pub mod idempotency;
+pub mod imports;
 pub mod invariants;
 pub mod json;
 pub mod layers;

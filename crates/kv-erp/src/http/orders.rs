@@ -69,7 +69,7 @@ async fn place(
     run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, made).await
 }
 
-fn read_order(fields: &mut Fields<'_>) -> Option<PlaceOrder> {
+pub(super) fn read_order(fields: &mut Fields<'_>) -> Option<PlaceOrder> {
     let customer = fields.required("customer_id", reference_to("unknown_customer"));
     let lines = fields.list("items", MAX_LINES, read_line);
     let reference = fields.optional("reference", line(REFERENCE_MAX));

@@ -34,6 +34,7 @@ pub(super) fn made(outcome: &Outcome) -> Shown {
         // A level is never made by itself.
         Outcome::Level(level) => Shown::changed(level),
         Outcome::Order(order) => Shown::created(format!("{BASE}/orders/{}", order.id), order),
+        Outcome::Group(outcomes) => super::batches::answer::made_all(outcomes),
     }
 }
 
@@ -46,6 +47,7 @@ pub(super) fn changed(outcome: &Outcome) -> Shown {
         Outcome::Transfer(transfer) => Shown::changed(transfer),
         Outcome::Level(level) => Shown::changed(level),
         Outcome::Order(order) => Shown::changed(order),
+        Outcome::Group(outcomes) => super::batches::answer::made_all(outcomes),
     }
 }
 
@@ -56,14 +58,28 @@ const NO_NUMBER: &[u8] = b"\"order_number\":0,";
 /// [`made`], to be kept. A new order's number is drawn when its row is written; until then its place in the body is left open.
 pub(super) fn seal_made(outcome: &Outcome) -> Answer {
     let mut answer = made(outcome).seal();
-    if matches!(outcome, Outcome::Order(order) if order.order_number == 0)
-        && let Some(at) = answer.body.windows(NO_NUMBER.len()).position(|bytes| bytes == NO_NUMBER)
-    {
-        let zero = at + NO_NUMBER.len() - b"0,".len();
-        answer.body.remove(zero);
-        answer.number_at = Some(zero);
+    if !lacks_a_number(outcome) {
+        return answer;
     }
+    let mut open = Vec::with_capacity(answer.body.len());
+    let mut rest = answer.body.as_slice();
+    while let Some(at) = rest.windows(NO_NUMBER.len()).position(|bytes| bytes == NO_NUMBER) {
+        let zero = at + NO_NUMBER.len() - b"0,".len();
+        open.extend_from_slice(&rest[..zero]);
+        answer.numbers_at.push(open.len());
+        rest = &rest[zero + 1..];
+    }
+    open.extend_from_slice(rest);
+    answer.body = open;
     answer
+}
+
+fn lacks_a_number(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Order(order) => order.order_number == 0,
+        Outcome::Group(outcomes) => outcomes.iter().any(lacks_a_number),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
@@ -95,10 +111,25 @@ mod tests {
     #[test]
     fn a_number_that_is_drawn_later_fits_into_the_place_left_for_it() {
         let open = seal_made(&order(0));
-        let at = open.number_at.expect("its place is left open");
+        let [at] = open.numbers_at[..] else { panic!("its place is left open: {open:?}") };
         let filled = [&open.body[..at], b"100017", &open.body[at..]].concat();
         let known = seal_made(&order(100_017));
-        assert_eq!((known.number_at, &known.head), (None, &open.head));
+        assert_eq!((known.numbers_at, &known.head), (Vec::new(), &open.head));
+        assert_eq!(String::from_utf8(filled).unwrap(), String::from_utf8(known.body).unwrap());
+    }
+
+    #[test]
+    fn each_order_of_a_group_has_a_place_for_its_number() {
+        let group = |numbers: [i64; 3]| Outcome::Group(numbers.map(order).to_vec());
+        let open = seal_made(&group([0, 0, 0]));
+        let (mut filled, mut from) = (Vec::new(), 0);
+        for (at, number) in open.numbers_at.iter().zip(["7", "100018", "19"]) {
+            filled.extend_from_slice(&open.body[from..*at]);
+            filled.extend_from_slice(number.as_bytes());
+            from = *at;
+        }
+        filled.extend_from_slice(&open.body[from..]);
+        let known = seal_made(&group([7, 100_018, 19]));
         assert_eq!(String::from_utf8(filled).unwrap(), String::from_utf8(known.body).unwrap());
     }
 }

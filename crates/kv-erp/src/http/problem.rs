@@ -165,6 +165,16 @@ impl Problem {
         self.0.code
     }
 
+    /// What happened, for people.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// What is wrong with single fields.
+    pub fn errors(&self) -> &[FieldFault] {
+        &self.0.errors
+    }
+
     /// The body for a request with this id.
     pub fn body(&self, request_id: Option<&str>) -> Vec<u8> {
         let body = ProblemBody {

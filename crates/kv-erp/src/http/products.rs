@@ -29,7 +29,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, change, delete))
 }
 
-fn read_new(fields: &mut Fields<'_>) -> Option<NewProduct> {
+pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<NewProduct> {
     let sku = fields.required("sku", line(CODE_MAX));
     let name = fields.required("name", line(NAME_MAX));
     let description = fields.optional("description", paragraph(DESCRIPTION_MAX));
@@ -73,7 +73,7 @@ async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBo
     done(app.store().apply(write, once).await.map_err(of_catalogue)?, "product", made)
 }
 
-fn made(product: &Product) -> Shown {
+pub(super) fn made(product: &Product) -> Shown {
     Shown::created(format!("{BASE}/products/{}", product.id), product)
 }
 

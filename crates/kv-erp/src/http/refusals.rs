@@ -74,6 +74,10 @@ impl From<Refusal> for Problem {
                 conflict("lock_lost", detail).with("resource", resource)
             }
             Refusal::Key(fault) => fault.into(),
+            Refusal::Group(refused) => {
+                let problems: Vec<_> = refused.into_iter().map(|(place, refusal)| (place, refusal.into())).collect();
+                super::batches::answer::refused(&problems)
+            }
             Refusal::Overflow => invalid("out_of_range", "The stock level would leave its range.".into()),
         }
     }

@@ -48,7 +48,7 @@ async fn create(
     run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, made).await
 }
 
-fn read_reserve(fields: &mut Fields<'_>) -> Option<Reserve> {
+pub(super) fn read_reserve(fields: &mut Fields<'_>) -> Option<Reserve> {
     let lines = fields.list("items", MAX_LINES, |item| {
         let product = item.required("product_id", reference_to("unknown_product"));
         let warehouse = item.optional("warehouse_id", reference_to("unknown_warehouse"));

@@ -3,7 +3,8 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    adjustments, customers, invariants, orders, products, receipts, reservations, stock, transfers, warehouses,
+    adjustments, batches, customers, exports, imports, invariants, orders, products, receipts, reservations, stock,
+    transfers, warehouses,
 };
 use crate::app::App;
 
@@ -20,4 +21,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(reservations::routes())
         .merge(orders::routes())
         .merge(invariants::routes())
+        .merge(batches::routes())
+        .merge(exports::routes())
+        .merge(imports::routes())
 }

@@ -37,14 +37,29 @@ impl Shown {
         Self { status: StatusCode::NO_CONTENT, location: None, body: Vec::new() }
     }
 
+    /// 201 with what was made, at no address of its own.
+    pub fn made<T: Serialize>(made: &T) -> Self {
+        Self { status: StatusCode::CREATED, location: None, body: json(made) }
+    }
+
+    /// The same with the bytes of a JSON body.
+    pub const fn made_of(body: Vec<u8>) -> Self {
+        Self { status: StatusCode::CREATED, location: None, body }
+    }
+
+    /// Its status and its body.
+    pub fn into_parts(self) -> (StatusCode, Vec<u8>) {
+        (self.status, self.body)
+    }
+
     /// The answer as the store keeps it. Its head is a status and then a header a line.
     pub fn seal(self) -> Answer {
         let location = self.location.map(|location| format!("\nlocation: {location}")).unwrap_or_default();
-        Answer { head: format!("{}{location}", self.status.as_u16()), body: self.body, number_at: None }
+        Answer { head: format!("{}{location}", self.status.as_u16()), body: self.body, numbers_at: Vec::new() }
     }
 
     /// The answer as it was kept.
-    fn unseal(answer: Answer) -> Option<Self> {
+    pub fn unseal(answer: Answer) -> Option<Self> {
         let Head { status, location } = Head::read(&answer.head)?;
         Some(Self { status, location: location.map(str::to_owned), body: answer.body })
     }
@@ -114,6 +129,6 @@ mod tests {
         for shown in [Shown::created("/api/v1/things/7".to_owned(), &made), Shown::changed(&made), Shown::gone()] {
             assert_eq!(Shown::unseal(shown.clone().seal()), Some(shown));
         }
-        assert_eq!(Shown::unseal(Answer { head: "OK".to_owned(), body: Vec::new(), number_at: None }), None);
+        assert_eq!(Shown::unseal(Answer { head: "OK".to_owned(), body: Vec::new(), numbers_at: Vec::new() }), None);
     }
 }

@@ -32,7 +32,7 @@ pub fn routes() -> OpenApiRouter<App> {
 /// The priority of a warehouse of which nothing is said.
 const DEFAULT_PRIORITY: i32 = 100;
 
-fn read_new(fields: &mut Fields<'_>) -> Option<NewWarehouse> {
+pub(super) fn read_new(fields: &mut Fields<'_>) -> Option<NewWarehouse> {
     let code = fields.required("code", line(CODE_MAX));
     let name = fields.required("name", line(NAME_MAX));
     let priority = fields.given("priority", priority).unwrap_or(DEFAULT_PRIORITY);
@@ -70,7 +70,7 @@ async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBo
     done(app.store().apply(write, once).await.map_err(of_catalogue)?, "warehouse", made)
 }
 
-fn made(warehouse: &Warehouse) -> Shown {
+pub(super) fn made(warehouse: &Warehouse) -> Shown {
     Shown::created(format!("{BASE}/warehouses/{}", warehouse.id), warehouse)
 }
 

@@ -15,6 +15,8 @@ pub(crate) enum Case {
     BodyAt(&'static str, &'static str, &'static str),
     /// A list, perhaps filtered by its ids: nothing of it is shown.
     List(&'static str),
+    /// A file with everything of a kind: nothing of it is shown.
+    File(&'static str),
     /// A lock of the same name.
     Lock,
     /// An idempotency key of the same name.
@@ -25,14 +27,15 @@ pub(crate) enum Case {
     Anybody,
 }
 
-use Case::{Anybody, Body, BodyAt, Key, List, Lock, NoForeignId, Path};
+use Case::{Anybody, Body, BodyAt, File, Key, List, Lock, NoForeignId, Path};
 
 /// The cases of each operation.
 pub(crate) fn cases() -> BTreeMap<&'static str, Vec<Case>> {
-    open().into_iter().chain(catalogue()).chain(stock()).chain(documents()).chain(orders()).collect()
+    let batches = crate::batch_cases::cases();
+    open().into_iter().chain(batches).chain(catalogue()).chain(stock()).chain(documents()).chain(orders()).collect()
 }
 
-type Cases = Vec<(&'static str, Vec<Case>)>;
+pub(crate) type Cases = Vec<(&'static str, Vec<Case>)>;
 
 fn open() -> Cases {
     vec![
@@ -50,6 +53,21 @@ fn open() -> Cases {
         ("GET /api/v1/admin/invariants", vec![NoForeignId]),
         ("GET /api/v1/idempotency/{key}", vec![Key]),
         ("DELETE /api/v1/idempotency/{key}", vec![Key]),
+        ("POST /api/v1/imports", vec![NoForeignId]),
+        ("GET /api/v1/imports/{id}", vec![Path("/imports/{its.import}", Value::Null)]),
+        ("GET /api/v1/imports/{id}/rejections", vec![Path("/imports/{its.import}/rejections", Value::Null)]),
+        ("PUT /api/v1/imports/{id}/content", vec![Path("/imports/{its.import}/content", Value::Null)]),
+        (
+            "GET /api/v1/exports/{kind}",
+            vec![
+                File("/exports/customers"),
+                File("/exports/products"),
+                File("/exports/warehouses"),
+                File("/exports/stock-levels"),
+                File("/exports/stock-movements"),
+                File("/exports/orders"),
+            ],
+        ),
     ]
 }
 

@@ -30,6 +30,7 @@ struct Holdings {
     receipt: String,
     adjustment: String,
     transfer: String,
+    import: String,
 }
 
 impl Holdings {
@@ -53,6 +54,7 @@ impl Holdings {
         let far = caller.warehouse("far", 200).await;
         let moved = json!({"from_warehouse_id": warehouse, "to_warehouse_id": far, "items": items});
         let transfer = caller.post("/stock-transfers", &moved).await.made();
+        let import = caller.post("/imports", &json!({"kind": "customers"})).await.made();
         Self {
             customer,
             product,
@@ -66,6 +68,7 @@ impl Holdings {
             receipt,
             adjustment,
             transfer,
+            import,
         }
     }
 
@@ -83,6 +86,7 @@ impl Holdings {
             ("receipt", &self.receipt),
             ("adjustment", &self.adjustment),
             ("transfer", &self.transfer),
+            ("import", &self.import),
         ]
     }
 
@@ -185,6 +189,14 @@ async fn try_case(world: &World, operation: &Operation, case: &Case, (its, my): 
             let own = caller.get(&fill(path, my, my)).await.expect(200);
             assert_ne!(own["data"], json!([]), "with own ids: {what}");
         }
+        Case::File(path) => {
+            let file = caller.get(path).await.expect(200);
+            let file = file.as_str().unwrap();
+            for (kind, id) in its.ids() {
+                assert!(!file.contains(id.as_str()), "{what} shows the other's {kind}");
+            }
+            assert!(my.ids().iter().any(|(_, id)| file.contains(id.as_str())), "{what} shows nothing");
+        }
         Case::Lock => try_lock(world, method, &what).await,
         Case::Key => try_key(world, method, &what).await,
         Case::NoForeignId | Case::Anybody => {}
@@ -248,7 +260,7 @@ fn assert_covers(operation: &Operation, cases: &[Case]) {
     let (is_lock, is_key) = (line.contains("/locks/"), line.contains("/idempotency/"));
     if line.contains('{') {
         let is_covered = cases.iter().any(|case| match case {
-            Case::Path(..) => true,
+            Case::Path(..) | Case::File(_) => true,
             Case::Lock => is_lock,
             Case::Key => is_key,
             _ => false,

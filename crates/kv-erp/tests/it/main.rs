@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test itself does")]
 
 mod auth;
+mod batch_cases;
+mod batches;
 mod cases;
 mod catalogue;
 mod client;
@@ -11,8 +13,10 @@ mod demo;
 mod description;
 mod docs_page;
 mod edges;
+mod exports;
 mod goods;
 mod idempotency;
+mod imports;
 mod invariants;
 mod isolation;
 mod limits;

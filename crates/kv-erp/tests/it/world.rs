@@ -119,6 +119,11 @@ async fn caller(provisioner: &mut Provisioner, router: &Router, (slug, role): (&
 }
 
 impl Caller {
+    /// Its token.
+    pub(crate) fn token(&self) -> &str {
+        self.token.as_deref().unwrap()
+    }
+
     /// The same without a token.
     pub(crate) fn nobody(&self) -> Self {
         Self { token: None, ..self.clone() }
@@ -176,7 +181,12 @@ impl Caller {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.unwrap();
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap() };
+        let is_csv = parts.headers.get("content-type").is_some_and(|kind| kind == "text/csv; charset=utf-8");
+        let body = match &bytes[..] {
+            [] => Value::Null,
+            text if is_csv => Value::from(std::str::from_utf8(text).unwrap()),
+            json => serde_json::from_slice(json).unwrap(),
+        };
         Answer { status: parts.status.as_u16(), headers: parts.headers, body, bytes }
     }
 

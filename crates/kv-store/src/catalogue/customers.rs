@@ -26,7 +26,7 @@ statements! {
     INSERT_CUSTOMERS = "insert into customers (tenant_id, id, code, name, email, phone)
         select $1, c.* from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[]) as c(id, code, name, email, phone)
          order by c.code
-        on conflict on constraint customers_code do nothing returning id";
+        on conflict on constraint customers_code do nothing returning id, version, created_at, updated_at";
     /// A change. Null keeps a required field; an optional one comes with a word on whether it is to be set.
     UPDATE_CUSTOMER = "update customers set code = coalesce($3, code), name = coalesce($4, name),
             email = case when $5::boolean then $6 else email end, phone = case when $7::boolean then $8 else phone end,

@@ -12,6 +12,8 @@
 //!
 //! Absent on purpose: soft deletion (what is in use cannot be deleted: the foreign keys say so) and totals of lists.
 
+pub mod batches;
+pub mod bulk;
 pub mod customers;
 pub mod products;
 pub mod warehouses;

@@ -28,7 +28,7 @@ statements! {
         select $1, c.* from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::boolean[])
                as c(id, sku, name, description, uom, price_minor, currency, active)
          order by c.sku
-        on conflict on constraint products_sku do nothing returning id";
+        on conflict on constraint products_sku do nothing returning id, version, created_at, updated_at";
     /// A change. Null keeps a required field; the optional one comes with a word on whether it is to be set.
     UPDATE_PRODUCT = "update products set sku = coalesce($3, sku), name = coalesce($4, name),
             description = case when $5::boolean then $6 else description end, uom = coalesce($7, uom),

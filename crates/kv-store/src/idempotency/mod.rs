@@ -27,7 +27,7 @@ pub(crate) use presence::{Presence, UnderWay, wait_for};
 pub use table::KeyRecord;
 pub(crate) use table::{Kept, KeyRow};
 pub use write::Write;
-pub(crate) use write::{Param, params};
+pub(crate) use write::{Open, Param, params};
 
 /// What is asked under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +47,9 @@ pub struct Answer {
     pub head: String,
     /// The body.
     pub body: Vec<u8>,
-    /// Where in the body a new order's number goes, which is drawn when the row is written. `None` when the body is complete.
-    pub number_at: Option<usize>,
+    /// Where in the body new orders' numbers go, which are drawn when the rows are written, from front to back. Empty when the body is
+    /// complete.
+    pub numbers_at: Vec<usize>,
 }
 
 /// Makes the answer to a result. Pure: the same result gives the same bytes.

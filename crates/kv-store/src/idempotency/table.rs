@@ -26,6 +26,16 @@ statements! {
                as c(key, fingerprint, line, head, before, after, order_id)
           left join orders o on o.tenant_id = $1 and o.id = c.order_id
          order by c.key";
+    /// [`KEEP_ANSWERS`] of bodies with several numbers: each in pieces, behind every piece but the last an order's number.
+    KEEP_PIECED_ANSWERS = "insert into idempotency_keys (tenant_id, key, fingerprint, line, head, body)
+        select $1, c.key, c.fingerprint, c.line, c.head, whole.body
+          from unnest($2::text[], $3::bytea[], $4::text[], $5::text[]) as c(key, fingerprint, line, head)
+          join (select p.key, string_agg(p.piece || coalesce(convert_to(o.number::text, 'UTF8'), ''::bytea), ''::bytea
+                                         order by p.place) as body
+                  from unnest($6::text[], $7::bytea[], $8::uuid[]) with ordinality as p(key, piece, order_id, place)
+                  left join orders o on o.tenant_id = $1 and o.id = p.order_id
+                 group by p.key) whole on whole.key = c.key
+         order by c.key";
     /// Whether a write under a key was committed with this answer.
     PROVE_KEY = "select exists (select from idempotency_keys
          where tenant_id = $1 and key = $2 and fingerprint = $3 and body = $4)";
@@ -94,7 +104,7 @@ impl KeyRow {
             _ if row.try_get(4)? => Kept::Expired,
             None => Kept::Void,
             Some(fingerprint) => {
-                let answer = Answer { head: row.try_get(2)?, body: row.try_get(3)?, number_at: None };
+                let answer = Answer { head: row.try_get(2)?, body: row.try_get(3)?, numbers_at: Vec::new() };
                 Kept::Answer { fingerprint, answer }
             }
         };
@@ -114,7 +124,7 @@ impl Kept {
     }
 }
 
-/// The parameters of [`KEEP_ANSWERS`].
+/// Answers to be kept.
 #[derive(Debug, Default)]
 pub(crate) struct Answers<'a> {
     keys: Vec<&'a str>,
@@ -124,12 +134,13 @@ pub(crate) struct Answers<'a> {
     befores: Vec<&'a [u8]>,
     afters: Vec<&'a [u8]>,
     orders: Vec<Option<Uuid>>,
+    given: Vec<(&'a Answer, &'a [OrderId])>,
 }
 
 impl<'a> Answers<'a> {
-    /// Adds an answer; `order` is the new order whose number it waits for.
-    pub(crate) fn add(&mut self, asked: &'a Asked, answer: &'a Answer, order: Option<OrderId>) {
-        let at = answer.number_at.unwrap_or(answer.body.len()).min(answer.body.len());
+    /// Adds an answer; `orders` are the new orders whose numbers it waits for.
+    pub(crate) fn add(&mut self, asked: &'a Asked, answer: &'a Answer, orders: &'a [OrderId]) {
+        let at = answer.numbers_at.first().map_or(answer.body.len(), |at| (*at).min(answer.body.len()));
         let (before, after) = answer.body.split_at(at);
         self.keys.push(asked.key.as_str());
         self.fingerprints.push(&asked.fingerprint);
@@ -137,11 +148,53 @@ impl<'a> Answers<'a> {
         self.heads.push(&answer.head);
         self.befores.push(before);
         self.afters.push(after);
-        self.orders.push(order.map(OrderId::uuid).filter(|_| answer.number_at.is_some()));
+        self.orders.push(orders.first().map(|order| order.uuid()).filter(|_| !answer.numbers_at.is_empty()));
+        self.given.push((answer, orders));
+    }
+
+    /// Whether [`KEEP_ANSWERS`] will do.
+    pub(crate) fn have_one_number(&self) -> bool {
+        self.given.iter().all(|(answer, _)| answer.numbers_at.len() <= 1)
     }
 
     pub(crate) fn params<'b>(&'b self, tenant: &'b i64) -> [&'b (dyn ToSql + Sync); 8] {
         [tenant, &self.keys, &self.fingerprints, &self.lines, &self.heads, &self.befores, &self.afters, &self.orders]
+    }
+
+    /// The same with every body cut at each of its numbers.
+    pub(crate) fn pieces(&self) -> Pieces<'_, 'a> {
+        let mut pieces = Pieces { answers: self, owners: Vec::new(), parts: Vec::new(), orders: Vec::new() };
+        for ((answer, orders), key) in self.given.iter().zip(&self.keys) {
+            let mut from = 0;
+            for (at, order) in answer.numbers_at.iter().zip(orders.iter()) {
+                pieces.add(key, &answer.body[from..*at], Some(order.uuid()));
+                from = *at;
+            }
+            pieces.add(key, &answer.body[from..], None);
+        }
+        pieces
+    }
+}
+
+/// The parameters of [`KEEP_PIECED_ANSWERS`].
+#[derive(Debug)]
+pub(crate) struct Pieces<'b, 'a> {
+    answers: &'b Answers<'a>,
+    owners: Vec<&'a str>,
+    parts: Vec<&'a [u8]>,
+    orders: Vec<Option<Uuid>>,
+}
+
+impl<'a> Pieces<'_, 'a> {
+    fn add(&mut self, key: &'a str, piece: &'a [u8], order: Option<Uuid>) {
+        self.owners.push(key);
+        self.parts.push(piece);
+        self.orders.push(order);
+    }
+
+    pub(crate) fn params<'c>(&'c self, tenant: &'c i64) -> [&'c (dyn ToSql + Sync); 8] {
+        let Answers { keys, fingerprints, lines, heads, .. } = self.answers;
+        [tenant, keys, fingerprints, lines, heads, &self.owners, &self.parts, &self.orders]
     }
 }
 

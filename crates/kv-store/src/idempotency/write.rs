@@ -13,7 +13,7 @@ use super::presence::wait_for;
 use super::table::{Answers, DROP_EXPIRED_KEY, FIND_KEYS, KEEP_ANSWERS, of_keeping};
 use super::{Answer, Done, Kept, KeyFault, KeyRow, Once};
 use crate::conflict::Retries;
-use crate::session::{READ_COMMITTED, begin};
+use crate::session::{Params, READ_COMMITTED, begin};
 use crate::spent::{self, asked};
 use crate::statement::Statement;
 use crate::{Store, StoreError};
@@ -134,10 +134,11 @@ impl Store {
 }
 
 /// A pooled connection on which a transaction may be open.
-struct Open(Option<Object>);
+pub(crate) struct Open(Option<Object>);
 
 impl Open {
-    async fn on(store: &Store) -> Result<Self, StoreError> {
+    /// A connection of the pool.
+    pub(crate) async fn on(store: &Store) -> Result<Self, StoreError> {
         Ok(Self(Some(store.connection().await?)))
     }
 
@@ -182,7 +183,7 @@ impl Open {
         let keep = client.prepare_cached(KEEP_ANSWERS.sql()).await?;
         let (tenant, key) = (tenant.get(), once.asked.key.as_str());
         let mut answers = Answers::default();
-        answers.add(&once.asked, answer, None);
+        answers.add(&once.asked, answer, &[]);
         let params = answers.params(&tenant);
         let (expired, kept, committed) = asked(futures_util::future::join3(
             async { if has_expired { client.execute(&expire, &[&tenant, &key]).await } else { Ok(0) } },
@@ -202,7 +203,52 @@ impl Open {
         outcome
     }
 
-    async fn roll_back(mut self) {
+    /// Begins for a tenant, and runs a statement behind the beginning, in one round trip.
+    pub(crate) async fn begin_with(
+        &self,
+        tenant: TenantId,
+        statement: &Statement,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let client = self.client();
+        let prepared = client.prepare_cached(statement.sql()).await?;
+        let opening = begin(READ_COMMITTED, tenant);
+        let (begun, rows) = futures_util::join!(client.batch_execute(&opening), client.query(&prepared, params));
+        begun.and(rows).map_err(|error| self.noted(error))
+    }
+
+    /// Runs a statement.
+    pub(crate) async fn query(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        let client = self.client();
+        let prepared = client.prepare_cached(statement.sql()).await?;
+        client.query(&prepared, params).await.map_err(|error| self.noted(error))
+    }
+
+    fn noted(&self, error: tokio_postgres::Error) -> StoreError {
+        let error = StoreError::from(error);
+        if error.is_stale_plan() {
+            self.client().statement_cache.clear();
+        }
+        error
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// [`StoreError::OutcomeUnknown`] when the connection broke. What PostgreSQL refuses is rolled back.
+    pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
+        let committed = self.client().batch_execute("commit").await.map_err(|error| match StoreError::from(error) {
+            StoreError::Unavailable(_) => StoreError::OutcomeUnknown,
+            other => other,
+        });
+        if !matches!(committed, Err(StoreError::OutcomeUnknown)) {
+            self.give_back();
+        }
+        committed
+    }
+
+    /// Ends the transaction without effect.
+    pub(crate) async fn roll_back(mut self) {
         if self.client().batch_execute("rollback").await.is_ok() {
             self.give_back();
         }

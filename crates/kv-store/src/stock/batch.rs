@@ -14,7 +14,7 @@ use super::connection::Connection;
 use super::entry::{Document, Movement};
 use super::{documents, holdings};
 use crate::StoreError;
-use crate::idempotency::table::{Answers, DROP_EXPIRED_KEY, KEEP_ANSWERS, of_keeping};
+use crate::idempotency::table::{Answers, DROP_EXPIRED_KEY, KEEP_ANSWERS, KEEP_PIECED_ANSWERS, of_keeping};
 use crate::session::Params;
 use crate::statement::statements;
 
@@ -187,8 +187,12 @@ async fn keep_answers(connection: &Connection, tenant: i64, board: &Board) -> Re
     }
     let mut answers = Answers::default();
     for new in &board.effects.answers {
-        answers.add(&new.asked, &new.answer, new.order);
+        answers.add(&new.asked, &new.answer, &new.orders);
     }
-    let kept = connection.execute(&KEEP_ANSWERS, &answers.params(&tenant)).await;
+    let kept = if answers.have_one_number() {
+        connection.execute(&KEEP_ANSWERS, &answers.params(&tenant)).await
+    } else {
+        connection.execute(&KEEP_PIECED_ANSWERS, &answers.pieces().params(&tenant)).await
+    };
     kept.map(drop).map_err(of_keeping)
 }

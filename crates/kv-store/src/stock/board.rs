@@ -76,8 +76,8 @@ pub(crate) struct WarehouseFacts {
 pub(crate) struct NewAnswer {
     pub(crate) asked: Asked,
     pub(crate) answer: Answer,
-    /// The order that the command placed or changed.
-    pub(crate) order: Option<OrderId>,
+    /// The orders that the command placed or changed, in the order in which the answer shows them.
+    pub(crate) orders: Vec<OrderId>,
 }
 
 /// Rows to be written, in the order in which the commands were decided.

@@ -25,7 +25,7 @@ use crate::spent::Spent;
 /// Commands of one batch at most. Beyond this the transaction's own length costs more than a further commit would.
 const MAX_BATCH: usize = 256;
 /// Lines of one batch at most, unless its first command alone has more: a long transaction keeps everybody else waiting.
-const MAX_BATCH_LINES: usize = 2_000;
+pub(super) const MAX_BATCH_LINES: usize = 2_000;
 /// Commands that may wait in a writer's channel, and as many that it has taken out to choose a batch from; the next one is refused
 /// as overload.
 pub(super) const MAX_WAITING: usize = 4_096;

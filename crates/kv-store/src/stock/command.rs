@@ -8,8 +8,10 @@ use kv_types::{
     AdjustmentId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, Ttl, UserId, WarehouseId,
 };
 
+use super::coalescer::MAX_BATCH_LINES;
 use super::shard::{id_in_shard, shard_in, shard_of};
 use crate::idempotency::Once;
+use thiserror::Error;
 
 /// The fencing token with which a caller proves that it still holds a lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +77,19 @@ pub enum Action {
     CloseOrder(OrderId),
     /// Calls an order off and gives its stock back.
     CancelOrder(OrderId),
+    /// Does several things one after the other, all or none.
+    Group(Vec<Self>),
+}
+
+/// Lines of a group at most, all its actions together: those of one batch.
+pub const MAX_GROUP_LINES: usize = MAX_BATCH_LINES;
+
+/// A group with more than [`MAX_GROUP_LINES`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the group has {lines} lines, more than the {MAX_GROUP_LINES} of one transaction")]
+pub struct GroupTooLarge {
+    /// How many it has.
+    pub lines: usize,
 }
 
 impl Action {
@@ -109,10 +124,20 @@ impl Action {
         Self::PlaceOrder(id, ReservationId::from_uuid(id_in_shard(shard)), order)
     }
 
-    /// Its writer's shard, which its id remembers, if it has one.
+    /// Does several things one after the other, each seeing what those before it did: all or none.
+    ///
+    /// # Errors
+    /// [`GroupTooLarge`]: one transaction would keep everybody else waiting.
+    pub fn group(actions: Vec<Self>) -> Result<Self, GroupTooLarge> {
+        let lines = actions.iter().map(Self::lines).sum();
+        if lines > MAX_GROUP_LINES { Err(GroupTooLarge { lines }) } else { Ok(Self::Group(actions)) }
+    }
+
+    /// Its writer's shard, which its id remembers, if it has one. A group goes with its first.
     pub(super) fn shard(&self, tenant: TenantId) -> u8 {
         shard_in(match self {
             Self::LimitBackorders(product, ..) => return shard_of(tenant, Some(*product)),
+            Self::Group(actions) => return actions.first().map_or(0, |first| first.shard(tenant)),
             Self::Reserve(id, _)
             | Self::Release(id)
             | Self::Ship(id)
@@ -141,6 +166,7 @@ impl Action {
             Self::PlaceOrder(_, _, order) => order.lines.len(),
             Self::ShipPart(_, lines) => lines.len(),
             Self::ReturnOrder(_, goods) => goods.lines.len(),
+            Self::Group(actions) => actions.iter().map(Self::lines).sum(),
             Self::LimitBackorders(..)
             | Self::Release(_)
             | Self::Ship(_)
@@ -169,4 +195,6 @@ pub enum Outcome {
     Order(Order),
     /// The level as it is now.
     Level(StockLevel),
+    /// What came of each of a group's actions, in their order.
+    Group(Vec<Self>),
 }

@@ -12,13 +12,16 @@ use super::board::Board;
 use super::command::{Action, Command, FenceClaim, Outcome};
 use super::entry::Cause;
 use super::refusal::{Refusal, Thing};
-use super::{ending, goods, ordering};
+use super::{ending, goods, group, ordering};
 
 /// Decides one command and books its effects on the board.
 pub(crate) fn decide(board: &mut Board, command: &Command) -> Result<Outcome, Refusal> {
     check_fence(board, command.fence.as_ref())?;
-    let actor = command.actor;
-    match &command.action {
+    decide_action(board, command.actor, &command.action)
+}
+
+pub(super) fn decide_action(board: &mut Board, actor: UserId, action: &Action) -> Result<Outcome, Refusal> {
+    match action {
         Action::Reserve(id, reserve) => decide_reserve(board, actor, *id, reserve).map(Outcome::Reservation),
         Action::Receive(id, receive) => goods::receive(board, actor, *id, receive).map(Outcome::Receipt),
         Action::Adjust(id, adjust) => goods::adjust(board, actor, *id, adjust).map(Outcome::Adjustment),
@@ -43,6 +46,7 @@ pub(crate) fn decide(board: &mut Board, command: &Command) -> Result<Outcome, Re
         Action::ReturnOrder(id, goods) => ordering::take_back(board, actor, *id, goods).map(Outcome::Order),
         Action::CloseOrder(id) => ordering::close(board, actor, *id).map(Outcome::Order),
         Action::CancelOrder(id) => ordering::cancel(board, actor, *id).map(Outcome::Order),
+        Action::Group(actions) => group::decide(board, actor, actions).map(Outcome::Group),
     }
 }
 

@@ -22,18 +22,18 @@ use super::ending::expire_due;
 use super::entry::Movement;
 use super::refusal::Refusal;
 
-const PRODUCTS: u128 = 3;
-const WAREHOUSES: u128 = 2;
+pub(super) const PRODUCTS: u128 = 3;
+pub(super) const WAREHOUSES: u128 = 2;
 
-fn product(number: u128) -> ProductId {
+pub(super) fn product(number: u128) -> ProductId {
     ProductId::from_uuid(Uuid::from_u128(100 + number))
 }
 
-fn warehouse(number: u128) -> WarehouseId {
+pub(super) fn warehouse(number: u128) -> WarehouseId {
     WarehouseId::from_uuid(Uuid::from_u128(200 + number))
 }
 
-fn user() -> UserId {
+pub(super) fn user() -> UserId {
     UserId::from_uuid(Uuid::from_u128(1))
 }
 
@@ -49,7 +49,7 @@ fn units(raw: i64) -> Quantity {
     Quantity::parse(raw).unwrap()
 }
 
-fn board(stock: &[i64]) -> Board {
+pub(super) fn board(stock: &[i64]) -> Board {
     let mut board = Board::default();
     let keys = (0..PRODUCTS).flat_map(|p| (0..WAREHOUSES).map(move |w| (product(p), warehouse(w))));
     for (key, &quantity) in keys.zip(stock) {
@@ -70,7 +70,7 @@ fn board(stock: &[i64]) -> Board {
 
 /// What a test's command does; ends name an earlier reservation by number.
 #[derive(Clone, Debug)]
-enum Step {
+pub(super) enum Step {
     Reserve(Vec<(u128, Option<u128>, i64)>),
     Receive(Vec<(u128, u128, i64)>),
     Adjust(Vec<(u128, u128, AdjustTo)>),
@@ -116,7 +116,7 @@ fn order(number: usize) -> OrderId {
     OrderId::from_uuid(Uuid::from_u128(9_000 + number as u128))
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     let line = (0..PRODUCTS, proptest::option::of(0..WAREHOUSES), 1..30_i64);
     prop_oneof![
         4 => proptest::collection::vec(line, 1..5).prop_map(Step::Reserve),
@@ -137,7 +137,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn command(number: usize, step: &Step) -> Command {
+pub(super) fn command(number: usize, step: &Step) -> Command {
     let action = match step {
         Step::Reserve(lines) => {
             let lines = lines

@@ -2,6 +2,8 @@
 //!
 //! Invariant: of the commands of a batch with one key at most one has an effect, and its answer is kept with it.
 
+use kv_types::OrderId;
+
 use super::board::{Board, NewAnswer};
 use super::command::{Command, Outcome};
 use super::decide::decide;
@@ -35,14 +37,23 @@ pub(crate) fn decide_once(board: &mut Board, number: usize, command: &Command) -
         return Ok(earlier);
     }
     let outcome = decide(board, command)?;
-    let order = if let Outcome::Order(order) = &outcome { Some(order.id) } else { None };
+    let mut orders = Vec::new();
+    orders_of(&outcome, &mut orders);
     let (asked, answer) = (once.asked.clone(), (once.encode)(&outcome));
     let earlier = board.keys.insert(asked.key.clone(), Known::Here(number, asked.fingerprint));
     if matches!(earlier, Some(Known::Row(Kept::Expired))) {
         board.effects.expired_keys.push(asked.key.clone());
     }
-    board.effects.answers.push(NewAnswer { asked, answer, order });
+    board.effects.answers.push(NewAnswer { asked, answer, orders });
     Ok(Decision::Now(outcome))
+}
+
+fn orders_of(outcome: &Outcome, orders: &mut Vec<OrderId>) {
+    match outcome {
+        Outcome::Order(order) => orders.push(order.id),
+        Outcome::Group(outcomes) => outcomes.iter().for_each(|outcome| orders_of(outcome, orders)),
+        _ => {}
+    }
 }
 
 fn look_up(board: &Board, once: &Once<Outcome>) -> Result<Option<Decision>, Refusal> {

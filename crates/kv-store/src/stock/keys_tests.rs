@@ -43,7 +43,7 @@ fn key(number: u8) -> IdempotencyKey {
 }
 
 fn encode(outcome: &Outcome) -> Answer {
-    Answer { head: "201".to_owned(), body: format!("{outcome:?}").into_bytes(), number_at: None }
+    Answer { head: "201".to_owned(), body: format!("{outcome:?}").into_bytes(), numbers_at: Vec::new() }
 }
 
 fn command(number: usize, ask: Ask) -> Command {
@@ -106,7 +106,7 @@ proptest! {
 
 #[test]
 fn what_the_rows_say_comes_first() {
-    let answer = Answer { head: "201".to_owned(), body: b"then".to_vec(), number_at: None };
+    let answer = Answer { head: "201".to_owned(), body: b"then".to_vec(), numbers_at: Vec::new() };
     let mut board = board(10);
     let kept = Kept::Answer { fingerprint: vec![2; 32], answer: answer.clone() };
     for (number, kept) in [kept, Kept::Void, Kept::Expired].into_iter().enumerate() {

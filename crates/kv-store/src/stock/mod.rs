@@ -21,6 +21,9 @@ mod ending;
 mod entry;
 pub(crate) mod fate;
 mod goods;
+mod group;
+#[cfg(test)]
+mod group_tests;
 pub(crate) mod holdings;
 pub(crate) mod keys;
 #[cfg(test)]
@@ -42,7 +45,7 @@ mod writer;
 
 pub use audit::LedgerFault;
 pub use coalescer::StockStats;
-pub use command::{Action, Command, FenceClaim, Outcome};
+pub use command::{Action, Command, FenceClaim, GroupTooLarge, MAX_GROUP_LINES, Outcome};
 pub use due::DueReservation;
 pub use ledger::Ledger;
 pub use read::LevelFilter;

@@ -165,6 +165,10 @@ pub enum Refusal {
     /// The command's idempotency key stands in its way.
     #[error(transparent)]
     Key(KeyFault),
+    /// Some of a group's actions were refused: all of them are listed, each with its place. Those after a refused one were decided as
+    /// if it had not been asked.
+    #[error("{} of the group's actions were refused", .0.len())]
+    Group(Vec<(usize, Self)>),
     /// The sum would leave the range of the ledger.
     #[error("the stock level would leave its range")]
     Overflow,

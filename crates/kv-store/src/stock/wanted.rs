@@ -95,6 +95,7 @@ impl Wanted {
             | Action::CancelOrder(id) => {
                 self.orders.insert(*id);
             }
+            Action::Group(actions) => actions.iter().for_each(|action| self.add(action)),
         }
     }
 

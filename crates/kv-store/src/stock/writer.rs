@@ -212,7 +212,15 @@ async fn has_due(loaded: &load::Loaded, connection: &Connection) -> Result<bool,
 }
 
 fn is_short(decision: &Result<Decision, Refusal>) -> bool {
-    matches!(decision, Err(Refusal::Short(_) | Refusal::BelowZero(_) | Refusal::Promised { .. }))
+    decision.as_ref().is_err_and(wants_units)
+}
+
+fn wants_units(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Short(_) | Refusal::BelowZero(_) | Refusal::Promised { .. } => true,
+        Refusal::Group(refused) => refused.iter().any(|(_, refusal)| wants_units(refusal)),
+        _ => false,
+    }
 }
 
 /// Where a batch broke.
@@ -240,10 +248,16 @@ impl Broken {
 
 fn number_orders(decisions: &mut Undone, numbers: &HashMap<OrderId, i64>) {
     for decision in decisions {
-        if let Ok(Decision::Now(Outcome::Order(order))) = decision
-            && let Some(number) = numbers.get(&order.id)
-        {
-            order.order_number = *number;
+        if let Ok(Decision::Now(outcome)) = decision {
+            number_outcome(outcome, numbers);
         }
+    }
+}
+
+fn number_outcome(outcome: &mut Outcome, numbers: &HashMap<OrderId, i64>) {
+    match outcome {
+        Outcome::Order(order) => order.order_number = numbers.get(&order.id).copied().unwrap_or(order.order_number),
+        Outcome::Group(outcomes) => outcomes.iter_mut().for_each(|outcome| number_outcome(outcome, numbers)),
+        _ => {}
     }
 }

@@ -32,12 +32,12 @@ fn asked(text: &str, what: u8) -> Asked {
 
 /// As the HTTP face does it: an order that has no number yet leaves its place open.
 fn encode(outcome: &Outcome) -> Answer {
-    let (text, number_at) = match outcome {
-        Outcome::Order(order) if order.order_number == 0 => (format!("{} number .", order.id), Some(44)),
-        Outcome::Order(order) => (format!("{} number {}.", order.id, order.order_number), None),
-        other => (format!("{other:?}"), None),
+    let (text, numbers_at) = match outcome {
+        Outcome::Order(order) if order.order_number == 0 => (format!("{} number .", order.id), vec![44]),
+        Outcome::Order(order) => (format!("{} number {}.", order.id, order.order_number), Vec::new()),
+        other => (format!("{other:?}"), Vec::new()),
     };
-    Answer { head: "201".to_owned(), body: text.into_bytes(), number_at }
+    Answer { head: "201".to_owned(), body: text.into_bytes(), numbers_at }
 }
 
 fn text(done: Done<Outcome>) -> String {
@@ -45,7 +45,7 @@ fn text(done: Done<Outcome>) -> String {
         Done::Now(outcome) => encode(&outcome),
         Done::Before(answer) => answer,
     };
-    assert_eq!(answer.number_at, None);
+    assert_eq!(answer.numbers_at, Vec::<usize>::new());
     String::from_utf8(answer.body).unwrap()
 }
 
@@ -356,7 +356,7 @@ fn somebody(code: &str) -> NewCustomer {
 }
 
 fn show(customer: &Customer) -> Answer {
-    Answer { head: "201".to_owned(), body: customer.id.to_string().into_bytes(), number_at: None }
+    Answer { head: "201".to_owned(), body: customer.id.to_string().into_bytes(), numbers_at: Vec::new() }
 }
 
 async fn make(store: &Store, account: Account, code: &str, asked: Asked) -> Result<Done<Customer>, StoreError> {
@@ -403,7 +403,7 @@ async fn the_end_of_a_thing_is_told_again() {
     let (store, tenant) = (&house.store, house.one.tenant);
     let Done::Now(customer) = make(store, house.one, "c", asked("make", 1)).await.unwrap() else { panic!("now") };
     let delete = async |name: &str| {
-        let encode = |_: &CustomerId| Answer { head: "204".to_owned(), body: Vec::new(), number_at: None };
+        let encode = |_: &CustomerId| Answer { head: "204".to_owned(), body: Vec::new(), numbers_at: Vec::new() };
         let once = store.once(tenant, asked(name, 2), Arc::new(encode));
         store.apply(customers::deletion(tenant, customer.id), Some(once)).await.unwrap()
     };

@@ -2,8 +2,11 @@
 //! [`crate::predicates`].
 
 use kv_store::access::TokenHash;
+use kv_store::idempotency::Done;
+use kv_store::imports::{NewImport, Step, creation};
 use kv_store::stock::{FenceClaim, Refusal, StockError};
 use kv_types::catalogue::{Customer, NewCustomer};
+use kv_types::imports::{ImportKind, OnConflict};
 use kv_types::order::{Order, OrderLine, PlaceOrder};
 use kv_types::stock::{Adjust, AdjustLine, AdjustTo, Adjustment, Reservation, Transfer, TransferLine, TransferStock};
 use kv_types::{CustomerId, ProductId, WarehouseId};
@@ -47,7 +50,27 @@ pub(crate) async fn fill(house: &House, account: Account, sku: &str) -> Goods {
     let expires_at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
     house.store.insert_session(account.tenant, account.user, &token, expires_at).await.unwrap();
     house.store.void_key(account.tenant, &format!("k-{sku}").parse().unwrap()).await.unwrap();
+    import(house, account, &customer).await;
     Goods { customer, key, held, order, adjustment, transfer, token }
+}
+
+/// An import whose one row is rejected.
+async fn import(house: &House, account: Account, customer: &Customer) {
+    let new = NewImport { kind: ImportKind::Customers, name: None, on_conflict: OnConflict::Reject };
+    let made = house.store.apply(creation(account.tenant, account.user, new), None).await.unwrap();
+    let Some(Done::Now(import)) = made else { panic!("{made:?}") };
+    let mut upload = house.store.claim_import(account.tenant, account.user, import.id).await.unwrap();
+    let step = Step {
+        lines_done: 2,
+        bytes_done: 20,
+        prefix_hash: [0; 32],
+        columns: vec!["code".to_owned(), "name".to_owned()],
+        rejections: Vec::new(),
+        is_last: true,
+    };
+    let row = NewCustomer { code: customer.code.clone(), name: "Again".to_owned(), email: None, phone: None };
+    house.store.import_rows(&mut upload, &step, &[(2, row)]).await.unwrap();
+    assert_eq!((upload.record.import.accepted, upload.record.import.rejected), (0, 1));
 }
 
 pub(crate) fn order_of(customer: CustomerId, product: ProductId, units: i64) -> PlaceOrder {

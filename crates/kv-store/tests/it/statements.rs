@@ -121,3 +121,18 @@ fn scans_of<'a>(plan: &'a str, tables: &[String]) -> Vec<&'a str> {
     };
     plan.split("->").filter(reads).collect()
 }
+
+/// An export's page is a walk along the primary key, so that the whole is not read and sorted for each page.
+#[tokio::test]
+async fn no_page_of_an_export_is_sorted() {
+    let database = database().await;
+    let client = planner(&app_config(&database)).await;
+    client.batch_execute("set enable_sort = off; set enable_seqscan = off; set enable_bitmapscan = off").await.unwrap();
+    let mut seen = 0;
+    for statement in kv_store::statement::all().filter(|statement| statement.name.starts_with("EXPORT_")) {
+        seen += 1;
+        let plan = generic_plan(&client, statement).await.unwrap();
+        assert!(!plan.contains("Sort"), "{} sorts: {plan}", statement.name);
+    }
+    assert_eq!(seen, 6);
+}

@@ -39,7 +39,7 @@ pub(super) async fn require_caller(State(app): State<App>, mut request: Request,
     };
     let mut response = if let Some(problem) = admission.refusal() {
         problem.into_response()
-    } else if let Err(problem) = refuse_announced_size(request.headers()) {
+    } else if let Err(problem) = refuse_announced_size(&request) {
         problem.into_response()
     } else {
         let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(request.headers()));

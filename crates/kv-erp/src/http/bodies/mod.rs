@@ -2,10 +2,14 @@
 //! because a refusal must name every fault with its place.
 #![expect(dead_code, reason = "these structs describe; nothing makes one")]
 
+pub mod batch;
 pub mod catalogue;
+pub mod imports;
 pub mod stock;
 
+pub use batch::Batch;
 pub use catalogue::{CustomerPatch, NewCustomer, NewProduct, NewWarehouse, ProductPatch, WarehousePatch};
+pub use imports::NewImport;
 pub use stock::{
     BackorderLimit, Extension, Fulfillment, NewOrder, NewReservation, OrderReturn, ReservationPart, StockAdjustment,
     StockReceipt, StockTransfer,

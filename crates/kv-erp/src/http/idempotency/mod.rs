@@ -53,6 +53,19 @@ impl Keyed {
         self.once_sealed(app, body, move |result| show(result).seal())
     }
 
+    /// The key of one item of a batch whose items are each for themselves: the batch's own, a slash, and the item's place.
+    ///
+    /// # Errors
+    /// 422 when that is longer than a key may be.
+    pub fn for_item(&self, place: usize) -> Result<Self, Problem> {
+        let Some(Request { tenant, key, line }) = &self.0 else { return Ok(Self(None)) };
+        let key = format!("{}/{place}", key.as_str()).parse().map_err(|_| {
+            let detail = "The header Idempotency-Key of an independent batch must be 251 characters at most: each item's key is it, a slash and the item's place.";
+            Problem::validation(vec![FieldFault::new("Idempotency-Key", "too_long", detail)])
+        })?;
+        Ok(Self(Some(Request { tenant: *tenant, key, line: line.clone() })))
+    }
+
     /// The same with an answer that `seal` makes as it is to be kept.
     pub fn once_sealed<T: 'static>(
         self,

@@ -50,6 +50,32 @@ impl Connection {
         self.ask(Method::POST, path, body, Some(key)).await
     }
 
+    /// Sends a file, and gives its answer.
+    pub(crate) async fn put_file(&mut self, path: &str, file: Body) -> Result<Answer, Gone> {
+        let request = Request::put(path).header(HOST, &self.host).header(AUTHORIZATION, &self.authorization);
+        let request = request.header(CONTENT_TYPE, "text/csv").body(file).unwrap();
+        self.sender.ready().await.map_err(|_| Gone)?;
+        let answer = self.sender.send_request(request).await.map_err(|_| Gone)?;
+        let status = answer.status().as_u16();
+        let bytes = answer.into_body().collect().await.map_err(|_| Gone)?.to_bytes();
+        Ok((status, serde_json::from_slice(&bytes).unwrap()))
+    }
+
+    /// Reads a file to its end: how many bytes and lines it has.
+    pub(crate) async fn get_file(&mut self, path: &str) -> Result<(usize, usize), Gone> {
+        let request = Request::get(path).header(HOST, &self.host).header(AUTHORIZATION, &self.authorization);
+        self.sender.ready().await.map_err(|_| Gone)?;
+        let answer = self.sender.send_request(request.body(Body::empty()).unwrap()).await.map_err(|_| Gone)?;
+        assert_eq!(answer.status().as_u16(), 200);
+        let (mut body, mut bytes, mut lines) = (answer.into_body(), 0, 0);
+        while let Some(frame) = body.frame().await {
+            let data = frame.map_err(|_| Gone)?.into_data().unwrap_or_default();
+            bytes += data.len();
+            lines += data.split(|byte| *byte == b'\n').count() - 1;
+        }
+        Ok((bytes, lines))
+    }
+
     async fn ask(
         &mut self,
         method: Method,

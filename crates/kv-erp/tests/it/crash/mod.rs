@@ -6,6 +6,7 @@
 mod client;
 mod crowd;
 mod kills;
+mod imports;
 mod proof;
 mod rig;
 mod told;

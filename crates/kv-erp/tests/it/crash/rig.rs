@@ -135,6 +135,13 @@ impl Rig {
         std::fs::read_to_string(self.postgres.folder().join("server.log")).unwrap()
     }
 
+    /// The most memory that the service has had, in KiB.
+    pub(crate) fn peak_memory_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.service.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     pub(crate) fn assert_serving(&self) {
         assert!(self.service.is_running(), "the service ended: {}", self.service.log_tail(20));
     }

@@ -1,0 +1,4 @@
+//! CSV as RFC 4180 has it: files taken apart row by row as they come ([`split`]), and rows put together ([`write`]).
+
+pub mod split;
+pub mod write;

@@ -1,0 +1,190 @@
+//! Exports over HTTP: a table of the tenant as CSV, streamed page by page.
+//!
+//! Invariants: at most a page is held of an export, and no connection to the database while the client reads; the reading ends when
+//! the client hangs up or reads nothing for [`PATIENCE`]; an error under way breaks the body off, so that no part of a file passes
+//! for the whole.
+
+use std::io;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream;
+use kv_store::StoreError;
+use kv_store::exports::{self, Export, ExportRow};
+use kv_types::TenantId;
+use serde::Serialize;
+use std::str::FromStr;
+use tokio::sync::mpsc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answers::GetErrors;
+use super::ctx::Ctx;
+use super::path::PathId;
+use super::problem::Problem;
+use super::query::Query;
+use crate::app::App;
+use crate::csv::write::{Formulas, push_row};
+
+/// How long a client may read nothing.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(export))
+}
+
+/// What may be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum ExportKind {
+    Customers,
+    Products,
+    Warehouses,
+    StockLevels,
+    StockMovements,
+    Orders,
+}
+
+impl FromStr for ExportKind {
+    type Err = ();
+
+    fn from_str(raw: &str) -> Result<Self, ()> {
+        let kinds =
+            [Self::Customers, Self::Products, Self::Warehouses, Self::StockLevels, Self::StockMovements, Self::Orders];
+        kinds.into_iter().find(|kind| kind.as_str() == raw).ok_or(())
+    }
+}
+
+impl ExportKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Customers => "customers",
+            Self::Products => "products",
+            Self::Warehouses => "warehouses",
+            Self::StockLevels => "stock-levels",
+            Self::StockMovements => "stock-movements",
+            Self::Orders => "orders",
+        }
+    }
+
+    const fn export(self) -> &'static Export {
+        match self {
+            Self::Customers => &exports::CUSTOMERS,
+            Self::Products => &exports::PRODUCTS,
+            Self::Warehouses => &exports::WAREHOUSES,
+            Self::StockLevels => &exports::STOCK_LEVELS,
+            Self::StockMovements => &exports::STOCK_MOVEMENTS,
+            Self::Orders => &exports::ORDERS,
+        }
+    }
+}
+
+/// Exports a table as CSV (RFC 4180) in UTF-8: a header line, then all rows in the order of their keys; of orders a row for each line.
+/// Instants are RFC 3339 in UTC, quantities and amounts whole numbers. It is read in pages of 1,000 rows and shows each row as it is
+/// when its page is read. A body that ends without its last chunk is not whole.
+#[utoipa::path(get, path = "/exports/{kind}", operation_id = "export", tag = "exports",
+    params(("kind" = inline(ExportKind), Path), ("spreadsheet" = Option<bool>, Query,
+        description = "With `true`, a text that begins with =, +, -, @, a tab or a carriage return has an apostrophe in front of it, so that a spreadsheet does not compute it")),
+    responses((status = 200, description = "The file", body = String, content_type = "text/csv",
+        example = "id,code,name,email,phone,version,created_at,updated_at\r\n018f0000-0000-7000-8000-000000000000,C-1001,Ada Lovelace,ada@example.com,,1,2026-01-01T00:00:00.000000Z,2026-01-01T00:00:00.000000Z\r\n"), GetErrors))]
+async fn export(
+    State(app): State<App>,
+    ctx: Ctx,
+    PathId(kind): PathId<ExportKind>,
+    query: Query,
+) -> Result<Response, Problem> {
+    let formulas = query.read(|query| {
+        let flag = query.optional("spreadsheet", |raw| {
+            raw.parse().map_err(|_| ("invalid_format", "must be true or false".to_owned()))
+        });
+        Some(if flag == Some(true) { Formulas::Disarmed } else { Formulas::Raw })
+    })?;
+    let place = app.exports().try_acquire_owned().map_err(|_| StoreError::Overloaded)?;
+    let reading = Reading { app, tenant: ctx.tenant, export: kind.export(), formulas };
+    // Read before the answer begins: what fails at once is told as a problem.
+    let first = reading.page(None).await?;
+    // One page is on its way to the client while the next is read.
+    let (sender, receiver) = mpsc::channel(1);
+    tokio::spawn(async move {
+        let _place = place;
+        reading.send_all(first, sender).await;
+    });
+    let name = format!("attachment; filename=\"{}.csv\"", kind.as_str());
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
+        (CONTENT_DISPOSITION, HeaderValue::try_from(name).map_err(|_| super::faults::internal())?),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, Body::from_stream(body(receiver))).into_response())
+}
+
+/// What is on the way to the client.
+enum Part {
+    Rows(Vec<u8>),
+    /// Everything was read.
+    End,
+}
+
+/// The body: it ends well only behind [`Part::End`].
+fn body(receiver: mpsc::Receiver<Part>) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
+    stream::unfold(Some(receiver), async |receiver| {
+        let mut receiver = receiver?;
+        match receiver.recv().await {
+            Some(Part::Rows(rows)) => Some((Ok(rows.into()), Some(receiver))),
+            Some(Part::End) => None,
+            None => Some((Err(io::Error::other("the export broke off")), None)),
+        }
+    })
+}
+
+struct Reading {
+    app: App,
+    tenant: TenantId,
+    export: &'static Export,
+    formulas: Formulas,
+}
+
+impl Reading {
+    async fn page(&self, after: Option<&[String]>) -> Result<Vec<ExportRow>, StoreError> {
+        self.app.store().export_page(self.tenant, self.export, after).await
+    }
+
+    async fn send_all(&self, first: Vec<ExportRow>, sender: mpsc::Sender<Part>) {
+        let mut text = Vec::new();
+        push_row(&mut text, self.export.columns.iter().map(|column| (Some(*column), Formulas::Raw)));
+        let mut page = first;
+        loop {
+            for row in &page {
+                self.push(&mut text, row);
+            }
+            let after = page.last().filter(|_| page.len() == Export::PAGE).map(|last| self.export.key(last));
+            if sender.send_timeout(Part::Rows(std::mem::take(&mut text)), PATIENCE).await.is_err() {
+                return;
+            }
+            let Some(after) = after else { break };
+            page = match self.page(Some(&after)).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "an export broke off");
+                    return;
+                }
+            };
+        }
+        // Whoever does not read it any more has gone.
+        drop(sender.send_timeout(Part::End, PATIENCE).await);
+    }
+
+    fn push(&self, text: &mut Vec<u8>, row: &ExportRow) {
+        let cells = self.export.columns.iter().zip(row).map(|(column, cell)| {
+            let formulas = if self.export.texts.contains(column) { self.formulas } else { Formulas::Raw };
+            (cell.as_deref(), formulas)
+        });
+        push_row(text, cells);
+    }
+}

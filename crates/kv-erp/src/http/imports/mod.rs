@@ -1,0 +1,141 @@
+//! Imports over HTTP: begun by a POST, fed by a PUT with the file as its body, and looked at meanwhile.
+//!
+//! A file may be sent again at any time: [`upload`] takes it up behind what is done. Its rows are read in [`rows`], by the readers of
+//! the single requests.
+
+mod faults;
+mod rows;
+mod upload;
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use kv_store::imports::{NewImport, creation};
+use kv_types::ImportId;
+use kv_types::imports::{Import, ImportKind, OnConflict, Rejection};
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::answers::{BASE, ChangeErrors, CreateErrors, GetErrors, done, found};
+use super::bodies::{self, KeyParameter};
+use super::ctx::Ctx;
+use super::fields::{Fields, Refused, kind_of};
+use super::idempotency::Keyed;
+use super::json::JsonBody;
+use super::path::PathId;
+use super::problem::Problem;
+use super::query::{MAX_LIMIT, Query, whole};
+use super::shown::Shown;
+use super::values::{NAME_MAX, line};
+use super::writer::Writer;
+use crate::app::App;
+
+/// The route whose body is a file.
+pub(super) const UPLOAD_ROUTE: &str = "/api/v1/imports/{id}/content";
+/// How long one upload may take; what is not done by then comes with the next one.
+pub(super) const UPLOAD_TIME: Duration = Duration::from_hours(1);
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(create))
+        .routes(routes!(get))
+        .routes(routes!(content))
+        .routes(routes!(rejections))
+}
+
+/// Rejections of an import, in the order of the file.
+#[derive(Debug, Serialize, ToSchema)]
+struct Rejections {
+    /// The rows.
+    data: Vec<Rejection>,
+    /// What to give as `after` for the next ones; null when there are none yet.
+    next_after: Option<i64>,
+}
+
+fn word<T>(parse: fn(&str) -> Option<T>, words: &'static str) -> impl Fn(Value) -> Result<T, Refused> {
+    move |value| match value.as_str() {
+        Some(text) => parse(text).ok_or_else(|| ("unknown_word", format!("must be one of {words}"))),
+        None => Err(("wrong_type", format!("must be a string, not {}", kind_of(&value)))),
+    }
+}
+
+fn read_new(fields: &mut Fields<'_>) -> Option<NewImport> {
+    let kind = fields.required("kind", word(ImportKind::parse, "customers, products, stock-receipts"));
+    let name = fields.optional("name", line(NAME_MAX));
+    let on_conflict = fields.given("on_conflict", word(OnConflict::parse, "reject, update")).unwrap_or_default();
+    Some(NewImport { kind: kind?, name, on_conflict })
+}
+
+fn made(import: &Import) -> Shown {
+    Shown::created(format!("{BASE}/imports/{}", import.id), import)
+}
+
+/// Begins an import. Its rows come with `PUT /imports/{id}/content`.
+#[utoipa::path(post, path = "/imports", operation_id = "create_import", tag = "imports", params(KeyParameter),
+    request_body = bodies::NewImport,
+    responses((status = 201, description = "Begun", body = Import, headers(("Location" = String, description = "Its address"))), CreateErrors))]
+async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBody) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), made);
+    let write = creation(writer.tenant, writer.user, body.read(read_new)?);
+    done(app.store().apply(write, once).await?, "import", made)
+}
+
+/// Shows an import: how far it is.
+#[utoipa::path(get, path = "/imports/{id}", operation_id = "get_import", tag = "imports", params(("id" = ImportId, Path)),
+    responses((status = 200, description = "It", body = Import), GetErrors))]
+async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<ImportId>) -> Result<Json<Import>, Problem> {
+    found(app.store().import(ctx.tenant, id).await?.map(|record| record.import), "import")
+}
+
+/// Takes the file in: CSV (RFC 4180) in UTF-8 with a header line, of any length. Its rows are done in steps of 500, each wholly or not
+/// at all, and each once: after whatever went wrong the same file is sent again, and what is done is skipped. When it is another file,
+/// 409 `import_content_differs`. A row that is wrong is rejected and does not stop the others; with 10,000 rejections, or 10,000,000
+/// rows, the import is given up. One upload at a time: another one meets 409 `import_busy`, also for up to 15 seconds after a crash.
+///
+/// Columns: of customers `code`, `name`, `email`, `phone`; of products `sku`, `name`, `description`, `uom`, `price_minor`, `currency`,
+/// `active`; of stock-receipts `sku`, `warehouse_code`, `quantity`, `reference` (rows that follow one another with one reference are one
+/// receipt). An empty cell is a field left out. An import of stock-receipts has to come forward within twelve hours.
+#[utoipa::path(put, path = "/imports/{id}/content", operation_id = "upload_import", tag = "imports", params(("id" = ImportId, Path)),
+    request_body(content = String, content_type = "text/csv", example = "code,name,email\r\nC-1001,Ada Lovelace,ada@example.com\r\n"),
+    responses((status = 200, description = "The file is done", body = Import), ChangeErrors))]
+async fn content(
+    State(app): State<App>,
+    writer: Writer,
+    PathId(id): PathId<ImportId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Import>, Problem> {
+    upload::run(&app, writer, id, (&headers, body)).await.map(Json)
+}
+
+/// Lists the rows of an import that were rejected.
+#[utoipa::path(get, path = "/imports/{id}/rejections", operation_id = "list_import_rejections", tag = "imports",
+    params(("id" = ImportId, Path), ("after" = Option<i64>, Query, description = "Only rows that begin behind this line"),
+        ("limit" = Option<i64>, Query, description = "1 to 100, without it 20")),
+    responses((status = 200, description = "They", body = Rejections), GetErrors))]
+async fn rejections(
+    State(app): State<App>,
+    ctx: Ctx,
+    PathId(id): PathId<ImportId>,
+    query: Query,
+) -> Result<Json<Rejections>, Problem> {
+    let (after, limit) = query.read(|query| {
+        let after = query.optional("after", |raw| whole(raw, 0, i64::MAX)).unwrap_or(0);
+        let limit = query.optional("limit", |raw| whole(raw, 1, MAX_LIMIT)).unwrap_or(20);
+        Some((after, limit))
+    })?;
+    if app.store().import(ctx.tenant, id).await?.is_none() {
+        return Err(Problem::not_found("import"));
+    }
+    let page = app.store().import_rejections(ctx.tenant, id, after, limit).await?;
+    let next_after = page.rows.last().filter(|_| page.has_more).map(|last| last.line);
+    Ok(Json(Rejections { data: page.rows, next_after }))
+}

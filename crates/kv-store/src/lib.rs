@@ -11,6 +11,7 @@ pub mod admin;
 pub mod catalogue;
 pub mod error;
 pub mod idempotency;
+pub mod lists;
 pub mod orders;
 pub mod readers;
 pub mod session;

@@ -6,14 +6,17 @@
 //!
 //! Absent on purpose: `SET` for a whole session (it would outlive its transaction in a pooled connection).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use kv_types::TenantId;
+use tokio::sync::OnceCell;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
 use crate::StoreError;
+use crate::access::CursorSecret;
 use crate::idempotency::UnderWay;
 use crate::readers::Readers;
 use crate::statement::{Statement, statements};
@@ -93,6 +96,7 @@ pub struct Store {
     readers: Readers,
     stock: crate::stock::Ledger,
     keys_under_way: UnderWay,
+    cursor_secret: Arc<OnceCell<CursorSecret>>,
 }
 
 /// One page of a list in key order.
@@ -130,7 +134,7 @@ impl Store {
             .build()
             .map_err(|_| StoreError::Unavailable(None))?;
         let (readers, stock) = (Readers::new(config), crate::stock::Ledger::start(config));
-        Ok(Self { pool, readers, stock, keys_under_way: UnderWay::default() })
+        Ok(Self { pool, readers, stock, keys_under_way: UnderWay::default(), cursor_secret: Arc::default() })
     }
 
     /// The stock ledger: every change of stock goes through it.
@@ -140,6 +144,10 @@ impl Store {
 
     pub(crate) fn keys_under_way(&self) -> &UnderWay {
         &self.keys_under_way
+    }
+
+    pub(crate) fn known_secret(&self) -> &OnceCell<CursorSecret> {
+        &self.cursor_secret
     }
 
     /// A connection of the pool. Whoever leaves a transaction open on it must not let it go back.

@@ -45,6 +45,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::catalogue::products::STATEMENTS,
         crate::catalogue::warehouses::STATEMENTS,
         crate::idempotency::table::STATEMENTS,
+        crate::lists::search::STATEMENTS,
         crate::orders::STATEMENTS,
         crate::session::STATEMENTS,
         crate::stock::audit::STATEMENTS,

@@ -33,6 +33,11 @@ impl From<StoreError> for Problem {
             StoreError::LockTimeout => {
                 Self::unavailable("lock_timeout", "The rows are busy; nothing was written.", SOON)
             }
+            StoreError::TooSlow => {
+                let detail =
+                    "What is asked takes too long to read; narrow it with filters, or leave out count or sort.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "query_too_slow", detail)
+            }
             StoreError::Constraint { constraint } => {
                 // A constraint that a handler has a better word for never comes here.
                 tracing::warn!(%constraint, "a constraint refused a write and no handler named it");

@@ -186,7 +186,7 @@ fn command(number: usize, step: &Step) -> Command {
         }
         Step::Cancel(earlier) => Action::CancelOrder(order(*earlier)),
     };
-    Command { actor: user(), fence: None, once: None, action }
+    Command { actor: user(), fence: None, once: None, expected: kv_types::Expected::Any, action }
 }
 
 /// Every movement replayed from the first board must give the last one, version by version.

@@ -11,6 +11,7 @@ mod fences;
 mod goods;
 mod idempotency;
 mod isolation;
+mod lists;
 mod lives;
 mod orders;
 mod outage;

@@ -28,6 +28,8 @@ statements! {
         where tenant_id = $1 and token_sha256 = $2 and revoked_at is null";
     /// A number that no lock back end had before.
     NEXT_LOCK_EPOCH = "select nextval('lock_epochs')";
+    /// What the cursors of lists are signed with, made when there is none.
+    CURSOR_SECRET = "select app.cursor_secret()";
 }
 
 /// What an account may do.
@@ -144,12 +146,42 @@ impl Store {
         self.run(tenant, &REVOKE_TOKEN, &[&tenant.get(), &token.0.as_slice()]).await.map(drop)
     }
 
+    /// What the cursors of lists are signed with. Asked for once in the life of a store.
+    ///
+    /// # Cancel safety
+    /// There is a secret afterwards or there is none yet.
+    pub async fn cursor_secret(&self) -> Result<&CursorSecret, StoreError> {
+        let ask = async {
+            let rows = self.run_untenanted(&CURSOR_SECRET, &[]).await?;
+            let secret: Option<Vec<u8>> = rows.first().map(|row| row.try_get(0)).transpose()?;
+            secret.map(CursorSecret).ok_or(StoreError::Corrupt("the cursors' secret"))
+        };
+        self.known_secret().get_or_try_init(|| ask).await
+    }
+
     /// Draws the epoch of a lock back end that was found new: higher than every one before.
     pub async fn next_lock_epoch(&self) -> Result<u64, StoreError> {
         let rows = self.run_untenanted(&NEXT_LOCK_EPOCH, &[]).await?;
         let row = rows.first().ok_or(StoreError::Unavailable(None))?;
         let epoch: i64 = row.try_get(0)?;
         Ok(epoch.unsigned_abs())
+    }
+}
+
+/// What the cursors of lists are signed with: the same for every process on this database. It does not print itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CursorSecret(Vec<u8>);
+
+impl CursorSecret {
+    /// The raw secret.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for CursorSecret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CursorSecret(..)")
     }
 }
 

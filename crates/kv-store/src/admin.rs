@@ -22,6 +22,17 @@ pub enum AdminError {
     /// A migration failed or differs from the one that was applied.
     #[error("migration failed: {0}")]
     Migration(#[from] refinery::Error),
+    /// An extension that the schema needs is not there and could not be made.
+    #[error(
+        "the extension \"{name}\" could not be made: {fault}; hint: install PostgreSQL's contributed modules, or have a superuser \
+         run `create extension {name} with schema public` in this database"
+    )]
+    Extension {
+        /// The extension's name.
+        name: &'static str,
+        /// PostgreSQL's own words.
+        fault: String,
+    },
     /// The service's role could get around row-level security.
     #[error("role \"{role}\" {fault}; hint: let the service log in as kv_app, and keep the other for `kv-erp migrate`")]
     UnsafeRole {
@@ -63,6 +74,9 @@ pub async fn connect(config: &tokio_postgres::Config) -> Result<Client, tokio_po
 const ROLE_TRIES: u32 = 20;
 const ROLE_PAUSE: Duration = Duration::from_millis(50);
 
+/// What the indexes of searches are made with. Both are trusted: whoever may create in the database may make them.
+const EXTENSIONS: [&str; 2] = ["pg_trgm", "btree_gin"];
+
 /// Idempotent. Roles belong to the whole cluster, which no lock of one database covers.
 const ROLES: &str = "
     begin;
@@ -98,6 +112,7 @@ pub async fn migrate(config: &tokio_postgres::Config, app_password: Option<&str>
         }
     }
     client.batch_execute("select pg_advisory_lock(hashtext('kv-erp migrations')); set role kv_owner").await?;
+    make_extensions(&client).await?;
     embedded::migrations::runner().run_async(&mut client).await?;
     client.batch_execute("grant select on refinery_schema_history to kv_app; reset role").await?;
     #[cfg(feature = "wrong-strategies")]
@@ -105,6 +120,25 @@ pub async fn migrate(config: &tokio_postgres::Config, app_password: Option<&str>
         client.batch_execute(crate::wrong::NO_ROW_SECURITY).await?;
     }
     client.batch_execute("select pg_advisory_unlock(hashtext('kv-erp migrations'))").await?;
+    Ok(())
+}
+
+/// The migrations name them too. Here their absence gets a word of its own.
+async fn make_extensions(client: &Client) -> Result<(), AdminError> {
+    for name in EXTENSIONS {
+        client.batch_execute(&format!("create extension if not exists {name}")).await.map_err(|error| {
+            error
+                .as_db_error()
+                .map(|refusal| refusal.message().to_owned())
+                .map_or_else(|| AdminError::Postgres(error), |fault| AdminError::Extension { name, fault })
+        })?;
+        let place = "select n.nspname::text from pg_extension e join pg_namespace n on n.oid = e.extnamespace
+             where e.extname = $1 and n.nspname <> all (current_schemas(true))";
+        if let Some(row) = client.query_opt(place, &[&name]).await? {
+            let fault = format!("it is in the schema {}, where nothing of it is found", row.get::<_, &str>(0));
+            return Err(AdminError::Extension { name, fault });
+        }
+    }
     Ok(())
 }
 

@@ -18,6 +18,9 @@ pub enum StoreError {
     /// A row lock was not had within `lock_timeout`, or the statement ran into `statement_timeout`.
     #[error("a row lock was not had in time")]
     LockTimeout,
+    /// What was asked of a list took longer than a statement may.
+    #[error("the list takes too long to read")]
+    TooSlow,
     /// A unique or foreign key refused the write; the name is one of the schema's constraints.
     #[error("constraint {constraint} refused the write")]
     Constraint {

@@ -14,6 +14,7 @@ pub mod error;
 pub mod exports;
 pub mod idempotency;
 pub mod imports;
+pub mod lists;
 pub mod orders;
 pub mod readers;
 pub mod session;

@@ -34,58 +34,27 @@ statements! {
           from (select id from orders where tenant_id = $1 and id > $2 order by id limit $3) o
           join reservations r on r.tenant_id = $1 and r.order_id = o.id
          order by 1, 6, 7";
-    /// [`LIST_ORDERS`] with the reference in $4.
-    ORDERS_BY_REFERENCE = "select id, number, customer_id, status, currency, total_minor, reference, version, created_at
-          from orders where tenant_id = $1 and id > $2 and reference = $4 order by id limit $3";
-    /// [`LIST_ORDER_ITEMS`] with the reference in $4.
-    ORDER_ITEMS_BY_REFERENCE = "select i.order_id, i.product_id, i.quantity, i.unit_price_minor
-          from (select id from orders where tenant_id = $1 and id > $2 and reference = $4 order by id limit $3) o
-          join order_items i on i.tenant_id = $1 and i.order_id = o.id
-         order by i.order_id, i.line";
-    /// [`LIST_ORDER_RESERVATIONS`] with the reference in $4.
-    ORDER_RESERVATIONS_BY_REFERENCE = "select r.id, r.status, r.order_id, r.reference, r.created_at, r.product_id, r.warehouse_id,
-               r.quantity, r.fulfilled_quantity, r.level_version, r.expires_at, r.returned_quantity, r.last_version
-          from (select id from orders where tenant_id = $1 and id > $2 and reference = $4 order by id limit $3) o
-          join reservations r on r.tenant_id = $1 and r.order_id = o.id
-         order by 1, 6, 7";
-}
-
-/// Which orders are meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct OrderFilter {
-    /// Those with exactly this reference.
-    pub reference: Option<String>,
 }
 
 impl Store {
     /// One order.
     pub async fn order(&self, tenant: TenantId, id: OrderId) -> Result<Option<Order>, StoreError> {
         let statements = [&GET_ORDER, &GET_ORDER_ITEMS, &GET_ORDER_RESERVATIONS];
-        let parts = self.read_all(tenant, statements, &[&tenant.get(), &id.uuid()]).await?;
-        Ok(assemble(&parts)?.pop())
+        let [orders, items, held] = self.read_all(tenant, statements, &[&tenant.get(), &id.uuid()]).await?;
+        Ok(assemble(&orders, &items, &held)?.pop())
     }
 
-    /// A page of the orders that are meant, oldest first, after an id.
+    /// A page of the orders, oldest first, after an id.
     pub async fn orders(
         &self,
         tenant: TenantId,
-        filter: &OrderFilter,
         after: Option<OrderId>,
         limit: i64,
     ) -> Result<Page<Order>, StoreError> {
         let after = after.map_or(Uuid::nil(), OrderId::uuid);
-        let (raw, most) = (tenant.get(), limit + 1);
-        let parts = match &filter.reference {
-            None => {
-                let statements = [&LIST_ORDERS, &LIST_ORDER_ITEMS, &LIST_ORDER_RESERVATIONS];
-                self.read_all(tenant, statements, &[&raw, &after, &most]).await?
-            }
-            Some(reference) => {
-                let statements = [&ORDERS_BY_REFERENCE, &ORDER_ITEMS_BY_REFERENCE, &ORDER_RESERVATIONS_BY_REFERENCE];
-                self.read_all(tenant, statements, &[&raw, &after, &most, reference]).await?
-            }
-        };
-        let mut rows = assemble(&parts)?;
+        let statements = [&LIST_ORDERS, &LIST_ORDER_ITEMS, &LIST_ORDER_RESERVATIONS];
+        let [orders, items, held] = self.read_all(tenant, statements, &[&tenant.get(), &after, &(limit + 1)]).await?;
+        let mut rows = assemble(&orders, &items, &held)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let has_more = rows.len() > limit;
         rows.truncate(limit);
@@ -94,7 +63,7 @@ impl Store {
 }
 
 /// Orders, their lines and their reservations, as the three statements gave them.
-fn assemble([orders, items, reservations]: &[Vec<Row>; 3]) -> Result<Vec<Order>, StoreError> {
+pub(crate) fn assemble(orders: &[Row], items: &[Row], reservations: &[Row]) -> Result<Vec<Order>, StoreError> {
     let reservations = read_reservations(reservations)?;
     read_orders(orders, items, reservations.iter())
 }

@@ -11,10 +11,12 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use kv_types::TenantId;
+use tokio::sync::OnceCell;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
 use crate::StoreError;
+use crate::access::CursorSecret;
 use crate::conflict::{ConflictStats, Retries};
 use crate::idempotency::UnderWay;
 use crate::readers::Readers;
@@ -97,6 +99,7 @@ pub struct Store {
     stock: crate::stock::Ledger,
     keys_under_way: UnderWay,
     conflicts: Arc<ConflictStats>,
+    cursor_secret: Arc<OnceCell<CursorSecret>>,
 }
 
 /// One page of a list in key order.
@@ -136,7 +139,7 @@ impl Store {
         let conflicts = Arc::new(ConflictStats::default());
         let readers = Readers::new(config, Arc::clone(&conflicts));
         let stock = crate::stock::Ledger::start(config, &conflicts);
-        Ok(Self { pool, readers, stock, keys_under_way: UnderWay::default(), conflicts })
+        Ok(Self { pool, readers, stock, keys_under_way: UnderWay::default(), conflicts, cursor_secret: Arc::default() })
     }
 
     /// The stock ledger: every change of stock goes through it.
@@ -151,6 +154,10 @@ impl Store {
 
     pub(crate) fn keys_under_way(&self) -> &UnderWay {
         &self.keys_under_way
+    }
+
+    pub(crate) fn known_secret(&self) -> &OnceCell<CursorSecret> {
+        &self.cursor_secret
     }
 
     /// A connection of the pool. Whoever leaves a transaction open on it must not let it go back.

@@ -49,6 +49,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::idempotency::table::STATEMENTS,
         crate::imports::STATEMENTS,
         crate::imports::receipts::STATEMENTS,
+        crate::lists::search::STATEMENTS,
         crate::orders::STATEMENTS,
         crate::session::STATEMENTS,
         crate::stock::audit::STATEMENTS,

@@ -132,5 +132,6 @@ uuid_id!(
 );
 uuid_id!(
     /// One import of a file.
-    ImportId
+    ImportId,
+    "01960000-0000-7000-8000-00000000000a"
 );

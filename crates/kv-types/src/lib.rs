@@ -12,6 +12,7 @@ pub mod money;
 pub mod movement;
 pub mod order;
 pub mod quantity;
+mod revision;
 pub mod stock;
 pub mod time;
 pub mod ttl;
@@ -23,4 +24,5 @@ pub use ids::{
 };
 pub use money::{BadCurrency, Currency, MinorUnits};
 pub use quantity::{BadQuantity, Quantity};
+pub use revision::{Expected, NoRevision, Revision};
 pub use ttl::Ttl;

@@ -3,22 +3,25 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use kv_store::lists::known;
 use kv_store::stock::{Action, Command};
 use kv_types::stock::{Adjust, AdjustLine, AdjustTo, Adjustment, MAX_LINES};
-use kv_types::{AdjustmentId, Quantity};
+use kv_types::{AdjustmentId, Expected, Quantity};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answers::{CreateErrors, GetErrors, ListErrors, found};
-use super::bodies::{self, FenceParameter, KeyParameter, PageParameters};
+use super::bodies::lists::AdjustmentsParameters;
+use super::bodies::{self, FenceParameter, KeyParameter};
 use super::ctx::Ctx;
 use super::fields::Fields;
 use super::idempotency::Keyed;
 use super::json::JsonBody;
+use super::listing::Listed;
 use super::outcomes::{made, run, seal_made};
 use super::path::PathId;
 use super::problem::Problem;
-use super::query::{Listed, Query};
+use super::query::Query;
 use super::values::{COUNT_MAX, REASON_MAX, REFERENCE_MAX, line, reference_to, whole};
 use super::writer::{Fence, Writer};
 use crate::app::App;
@@ -29,19 +32,19 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// Lists adjustments, in the order in which they were booked.
-#[utoipa::path(get, path = "/stock-adjustments", operation_id = "list_stock_adjustments", tag = "stock", params(PageParameters),
-    responses((status = 200, description = "One page", body = Listed<Adjustment>), ListErrors))]
+#[utoipa::path(get, path = "/stock-adjustments", operation_id = "list_stock_adjustments", tag = "stock", params(AdjustmentsParameters),
+    responses((status = 200, description = "One page", headers(("Link" = String, description = "The address of the next page, if there is one")), body = Listed<Adjustment>), ListErrors))]
 async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<Adjustment>, Problem> {
-    let (limit, after) = query.read(|query| Some((query.limit(), query.cursor())))?;
-    let page = app.store().adjustments(ctx.tenant, after, limit).await?;
-    Ok(Listed::new(page, |adjustment| adjustment.id))
+    let asked = query.ask(&app, ctx.tenant, &known::ADJUSTMENTS).await?;
+    let page = app.store().list_adjustments(ctx.tenant, &asked.ask).await?;
+    Ok(asked.answer(page))
 }
 
 /// Shows an adjustment.
 #[utoipa::path(get, path = "/stock-adjustments/{id}", operation_id = "get_stock_adjustment", tag = "stock", params(("id" = AdjustmentId, Path)),
     responses((status = 200, description = "It", body = Adjustment), GetErrors))]
 async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<AdjustmentId>) -> Result<Json<Adjustment>, Problem> {
-    found(app.store().adjustment(ctx.tenant, id).await?, "adjustment")
+    found(app.store().adjustment(ctx.tenant, id).await?, "adjustment").map(Json)
 }
 
 /// Sets stock right: all lines or none. A line changes the available units by `delta`, or sets them to `set_to` if they are
@@ -61,7 +64,7 @@ async fn create(
 ) -> Result<Response, Problem> {
     let once = key.once_sealed(&app, body.bytes(), seal_made);
     let action = Action::adjust(writer.tenant, body.read(read_adjust)?);
-    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, made).await
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, expected: Expected::Any, action }, made).await
 }
 
 pub(super) fn read_adjust(fields: &mut Fields<'_>) -> Option<Adjust> {

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::Json;
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use kv_store::StoreError;
 use kv_store::idempotency::Done;
+use kv_types::Expected;
 use serde::Serialize;
 use utoipa::IntoResponses;
 use utoipa::openapi::response::Response as Described;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
+use super::etag::{self, Tagged};
 use super::problem::{FieldFault, Problem};
 use super::shown::{Shown, respond};
 
@@ -19,20 +21,42 @@ use super::shown::{Shown, respond};
 pub const BASE: &str = "/api/v1";
 
 /// The object, or 404.
-pub fn found<T: Serialize>(object: Option<T>, what: &str) -> Result<Json<T>, Problem> {
-    object.map(Json).ok_or_else(|| Problem::not_found(what))
+pub fn found<T>(object: Option<T>, what: &str) -> Result<T, Problem> {
+    object.ok_or_else(|| Problem::not_found(what))
 }
 
-/// What a write was answered, or 404 when there was nothing to write to.
+/// What the making of something was answered.
 pub fn done<T>(done: Option<Done<T>>, what: &str, show: impl FnOnce(&T) -> Shown) -> Result<Response, Problem> {
-    respond(done.ok_or_else(|| Problem::not_found(what))?, show)
+    respond(found(done, what)?, show)
+}
+
+/// What a write under a condition was answered. When it found nothing to write to, a look at the thing tells why: 404 when it is not
+/// there, or 412 with the state it is in.
+pub async fn done_if<T, U: Tagged>(
+    done: Option<Done<T>>,
+    show: impl FnOnce(&T) -> Shown,
+    (look, what): (impl Future<Output = Result<Option<U>, StoreError>>, &str),
+) -> Result<Response, Problem> {
+    match done {
+        Some(done) => respond(done, show),
+        None => Err(etag::mismatch(found(look.await?, what)?.revision())),
+    }
+}
+
+/// The answer to a change of nothing: the thing as it is, if it is in a state that is expected.
+pub fn unchanged<T: Serialize + Tagged>(thing: &T, expected: &Expected) -> Result<Response, Problem> {
+    if expected.admits(thing.revision()) {
+        Ok(Shown::revised(thing).into_response())
+    } else {
+        Err(etag::mismatch(thing.revision()))
+    }
 }
 
 /// What every authenticated request may meet.
 pub const COMMON_STATUSES: [u16; 4] = [401, 429, 500, 503];
 
 /// Every status that a problem is described with.
-const PROBLEM_STATUSES: [u16; 11] = [400, 401, 403, 404, 409, 413, 415, 422, 429, 500, 503];
+const PROBLEM_STATUSES: [u16; 13] = [400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 429, 500, 503];
 
 /// Declares sets of error answers for the description of the interface.
 macro_rules! error_answers {
@@ -61,6 +85,12 @@ error_answers! {
     CreateErrors: 400 403 409 413 415 422;
     /// Of changing an object by a body.
     ChangeErrors: 400 403 404 409 413 415 422;
+    /// Of changing an object by a body, under a condition that must be given.
+    PatchErrors: 400 403 404 409 412 413 415 422 428;
+    /// Of changing an object by a body, under a condition that may be given.
+    MatchedChangeErrors: 400 403 404 409 412 413 415 422;
+    /// Of an action on an object without a body, under a condition that may be given.
+    MatchedActErrors: 403 404 409 412 422;
     /// Of an action on an object, without a body.
     ActErrors: 403 404 409 422;
     /// Of an action on stock, without a body but with a fence.
@@ -89,6 +119,11 @@ fn problem_answer(status: u16) -> RefOr<Described> {
             "insufficient_stock",
             "There is not enough stock for 1 of the lines; nothing was written.",
         ),
+        412 => (
+            "It is in another state than If-Match says; ETag and current_version tell which",
+            "version_mismatch",
+            "It has changed: it is at version 8.",
+        ),
         413 => ("The body is larger than 1 MiB", "payload_too_large", "The body is larger than 1 MiB."),
         415 => ("The body is not declared as JSON", "unsupported_media_type", "Send the body as application/json."),
         422 => (
@@ -96,6 +131,7 @@ fn problem_answer(status: u16) -> RefOr<Described> {
             "validation_failed",
             "must be a whole number from 1 to 1000000",
         ),
+        428 => ("If-Match is missing", "precondition_required", "Send If-Match with the ETag of what you saw."),
         429 => ("Too many requests; see Retry-After", "rate_limited", "60 requests are allowed in 60 s; see Retry-After."),
         500 => ("A fault of the service", "internal", "The service failed; the log has the cause under the request's id."),
         _ => ("The service cannot do it now; see Retry-After", "unavailable", "The database is not reachable; nothing was written."),

@@ -1,24 +1,29 @@
 //! Customers over HTTP.
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use kv_store::catalogue::customers as writes;
+use kv_store::lists::known;
 use kv_types::CustomerId;
 use kv_types::catalogue::{Customer, CustomerPatch, NewCustomer};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{ActErrors, BASE, ChangeErrors, CreateErrors, GetErrors, ListErrors, done, found};
-use super::bodies::{self, KeyParameter, PageParameters};
+use super::answers::{
+    BASE, CreateErrors, GetErrors, ListErrors, MatchedActErrors, PatchErrors, done, done_if, found, unchanged,
+};
+use super::bodies::lists::CustomersParameters;
+use super::bodies::{self, IfMatchParameter, IfNoneMatchParameter, KeyParameter, MustMatchParameter};
 use super::conflict::of_catalogue;
 use super::ctx::Ctx;
+use super::etag::{IfMatch, IfNoneMatch, MustMatch, show};
 use super::fields::Fields;
 use super::idempotency::Keyed;
 use super::json::JsonBody;
+use super::listing::Listed;
 use super::path::PathId;
 use super::problem::Problem;
-use super::query::{Listed, Query};
+use super::query::Query;
 use super::shown::Shown;
 use super::values::{CODE_MAX, NAME_MAX, PHONE_MAX, email, line};
 use super::writer::Writer;
@@ -49,18 +54,18 @@ fn read_patch(fields: &mut Fields<'_>) -> Option<CustomerPatch> {
 }
 
 /// Lists customers, in the order in which they were made.
-#[utoipa::path(get, path = "/customers", operation_id = "list_customers", tag = "customers", params(PageParameters),
-    responses((status = 200, description = "One page", body = Listed<Customer>), ListErrors))]
+#[utoipa::path(get, path = "/customers", operation_id = "list_customers", tag = "customers", params(CustomersParameters),
+    responses((status = 200, description = "One page", headers(("Link" = String, description = "The address of the next page, if there is one")), body = Listed<Customer>), ListErrors))]
 async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<Customer>, Problem> {
-    let (limit, after) = query.read(|query| Some((query.limit(), query.cursor())))?;
-    let page = app.store().customers(ctx.tenant, after, limit).await?;
-    Ok(Listed::new(page, |customer| customer.id))
+    let asked = query.ask(&app, ctx.tenant, &known::CUSTOMERS).await?;
+    let page = app.store().list_customers(ctx.tenant, &asked.ask).await?;
+    Ok(asked.answer(page))
 }
 
 /// Makes a customer.
 #[utoipa::path(post, path = "/customers", operation_id = "create_customer", tag = "customers", params(KeyParameter),
     request_body = bodies::NewCustomer,
-    responses((status = 201, description = "Made", body = Customer, headers(("Location" = String, description = "Its address"))), CreateErrors))]
+    responses((status = 201, description = "Made", body = Customer, headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Its state"))), CreateErrors))]
 async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBody) -> Result<Response, Problem> {
     let once = key.once(&app, body.bytes(), made);
     let write = writes::creation(writer.tenant, &body.read(read_new)?);
@@ -68,48 +73,57 @@ async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBo
 }
 
 pub(super) fn made(customer: &Customer) -> Shown {
-    Shown::created(format!("{BASE}/customers/{}", customer.id), customer)
+    Shown::created(format!("{BASE}/customers/{}", customer.id), customer).tagged(customer)
 }
 
 /// Shows a customer.
-#[utoipa::path(get, path = "/customers/{id}", operation_id = "get_customer", tag = "customers", params(("id" = CustomerId, Path)),
-    responses((status = 200, description = "It", body = Customer), GetErrors))]
-async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<CustomerId>) -> Result<Json<Customer>, Problem> {
-    found(app.store().customer(ctx.tenant, id).await?, "customer")
+#[utoipa::path(get, path = "/customers/{id}", operation_id = "get_customer", tag = "customers", params(("id" = CustomerId, Path), IfNoneMatchParameter),
+    responses((status = 200, description = "It", body = Customer, headers(("ETag" = String, description = "Its state"))),
+        (status = 304, description = "It is in a state that If-None-Match names"), GetErrors))]
+async fn get(
+    State(app): State<App>,
+    ctx: Ctx,
+    PathId(id): PathId<CustomerId>,
+    known: IfNoneMatch,
+) -> Result<Response, Problem> {
+    Ok(show(found(app.store().customer(ctx.tenant, id).await?, "customer")?, &known))
 }
 
 /// Changes a customer: what the body leaves out stays.
-#[utoipa::path(patch, path = "/customers/{id}", operation_id = "change_customer", tag = "customers", params(("id" = CustomerId, Path), KeyParameter),
+#[utoipa::path(patch, path = "/customers/{id}", operation_id = "change_customer", tag = "customers", params(("id" = CustomerId, Path), MustMatchParameter, KeyParameter),
     request_body = bodies::CustomerPatch,
-    responses((status = 200, description = "It as it is now", body = Customer), ChangeErrors))]
+    responses((status = 200, description = "It as it is now", body = Customer, headers(("ETag" = String, description = "Its state"))), PatchErrors))]
 async fn change(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<CustomerId>,
-    key: Keyed,
+    (MustMatch(expected), key): (MustMatch, Keyed),
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    let once = key.once(&app, body.bytes(), Shown::changed);
+    let once = key.once(&app, body.bytes(), Shown::revised);
     let patch = body.read(read_patch)?;
+    let look = app.store().customer(writer.tenant, id);
     if patch == CustomerPatch::default() {
         // Nothing to change is no change: the version stays, and there is nothing to keep.
-        return Ok(found(app.store().customer(writer.tenant, id).await?, "customer")?.into_response());
+        return unchanged(&found(look.await?, "customer")?, &expected);
     }
-    let write = writes::change(writer.tenant, id, &patch);
-    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "customer", Shown::changed)
+    let write = writes::change(writer.tenant, id, &patch, &expected);
+    let changed = app.store().apply(write, once).await.map_err(of_catalogue)?;
+    done_if(changed, Shown::revised, (look, "customer")).await
 }
 
 /// Deletes a customer that nothing refers to.
 #[utoipa::path(delete, path = "/customers/{id}", operation_id = "delete_customer", tag = "customers",
-    params(("id" = CustomerId, Path), KeyParameter),
-    responses((status = 204, description = "It is gone"), ActErrors))]
+    params(("id" = CustomerId, Path), IfMatchParameter, KeyParameter),
+    responses((status = 204, description = "It is gone"), MatchedActErrors))]
 async fn delete(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<CustomerId>,
-    key: Keyed,
+    (IfMatch(expected), key): (IfMatch, Keyed),
 ) -> Result<Response, Problem> {
     let once = key.once(&app, &[], |_| Shown::gone());
-    let write = writes::deletion(writer.tenant, id);
-    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "customer", |_| Shown::gone())
+    let write = writes::deletion(writer.tenant, id, &expected);
+    let deleted = app.store().apply(write, once).await.map_err(of_catalogue)?;
+    done_if(deleted, |_| Shown::gone(), (app.store().customer(writer.tenant, id), "customer")).await
 }

@@ -38,6 +38,11 @@ impl From<StoreError> for Problem {
                 let detail = "Others changed the same rows at the same time, again and again; nothing was written.";
                 Self::unavailable("conflict_retry", detail, SOON)
             }
+            StoreError::TooSlow => {
+                let detail =
+                    "What is asked takes too long to read; narrow it with filters, or leave out count or sort.";
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "query_too_slow", detail)
+            }
             StoreError::Constraint { constraint } => {
                 // A constraint that a handler has a better word for never comes here.
                 tracing::warn!(%constraint, "a constraint refused a write and no handler named it");

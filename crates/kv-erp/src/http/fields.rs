@@ -51,6 +51,11 @@ impl Faults {
         parsed
     }
 
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
     /// What was read, or all its faults.
     ///
     /// # Errors

@@ -32,8 +32,8 @@ pub(super) fn made(outcome: &Outcome) -> Shown {
         }
         Outcome::Transfer(transfer) => Shown::created(format!("{BASE}/stock-transfers/{}", transfer.id), transfer),
         // A level is never made by itself.
-        Outcome::Level(level) => Shown::changed(level),
-        Outcome::Order(order) => Shown::created(format!("{BASE}/orders/{}", order.id), order),
+        Outcome::Level(level) => Shown::revised(level),
+        Outcome::Order(order) => Shown::created(format!("{BASE}/orders/{}", order.id), order).tagged(order),
         Outcome::Group(outcomes) => super::batches::answer::made_all(outcomes),
     }
 }
@@ -45,8 +45,8 @@ pub(super) fn changed(outcome: &Outcome) -> Shown {
         Outcome::Receipt(receipt) => Shown::changed(receipt),
         Outcome::Adjustment(adjustment) => Shown::changed(adjustment),
         Outcome::Transfer(transfer) => Shown::changed(transfer),
-        Outcome::Level(level) => Shown::changed(level),
-        Outcome::Order(order) => Shown::changed(order),
+        Outcome::Level(level) => Shown::revised(level),
+        Outcome::Order(order) => Shown::revised(order),
         Outcome::Group(outcomes) => super::batches::answer::made_all(outcomes),
     }
 }

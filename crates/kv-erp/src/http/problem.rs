@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::header::{CONTENT_TYPE, ETAG, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -60,6 +60,8 @@ struct Parts {
     errors: Vec<FieldFault>,
     extra: Map<String, Value>,
     retry: Retry,
+    /// The state of the thing that a condition was about.
+    etag: Option<HeaderValue>,
 }
 
 /// Whether the same request may succeed later.
@@ -105,7 +107,15 @@ impl Problem {
     /// A problem that is not worth another try.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
         let retry = Retry::No;
-        Self(Box::new(Parts { status, code, detail: detail.into(), errors: Vec::new(), extra: Map::new(), retry }))
+        Self(Box::new(Parts {
+            status,
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            extra: Map::new(),
+            retry,
+            etag: None,
+        }))
     }
 
     /// 404 `not_found`: no such thing in this tenant.
@@ -138,6 +148,13 @@ impl Problem {
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.0.extra.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Adds the header `ETag`.
+    #[must_use]
+    pub fn with_etag(mut self, etag: HeaderValue) -> Self {
+        self.0.etag = Some(etag);
         self
     }
 
@@ -193,6 +210,9 @@ impl Problem {
 
     fn set_headers(&self, headers: &mut HeaderMap) {
         headers.insert(CONTENT_TYPE, PROBLEM_JSON);
+        if let Some(etag) = &self.0.etag {
+            headers.insert(ETAG, etag.clone());
+        }
         if let Retry::After(wait) = self.0.retry {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds_up(wait)));
         }

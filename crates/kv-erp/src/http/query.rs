@@ -1,82 +1,150 @@
-//! The parameters of a list: `limit`, `cursor` and whitelisted filters. An unknown parameter is a fault, never ignored: a filter
-//! with a typing error would otherwise answer with everything.
-//!
-//! A cursor is the key of the last row shown, in base64url. It is opaque but not secret: it names a row of the caller's own
-//! tenant, and any other key only moves the start within the tenant's own rows.
+//! The parameters of a list: `limit`, `cursor`, `sort`, `count` and the list's filters. An unknown parameter is a fault, never
+//! ignored: a filter with a typing error would otherwise answer with everything.
 
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Query as AxumQuery};
-use axum::http::header::CONTENT_TYPE;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use kv_store::Page;
-use kv_types::{AdjustmentId, CustomerId, OrderId, ProductId, ReceiptId, TransferId, WarehouseId};
-use serde::Serialize;
-use utoipa::ToSchema;
+use jiff::Timestamp;
+use kv_store::lists::{Ask, Count, Filter, Kind, List, Sort, Value};
+use kv_types::TenantId;
 use uuid::Uuid;
 
-use super::faults;
+use super::answers::BASE;
+use super::cursor::{Seal, has_form};
 use super::fields::{Faults, Refused, shown};
-use super::problem::Problem;
+use super::listing::Asked;
+use super::problem::{FieldFault, Problem};
+use super::values::{currency, line};
+use crate::app::App;
 
 /// Rows of a page when nothing is said.
-const DEFAULT_LIMIT: i64 = 20;
+pub const DEFAULT_LIMIT: i64 = 20;
 /// Most rows of a page.
 pub const MAX_LIMIT: i64 = kv_store::catalogue::MAX_PAGE;
 
-/// Room for a row of a page: more than most take.
-const ROW_BYTES: usize = 320;
-/// Room for the headers that a page leaves with: its own, the limit's and the request's id.
-const HEADERS: usize = 8;
+/// What a cursor that was not given for what is asked is told.
+const INVALID_CURSOR: (&str, &str) =
+    ("invalid_cursor", "is no next_cursor of this list with these filters and this sort; begin again without it");
 
-/// The query string's pairs, not yet read.
+/// The query string's pairs, not yet read, and where they came.
 #[derive(Debug)]
-pub struct Query(Vec<(String, String)>);
-
-/// A query that is being read. A parameter is taken out when it is asked for.
-#[derive(Debug)]
-pub struct Parameters {
+pub struct Query {
     pairs: Vec<(String, String)>,
-    faults: Faults,
-}
-
-impl Query {
-    /// Reads the parameters. `read` takes those it knows; whatever is left then is unknown.
-    ///
-    /// # Errors
-    /// 422 `validation_failed` with every fault.
-    pub fn read<T>(self, read: impl FnOnce(&mut Parameters) -> Option<T>) -> Result<T, Problem> {
-        let mut parameters = Parameters { pairs: self.0, faults: Faults::default() };
-        let parsed = read(&mut parameters);
-        let Parameters { pairs, mut faults } = parameters;
-        for (name, _) in &pairs {
-            faults.add(shown(name), ("unknown_parameter", "is no parameter of this list".to_owned()));
-        }
-        faults.finish(parsed)
-    }
+    raw: String,
+    path: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        if parts.uri.query().is_none_or(str::is_empty) {
-            return Ok(Self(Vec::new()));
-        }
+        let path = parts.uri.path().to_owned();
+        let Some(raw) = parts.uri.query().filter(|raw| !raw.is_empty()) else {
+            return Ok(Self { pairs: Vec::new(), raw: String::new(), path });
+        };
         // Percent-coding that is no UTF-8 is replaced by its reader, and then fails as a value.
         let AxumQuery(pairs) = AxumQuery::try_from_uri(&parts.uri)
             .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "invalid_query", "The query string is not readable."))?;
-        Ok(Self(pairs))
+        Ok(Self { pairs, raw: raw.to_owned(), path })
     }
 }
 
+impl Query {
+    /// What is asked of a list.
+    ///
+    /// # Errors
+    /// 422 `validation_failed` with every fault, 422 `invalid_cursor` when nothing but the cursor is wrong, or the store's when
+    /// the cursors' secret is not known yet.
+    pub async fn ask(self, app: &App, tenant: TenantId, list: &'static List) -> Result<Asked, Problem> {
+        let secret = app.store().cursor_secret().await?;
+        let address = self.address();
+        let mut parameters = Parameters { pairs: self.pairs, faults: Faults::default() };
+        let (ask, cursor) = parameters.read(list);
+        let Parameters { pairs, mut faults } = parameters;
+        for (name, _) in &pairs {
+            faults.add(shown(name), ("unknown_parameter", "is no parameter of this list".to_owned()));
+        }
+        if !faults.is_empty() {
+            if cursor.is_some_and(|cursor| !has_form(&cursor)) {
+                faults.add("cursor".to_owned(), (INVALID_CURSOR.0, INVALID_CURSOR.1.to_owned()));
+            }
+            return faults.finish(None);
+        }
+        let seal = Seal::of(secret, tenant, &ask);
+        let position = match cursor {
+            None => None,
+            Some(cursor) => Some(seal.open(&cursor, ask.sort().keys).ok_or_else(invalid_cursor)?),
+        };
+        Ok(Asked { ask: ask.after(position), seal, address })
+    }
+
+    /// The address with everything but the cursor, and the place for another one behind it.
+    fn address(&self) -> String {
+        let mut address = format!("{BASE}{}?", self.path);
+        // The reader of the pairs leaves out empty ones too.
+        let given = self.raw.split('&').filter(|part| !part.is_empty()).zip(&self.pairs);
+        for (part, _) in given.filter(|(_, (name, _))| name != "cursor") {
+            // A header takes no other bytes; what is not ASCII was to be percent-coded in the first place.
+            for byte in part.bytes() {
+                match byte {
+                    b'!'..=b'~' => address.push(char::from(byte)),
+                    other => address.push_str(&format!("%{other:02X}")),
+                }
+            }
+            address.push('&');
+        }
+        address.push_str("cursor=");
+        address
+    }
+}
+
+fn invalid_cursor() -> Problem {
+    let (code, detail) = INVALID_CURSOR;
+    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, format!("cursor {detail}."))
+        .with_errors(vec![FieldFault::new("cursor", code, detail)])
+}
+
+/// A query that is being read. A parameter is taken out when it is asked for.
+#[derive(Debug)]
+struct Parameters {
+    pairs: Vec<(String, String)>,
+    faults: Faults,
+}
+
 impl Parameters {
+    /// Reads what a list may be asked, and the cursor as it came.
+    fn read(&mut self, list: &'static List) -> (Ask, Option<String>) {
+        let filters: Vec<(&'static Filter, Value)> = list
+            .filters
+            .iter()
+            .filter_map(|filter| {
+                let read = |raw: &str| value(filter.kind, raw);
+                let given = if filter.is_required {
+                    self.required(filter.name, read)
+                } else {
+                    self.optional(filter.name, read)
+                };
+                Some((filter, given?))
+            })
+            .collect();
+        let limit = self.optional("limit", |raw| whole(raw, 1, MAX_LIMIT)).unwrap_or(DEFAULT_LIMIT);
+        let sort = if list.sorts.is_empty() { None } else { self.optional("sort", |raw| sort(list, raw)) };
+        let count = self.optional("count", |raw| match raw {
+            "exact" => Ok(Count::Exact),
+            _ => Err(("invalid_format", "must be exact, or left out".to_owned())),
+        });
+        let cursor = self.optional("cursor", |raw| Ok(raw.to_owned()));
+        let mut ask = Ask::of(list, limit).counted(count.unwrap_or_default());
+        for (filter, value) in filters {
+            ask = ask.filtered(filter, value);
+        }
+        (sort.map_or(ask.clone(), |sort| ask.sorted(sort)), cursor)
+    }
+
     /// A parameter that may be left out.
-    pub fn optional<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, Refused>) -> Option<T> {
+    fn optional<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, Refused>) -> Option<T> {
         let found = self.pairs.iter().position(|(given, _)| given == name)?;
         let (_, value) = self.pairs.swap_remove(found);
         let before = self.pairs.len();
@@ -91,23 +159,11 @@ impl Parameters {
     }
 
     /// A parameter that must be there.
-    pub fn required<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, Refused>) -> Option<T> {
+    fn required<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, Refused>) -> Option<T> {
         if self.pairs.iter().all(|(given, _)| given != name) {
             return self.refuse(name, ("required", "is missing".to_owned()));
         }
         self.optional(name, read)
-    }
-
-    /// How many rows: 1 to [`MAX_LIMIT`].
-    pub fn limit(&mut self) -> i64 {
-        self.optional("limit", |raw| whole(raw, 1, MAX_LIMIT)).unwrap_or(DEFAULT_LIMIT)
-    }
-
-    /// Where the page before ended.
-    pub fn cursor<K: Cursor>(&mut self) -> Option<K> {
-        self.optional("cursor", |raw| {
-            K::decode(raw).ok_or(("invalid_cursor", "is not a next_cursor of this list".to_owned()))
-        })
     }
 
     fn refuse<T>(&mut self, name: &str, refused: Refused) -> Option<T> {
@@ -116,8 +172,33 @@ impl Parameters {
     }
 }
 
+/// A value of a kind.
+fn value(kind: Kind, raw: &str) -> Result<Value, Refused> {
+    match kind {
+        Kind::Text(max) | Kind::Search(max) => line(max)(raw.into()).map(Value::Text),
+        Kind::Word(words) if words.contains(&raw) => Ok(Value::Text(raw.to_owned())),
+        Kind::Word(words) => Err(("invalid_format", format!("must be one of {}", words.join(", ")))),
+        Kind::Currency => currency(raw.into()).map(|currency| Value::Text(currency.as_str().to_owned())),
+        Kind::Id => id(raw).map(Value::Id),
+        Kind::Boolean => match raw {
+            "true" => Ok(Value::Boolean(true)),
+            "false" => Ok(Value::Boolean(false)),
+            _ => Err(("invalid_format", "must be true or false".to_owned())),
+        },
+        Kind::Whole(min, max) => whole(raw, min, max).map(Value::Whole),
+        Kind::Instant => instant(raw).map(Value::Instant),
+    }
+}
+
+fn sort(list: &'static List, raw: &str) -> Result<&'static Sort, Refused> {
+    list.sort(raw).ok_or_else(|| {
+        let names: Vec<_> = list.sorts.iter().map(|sort| sort.name).collect();
+        ("invalid_format", format!("must be one of {}", names.join(", ")))
+    })
+}
+
 /// A whole number from `min` to `max`.
-pub fn whole(raw: &str, min: i64, max: i64) -> Result<i64, Refused> {
+fn whole(raw: &str, min: i64, max: i64) -> Result<i64, Refused> {
     raw.parse()
         .ok()
         .filter(|number| (min..=max).contains(number))
@@ -125,94 +206,25 @@ pub fn whole(raw: &str, min: i64, max: i64) -> Result<i64, Refused> {
 }
 
 /// The id to filter by.
-pub fn id<T: FromStr>(raw: &str) -> Result<T, Refused> {
-    raw.parse().map_err(|_| ("invalid_format", "must be a UUID".to_owned()))
+fn id(raw: &str) -> Result<Uuid, Refused> {
+    Uuid::from_str(raw).map_err(|_| ("invalid_format", "must be a UUID".to_owned()))
 }
 
-/// The key of a list's order, as the outside carries it.
-pub trait Cursor: Sized {
-    /// The opaque text.
-    fn encode(&self) -> String;
-    /// The key, if the text is one.
-    fn decode(raw: &str) -> Option<Self>;
-}
-
-macro_rules! id_cursor {
-    ($($id:ty),+) => {$(
-        impl Cursor for $id {
-            fn encode(&self) -> String {
-                URL_SAFE_NO_PAD.encode(self.uuid().as_bytes())
-            }
-
-            fn decode(raw: &str) -> Option<Self> {
-                let [id] = decode_ids(raw)?;
-                Some(Self::from_uuid(id))
-            }
-        }
-    )+};
-}
-id_cursor!(CustomerId, ProductId, WarehouseId, OrderId, ReceiptId, AdjustmentId, TransferId);
-
-impl Cursor for (ProductId, WarehouseId) {
-    fn encode(&self) -> String {
-        let mut bytes = [0; 32];
-        let (product, warehouse) = bytes.split_at_mut(16);
-        product.copy_from_slice(self.0.uuid().as_bytes());
-        warehouse.copy_from_slice(self.1.uuid().as_bytes());
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-
-    fn decode(raw: &str) -> Option<Self> {
-        let [product, warehouse] = decode_ids(raw)?;
-        Some((ProductId::from_uuid(product), WarehouseId::from_uuid(warehouse)))
-    }
-}
-
-/// As many ids as asked for, no more, no less.
-fn decode_ids<const N: usize>(raw: &str) -> Option<[Uuid; N]> {
-    // 32 bytes are 43 characters; longer text is not worth decoding.
-    if raw.len() > 64 {
-        return None;
-    }
-    let bytes = URL_SAFE_NO_PAD.decode(raw).ok()?;
-    let (ids, rest) = bytes.as_chunks::<16>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let ids: &[[u8; 16]; N] = ids.try_into().ok()?;
-    Some(ids.map(Uuid::from_bytes))
-}
-
-/// One page of a list.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Listed<T> {
-    /// The rows.
-    pub data: Vec<T>,
-    /// What to give as `cursor` for the next page; null on the last.
-    pub next_cursor: Option<String>,
-}
-
-impl<T> Listed<T> {
-    /// Makes the answer of a page.
-    pub fn new<K: Cursor>(page: Page<T>, key: impl Fn(&T) -> K) -> Self {
-        let next_cursor = page.rows.last().filter(|_| page.has_more).map(|last| key(last).encode());
-        Self { data: page.rows, next_cursor }
-    }
-}
-
-impl<T: Serialize> IntoResponse for Listed<T> {
-    fn into_response(self) -> Response {
-        // A buffer that grows copies what it holds, each time twice as much.
-        let mut body = Vec::with_capacity(ROW_BYTES * (self.data.len() + 1));
-        if let Err(error) = serde_json::to_writer(&mut body, &self) {
-            tracing::error!(%error, "a page could not be written as JSON");
-            return faults::internal().into_response();
-        }
-        let mut response = Response::new(body.into());
-        let headers = response.headers_mut();
-        headers.reserve(HEADERS);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
+/// A bound of a time, which PostgreSQL keeps to the microsecond: what lies between two of them bounds the same rows as the later one.
+fn instant(raw: &str) -> Result<Timestamp, Refused> {
+    let fault = || {
+        let example = "2026-01-31T00:00:00Z or 2026-01-31T01:00:00%2B01:00";
+        ("invalid_format", format!("must be a time as RFC 3339 writes it, of the years 1 to 9999, such as {example}"))
+    };
+    let instant: Timestamp = raw.parse().map_err(|_| fault())?;
+    let micros = instant.as_microsecond();
+    let is_between = i128::from(micros) * 1_000 < instant.as_nanosecond();
+    let rounded = Timestamp::from_microsecond(micros + i64::from(is_between)).map_err(|_| fault())?;
+    // Its year 0 and those before it are other ones than PostgreSQL's.
+    if raw.starts_with(|first: char| first.is_ascii_digit()) && !raw.starts_with("0000") {
+        Ok(rounded)
+    } else {
+        Err(fault())
     }
 }
 
@@ -221,19 +233,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_comes_back_as_it_left() {
-        let (product, warehouse) = (ProductId::from_uuid(Uuid::now_v7()), WarehouseId::from_uuid(Uuid::now_v7()));
-        assert_eq!(ProductId::decode(&product.encode()), Some(product));
-        assert_eq!(Cursor::decode(&(product, warehouse).encode()), Some((product, warehouse)));
-    }
-
-    #[test]
-    fn another_lists_cursor_is_refused() {
-        let product = ProductId::from_uuid(Uuid::now_v7());
-        assert_eq!(<(ProductId, WarehouseId)>::decode(&product.encode()), None);
-        assert_eq!(ProductId::decode(&(product, WarehouseId::from_uuid(Uuid::now_v7())).encode()), None);
-        for bad in ["", "!", "AAAA", &"A".repeat(1000)] {
-            assert_eq!(ProductId::decode(bad), None, "{bad:?}");
+    fn bounds_of_time_are_of_whole_microseconds_and_of_one_form() {
+        let read = |raw: &str| instant(raw).map(|instant| instant.to_string());
+        assert_eq!(read("2026-01-31T00:00:00Z").unwrap(), "2026-01-31T00:00:00Z");
+        assert_eq!(read("2026-01-31T00:00:00+01:00").unwrap(), "2026-01-30T23:00:00Z");
+        assert_eq!(read("2026-01-31T00:00:00.0000001Z").unwrap(), "2026-01-31T00:00:00.000001Z");
+        assert_eq!(read("2026-01-31T00:00:00.000001Z").unwrap(), "2026-01-31T00:00:00.000001Z");
+        for bad in
+            ["", "2026-01-31", "yesterday", "2026-01-31T00:00:00", "-002026-01-31T00:00:00Z", "0000-01-01T00:00:00Z"]
+        {
+            assert_eq!(instant(bad).unwrap_err().0, "invalid_format", "{bad}");
         }
     }
 }

@@ -3,22 +3,25 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use kv_store::lists::known;
 use kv_store::stock::{Action, Command};
-use kv_types::ReceiptId;
 use kv_types::stock::{MAX_LINES, Receipt, Receive, ReceiveLine};
+use kv_types::{Expected, ReceiptId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answers::{CreateErrors, GetErrors, ListErrors, found};
-use super::bodies::{self, FenceParameter, KeyParameter, PageParameters};
+use super::bodies::lists::ReceiptsParameters;
+use super::bodies::{self, FenceParameter, KeyParameter};
 use super::ctx::Ctx;
 use super::fields::Fields;
 use super::idempotency::Keyed;
 use super::json::JsonBody;
+use super::listing::Listed;
 use super::outcomes::{made, run, seal_made};
 use super::path::PathId;
 use super::problem::Problem;
-use super::query::{Listed, Query};
+use super::query::Query;
 use super::values::{REFERENCE_MAX, line, quantity, reference_to};
 use super::writer::{Fence, Writer};
 use crate::app::App;
@@ -29,19 +32,19 @@ pub fn routes() -> OpenApiRouter<App> {
 }
 
 /// Lists receipts, in the order in which they were booked.
-#[utoipa::path(get, path = "/stock-receipts", operation_id = "list_stock_receipts", tag = "stock", params(PageParameters),
-    responses((status = 200, description = "One page", body = Listed<Receipt>), ListErrors))]
+#[utoipa::path(get, path = "/stock-receipts", operation_id = "list_stock_receipts", tag = "stock", params(ReceiptsParameters),
+    responses((status = 200, description = "One page", headers(("Link" = String, description = "The address of the next page, if there is one")), body = Listed<Receipt>), ListErrors))]
 async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<Receipt>, Problem> {
-    let (limit, after) = query.read(|query| Some((query.limit(), query.cursor())))?;
-    let page = app.store().receipts(ctx.tenant, after, limit).await?;
-    Ok(Listed::new(page, |receipt| receipt.id))
+    let asked = query.ask(&app, ctx.tenant, &known::RECEIPTS).await?;
+    let page = app.store().list_receipts(ctx.tenant, &asked.ask).await?;
+    Ok(asked.answer(page))
 }
 
 /// Shows a receipt.
 #[utoipa::path(get, path = "/stock-receipts/{id}", operation_id = "get_stock_receipt", tag = "stock", params(("id" = ReceiptId, Path)),
     responses((status = 200, description = "It", body = Receipt), GetErrors))]
 async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<ReceiptId>) -> Result<Json<Receipt>, Problem> {
-    found(app.store().receipt(ctx.tenant, id).await?, "receipt")
+    found(app.store().receipt(ctx.tenant, id).await?, "receipt").map(Json)
 }
 
 /// Takes goods into stock: all lines or none.
@@ -57,7 +60,7 @@ async fn create(
 ) -> Result<Response, Problem> {
     let once = key.once_sealed(&app, body.bytes(), seal_made);
     let action = Action::receive(writer.tenant, body.read(read_receive)?);
-    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, made).await
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, expected: Expected::Any, action }, made).await
 }
 
 pub(super) fn read_receive(fields: &mut Fields<'_>) -> Option<Receive> {

@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use kv_store::stock::{Mismatch, OrderStep, Reference, Refusal, Shortage, UnknownReference};
 use kv_types::order::OrderStatus;
 
+use super::etag;
 use super::problem::{FieldFault, Problem};
 
 impl From<Refusal> for Problem {
@@ -69,6 +70,7 @@ impl From<Refusal> for Problem {
                 let detail = format!("The order is {}, so it cannot be {what}{hint}.", status.as_str());
                 conflict(code, detail).with("order_status", status.as_str())
             }
+            Refusal::Changed { current } => etag::mismatch(current),
             Refusal::FenceStale { resource } => {
                 let detail = format!("The lock on {resource} was lost: a later holder has written already.");
                 conflict("lock_lost", detail).with("resource", resource)

@@ -3,21 +3,25 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
+use kv_store::lists::known;
 use kv_store::stock::{Action, Command};
-use kv_types::ReservationId;
 use kv_types::stock::{MAX_LINES, PartLine, Reservation, Reserve, ReserveLine};
+use kv_types::{Expected, ReservationId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{ChangeErrors, CreateErrors, GetErrors, StockActErrors, found};
+use super::answers::{ChangeErrors, CreateErrors, GetErrors, ListErrors, StockActErrors, found};
+use super::bodies::lists::ReservationsParameters;
 use super::bodies::{self, FenceParameter, KeyParameter};
 use super::ctx::Ctx;
 use super::fields::Fields;
 use super::idempotency::Keyed;
 use super::json::{JsonBody, OptionalBody};
+use super::listing::Listed;
 use super::outcomes::{changed, made, run, seal_made};
 use super::path::PathId;
 use super::problem::Problem;
+use super::query::Query;
 use super::values::{REFERENCE_MAX, line, quantity, reference_to, ttl};
 use super::writer::{Fence, Writer};
 use crate::app::App;
@@ -25,11 +29,20 @@ use crate::app::App;
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(create))
+        .routes(routes!(list, create))
         .routes(routes!(get))
         .routes(routes!(release))
         .routes(routes!(confirm))
         .routes(routes!(extend))
+}
+
+/// Lists reservations, in the order in which they were made.
+#[utoipa::path(get, path = "/reservations", operation_id = "list_reservations", tag = "reservations", params(ReservationsParameters),
+    responses((status = 200, description = "One page", headers(("Link" = String, description = "The address of the next page, if there is one")), body = Listed<Reservation>), ListErrors))]
+async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<Reservation>, Problem> {
+    let asked = query.ask(&app, ctx.tenant, &known::RESERVATIONS).await?;
+    let page = app.store().list_reservations(ctx.tenant, &asked.ask).await?;
+    Ok(asked.answer(page))
 }
 
 /// Holds stock: all lines or none. When it is short, the answer lists every short line with what there is.
@@ -45,7 +58,7 @@ async fn create(
 ) -> Result<Response, Problem> {
     let once = key.once_sealed(&app, body.bytes(), seal_made);
     let action = Action::reserve(writer.tenant, body.read(read_reserve)?);
-    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, made).await
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, expected: Expected::Any, action }, made).await
 }
 
 pub(super) fn read_reserve(fields: &mut Fields<'_>) -> Option<Reserve> {
@@ -69,7 +82,7 @@ async fn get(
     ctx: Ctx,
     PathId(id): PathId<ReservationId>,
 ) -> Result<Json<Reservation>, Problem> {
-    found(app.store().reservation(ctx.tenant, id).await?, "reservation")
+    found(app.store().reservation(ctx.tenant, id).await?, "reservation").map(Json)
 }
 
 /// Gives the held stock back. Once more is no change and no error.
@@ -84,7 +97,7 @@ async fn release(
     key: Keyed,
 ) -> Result<Response, Problem> {
     let once = key.once(&app, &[], changed);
-    let command = Command { actor: writer.user, fence, once, action: Action::Release(id) };
+    let command = Command { actor: writer.user, fence, once, expected: Expected::Any, action: Action::Release(id) };
     run(&app, writer.tenant, command, changed).await
 }
 
@@ -104,7 +117,8 @@ async fn confirm(
     let once = key.once(&app, body.bytes(), changed);
     let part = body.read(|fields| fields.list("items", MAX_LINES, read_part))?;
     let action = part.map_or(Action::Ship(id), |lines| Action::ShipPart(id, lines));
-    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, changed).await
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, expected: Expected::Any, action }, changed)
+        .await
 }
 
 /// Units of one level.
@@ -129,5 +143,6 @@ async fn extend(
 ) -> Result<Response, Problem> {
     let once = key.once(&app, body.bytes(), changed);
     let action = Action::Extend(id, body.read(|fields| fields.required("ttl_seconds", ttl))?);
-    run(&app, writer.tenant, Command { actor: writer.user, fence, once, action }, changed).await
+    run(&app, writer.tenant, Command { actor: writer.user, fence, once, expected: Expected::Any, action }, changed)
+        .await
 }

@@ -1,50 +1,64 @@
 //! A successful answer of a write, as something that can be kept under an idempotency key and given again byte by byte.
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kv_store::idempotency::{Answer, Done};
 use serde::Serialize;
 
+use super::etag::{Tagged, tag};
 use super::faults;
 use super::problem::Problem;
 
 /// The header that tells a repeated answer from a first one.
 pub const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
-/// A status, perhaps an address, and the bytes of a JSON body, or none.
+/// A status, perhaps an address and a state, and the bytes of a JSON body, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     status: StatusCode,
     location: Option<String>,
+    etag: Option<String>,
     body: Vec<u8>,
 }
 
 impl Shown {
     /// 201 with the address of what was made.
     pub fn created<T: Serialize>(location: String, made: &T) -> Self {
-        Self { status: StatusCode::CREATED, location: Some(location), body: json(made) }
+        Self { status: StatusCode::CREATED, location: Some(location), etag: None, body: json(made) }
     }
 
     /// 200 with the thing as it is now.
     pub fn changed<T: Serialize>(object: &T) -> Self {
-        Self { status: StatusCode::OK, location: None, body: json(object) }
+        Self { status: StatusCode::OK, location: None, etag: None, body: json(object) }
+    }
+
+    /// [`Shown::changed`] with its state.
+    pub fn revised<T: Serialize + Tagged>(object: &T) -> Self {
+        Self::changed(object).tagged(object)
+    }
+
+    /// The same with the state of what it shows.
+    #[must_use]
+    pub fn tagged(mut self, object: &impl Tagged) -> Self {
+        self.etag = Some(tag(object.revision()));
+        self
     }
 
     /// 204: it is gone.
     pub const fn gone() -> Self {
-        Self { status: StatusCode::NO_CONTENT, location: None, body: Vec::new() }
+        Self { status: StatusCode::NO_CONTENT, location: None, etag: None, body: Vec::new() }
     }
 
     /// 201 with what was made, at no address of its own.
     pub fn made<T: Serialize>(made: &T) -> Self {
-        Self { status: StatusCode::CREATED, location: None, body: json(made) }
+        Self { status: StatusCode::CREATED, location: None, etag: None, body: json(made) }
     }
 
     /// The same with the bytes of a JSON body.
     pub const fn made_of(body: Vec<u8>) -> Self {
-        Self { status: StatusCode::CREATED, location: None, body }
+        Self { status: StatusCode::CREATED, location: None, etag: None, body }
     }
 
     /// Its status and its body.
@@ -55,13 +69,14 @@ impl Shown {
     /// The answer as the store keeps it. Its head is a status and then a header a line.
     pub fn seal(self) -> Answer {
         let location = self.location.map(|location| format!("\nlocation: {location}")).unwrap_or_default();
-        Answer { head: format!("{}{location}", self.status.as_u16()), body: self.body, numbers_at: Vec::new() }
+        let etag = self.etag.map(|etag| format!("\netag: {etag}")).unwrap_or_default();
+        Answer { head: format!("{}{location}{etag}", self.status.as_u16()), body: self.body, numbers_at: Vec::new() }
     }
 
     /// The answer as it was kept.
     pub fn unseal(answer: Answer) -> Option<Self> {
-        let Head { status, location } = Head::read(&answer.head)?;
-        Some(Self { status, location: location.map(str::to_owned), body: answer.body })
+        let Head { status, location, etag } = Head::read(&answer.head)?;
+        Some(Self { status, location: location.map(str::to_owned), etag: etag.map(str::to_owned), body: answer.body })
     }
 }
 
@@ -72,6 +87,8 @@ pub struct Head<'a> {
     pub status: StatusCode,
     /// The address of what was made.
     pub location: Option<&'a str>,
+    /// The state of what it shows.
+    pub etag: Option<&'a str>,
 }
 
 impl<'a> Head<'a> {
@@ -79,8 +96,12 @@ impl<'a> Head<'a> {
     pub fn read(head: &'a str) -> Option<Self> {
         let mut lines = head.lines();
         let status = StatusCode::from_bytes(lines.next()?.as_bytes()).ok()?;
-        let location = lines.find_map(|line| line.strip_prefix("location: "));
-        Some(Self { status, location })
+        let (mut location, mut etag) = (None, None);
+        for line in lines {
+            location = location.or(line.strip_prefix("location: "));
+            etag = etag.or(line.strip_prefix("etag: "));
+        }
+        Some(Self { status, location, etag })
     }
 }
 
@@ -92,6 +113,9 @@ impl IntoResponse for Shown {
         }
         if let Some(location) = self.location.and_then(|location| HeaderValue::try_from(location).ok()) {
             headers.insert(LOCATION, location);
+        }
+        if let Some(etag) = self.etag.and_then(|etag| HeaderValue::try_from(etag).ok()) {
+            headers.insert(ETAG, etag);
         }
         (self.status, headers, Body::from(self.body)).into_response()
     }
@@ -126,7 +150,10 @@ mod tests {
     #[test]
     fn what_is_kept_reads_as_it_was_written() {
         let made = serde_json::json!({"id": 7});
-        for shown in [Shown::created("/api/v1/things/7".to_owned(), &made), Shown::changed(&made), Shown::gone()] {
+        let tagged = Shown { etag: Some("\"7\"".to_owned()), ..Shown::created("/api/v1/things/7".to_owned(), &made) };
+        for shown in
+            [tagged, Shown::created("/api/v1/things/7".to_owned(), &made), Shown::changed(&made), Shown::gone()]
+        {
             assert_eq!(Shown::unseal(shown.clone().seal()), Some(shown));
         }
         assert_eq!(Shown::unseal(Answer { head: "OK".to_owned(), body: Vec::new(), numbers_at: Vec::new() }), None);

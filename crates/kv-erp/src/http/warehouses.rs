@@ -1,24 +1,29 @@
 //! Warehouses over HTTP.
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use kv_store::catalogue::warehouses as writes;
+use kv_store::lists::known;
 use kv_types::WarehouseId;
 use kv_types::catalogue::{NewWarehouse, Warehouse, WarehousePatch};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{ActErrors, BASE, ChangeErrors, CreateErrors, GetErrors, ListErrors, done, found};
-use super::bodies::{self, KeyParameter, PageParameters};
+use super::answers::{
+    BASE, CreateErrors, GetErrors, ListErrors, MatchedActErrors, PatchErrors, done, done_if, found, unchanged,
+};
+use super::bodies::lists::WarehousesParameters;
+use super::bodies::{self, IfMatchParameter, IfNoneMatchParameter, KeyParameter, MustMatchParameter};
 use super::conflict::of_catalogue;
 use super::ctx::Ctx;
+use super::etag::{IfMatch, IfNoneMatch, MustMatch, show};
 use super::fields::Fields;
 use super::idempotency::Keyed;
 use super::json::JsonBody;
+use super::listing::Listed;
 use super::path::PathId;
 use super::problem::Problem;
-use super::query::{Listed, Query};
+use super::query::Query;
 use super::shown::Shown;
 use super::values::{CODE_MAX, NAME_MAX, boolean, line, priority};
 use super::writer::Writer;
@@ -52,18 +57,18 @@ fn read_patch(fields: &mut Fields<'_>) -> Option<WarehousePatch> {
 }
 
 /// Lists warehouses, in the order in which they were made.
-#[utoipa::path(get, path = "/warehouses", operation_id = "list_warehouses", tag = "warehouses", params(PageParameters),
-    responses((status = 200, description = "One page", body = Listed<Warehouse>), ListErrors))]
+#[utoipa::path(get, path = "/warehouses", operation_id = "list_warehouses", tag = "warehouses", params(WarehousesParameters),
+    responses((status = 200, description = "One page", headers(("Link" = String, description = "The address of the next page, if there is one")), body = Listed<Warehouse>), ListErrors))]
 async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Listed<Warehouse>, Problem> {
-    let (limit, after) = query.read(|query| Some((query.limit(), query.cursor())))?;
-    let page = app.store().warehouses(ctx.tenant, after, limit).await?;
-    Ok(Listed::new(page, |warehouse| warehouse.id))
+    let asked = query.ask(&app, ctx.tenant, &known::WAREHOUSES).await?;
+    let page = app.store().list_warehouses(ctx.tenant, &asked.ask).await?;
+    Ok(asked.answer(page))
 }
 
 /// Makes a warehouse.
 #[utoipa::path(post, path = "/warehouses", operation_id = "create_warehouse", tag = "warehouses", params(KeyParameter),
     request_body = bodies::NewWarehouse,
-    responses((status = 201, description = "Made", body = Warehouse, headers(("Location" = String, description = "Its address"))), CreateErrors))]
+    responses((status = 201, description = "Made", body = Warehouse, headers(("Location" = String, description = "Its address"), ("ETag" = String, description = "Its state"))), CreateErrors))]
 async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBody) -> Result<Response, Problem> {
     let once = key.once(&app, body.bytes(), made);
     let write = writes::creation(writer.tenant, &body.read(read_new)?);
@@ -71,48 +76,57 @@ async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBo
 }
 
 pub(super) fn made(warehouse: &Warehouse) -> Shown {
-    Shown::created(format!("{BASE}/warehouses/{}", warehouse.id), warehouse)
+    Shown::created(format!("{BASE}/warehouses/{}", warehouse.id), warehouse).tagged(warehouse)
 }
 
 /// Shows a warehouse.
-#[utoipa::path(get, path = "/warehouses/{id}", operation_id = "get_warehouse", tag = "warehouses", params(("id" = WarehouseId, Path)),
-    responses((status = 200, description = "It", body = Warehouse), GetErrors))]
-async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<WarehouseId>) -> Result<Json<Warehouse>, Problem> {
-    found(app.store().warehouse(ctx.tenant, id).await?, "warehouse")
+#[utoipa::path(get, path = "/warehouses/{id}", operation_id = "get_warehouse", tag = "warehouses", params(("id" = WarehouseId, Path), IfNoneMatchParameter),
+    responses((status = 200, description = "It", body = Warehouse, headers(("ETag" = String, description = "Its state"))),
+        (status = 304, description = "It is in a state that If-None-Match names"), GetErrors))]
+async fn get(
+    State(app): State<App>,
+    ctx: Ctx,
+    PathId(id): PathId<WarehouseId>,
+    known: IfNoneMatch,
+) -> Result<Response, Problem> {
+    Ok(show(found(app.store().warehouse(ctx.tenant, id).await?, "warehouse")?, &known))
 }
 
 /// Changes a warehouse: what the body leaves out stays.
-#[utoipa::path(patch, path = "/warehouses/{id}", operation_id = "change_warehouse", tag = "warehouses", params(("id" = WarehouseId, Path), KeyParameter),
+#[utoipa::path(patch, path = "/warehouses/{id}", operation_id = "change_warehouse", tag = "warehouses", params(("id" = WarehouseId, Path), MustMatchParameter, KeyParameter),
     request_body = bodies::WarehousePatch,
-    responses((status = 200, description = "It as it is now", body = Warehouse), ChangeErrors))]
+    responses((status = 200, description = "It as it is now", body = Warehouse, headers(("ETag" = String, description = "Its state"))), PatchErrors))]
 async fn change(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<WarehouseId>,
-    key: Keyed,
+    (MustMatch(expected), key): (MustMatch, Keyed),
     body: JsonBody,
 ) -> Result<Response, Problem> {
-    let once = key.once(&app, body.bytes(), Shown::changed);
+    let once = key.once(&app, body.bytes(), Shown::revised);
     let patch = body.read(read_patch)?;
+    let look = app.store().warehouse(writer.tenant, id);
     if patch == WarehousePatch::default() {
         // Nothing to change is no change: the version stays, and there is nothing to keep.
-        return Ok(found(app.store().warehouse(writer.tenant, id).await?, "warehouse")?.into_response());
+        return unchanged(&found(look.await?, "warehouse")?, &expected);
     }
-    let write = writes::change(writer.tenant, id, &patch);
-    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "warehouse", Shown::changed)
+    let write = writes::change(writer.tenant, id, &patch, &expected);
+    let changed = app.store().apply(write, once).await.map_err(of_catalogue)?;
+    done_if(changed, Shown::revised, (look, "warehouse")).await
 }
 
 /// Deletes a warehouse that nothing refers to.
 #[utoipa::path(delete, path = "/warehouses/{id}", operation_id = "delete_warehouse", tag = "warehouses",
-    params(("id" = WarehouseId, Path), KeyParameter),
-    responses((status = 204, description = "It is gone"), ActErrors))]
+    params(("id" = WarehouseId, Path), IfMatchParameter, KeyParameter),
+    responses((status = 204, description = "It is gone"), MatchedActErrors))]
 async fn delete(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<WarehouseId>,
-    key: Keyed,
+    (IfMatch(expected), key): (IfMatch, Keyed),
 ) -> Result<Response, Problem> {
     let once = key.once(&app, &[], |_| Shown::gone());
-    let write = writes::deletion(writer.tenant, id);
-    done(app.store().apply(write, once).await.map_err(of_catalogue)?, "warehouse", |_| Shown::gone())
+    let write = writes::deletion(writer.tenant, id, &expected);
+    let deleted = app.store().apply(write, once).await.map_err(of_catalogue)?;
+    done_if(deleted, |_| Shown::gone(), (app.store().warehouse(writer.tenant, id), "warehouse")).await
 }

@@ -74,17 +74,17 @@ fn open() -> Cases {
 fn catalogue() -> Cases {
     let name = || json!({"name": "Renamed"});
     vec![
-        ("GET /api/v1/customers", vec![List("/customers")]),
+        ("GET /api/v1/customers", vec![List("/customers"), List("/customers?sort=-name&count=exact")]),
         ("POST /api/v1/customers", vec![NoForeignId]),
         ("GET /api/v1/customers/{id}", vec![Path("/customers/{its.customer}", Value::Null)]),
         ("PATCH /api/v1/customers/{id}", vec![Path("/customers/{its.customer}", name())]),
         ("DELETE /api/v1/customers/{id}", vec![Path("/customers/{its.customer}", Value::Null)]),
-        ("GET /api/v1/products", vec![List("/products")]),
+        ("GET /api/v1/products", vec![List("/products"), List("/products?sort=-name&count=exact")]),
         ("POST /api/v1/products", vec![NoForeignId]),
         ("GET /api/v1/products/{id}", vec![Path("/products/{its.product}", Value::Null)]),
         ("PATCH /api/v1/products/{id}", vec![Path("/products/{its.product}", name())]),
         ("DELETE /api/v1/products/{id}", vec![Path("/products/{its.product}", Value::Null)]),
-        ("GET /api/v1/warehouses", vec![List("/warehouses")]),
+        ("GET /api/v1/warehouses", vec![List("/warehouses"), List("/warehouses?sort=-name&count=exact")]),
         ("POST /api/v1/warehouses", vec![NoForeignId]),
         ("GET /api/v1/warehouses/{id}", vec![Path("/warehouses/{its.warehouse}", Value::Null)]),
         ("PATCH /api/v1/warehouses/{id}", vec![Path("/warehouses/{its.warehouse}", name())]),
@@ -121,7 +121,21 @@ fn stock() -> Cases {
         ),
         (
             "GET /api/v1/stock-movements",
-            vec![List("/stock-movements?product_id={its.product}&warehouse_id={its.warehouse}")],
+            vec![
+                List("/stock-movements?product_id={its.product}&warehouse_id={its.warehouse}"),
+                List("/stock-movements?product_id={its.product}&warehouse_id={its.warehouse}&order_id={its.order}"),
+                List(
+                    "/stock-movements?product_id={its.product}&warehouse_id={its.warehouse}&reservation_id={its.reservation}",
+                ),
+            ],
+        ),
+        (
+            "GET /api/v1/reservations",
+            vec![
+                List("/reservations"),
+                List("/reservations?sort=-created_at"),
+                List("/reservations?order_id={its.order}"),
+            ],
         ),
         (
             "POST /api/v1/reservations",
@@ -205,7 +219,10 @@ fn some_return() -> Value {
 
 fn orders() -> Cases {
     vec![
-        ("GET /api/v1/orders", vec![List("/orders")]),
+        (
+            "GET /api/v1/orders",
+            vec![List("/orders"), List("/orders?sort=total"), List("/orders?customer_id={its.customer}")],
+        ),
         (
             "POST /api/v1/orders",
             vec![

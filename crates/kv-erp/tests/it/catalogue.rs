@@ -23,7 +23,8 @@ fn assert_includes(shown: &Value, wanted: &Value) {
 }
 
 async fn live(life: Life) {
-    let world = World::new().await;
+    let mut world = World::new().await;
+    world.one = world.one.with("if-match", "*");
     let Life { path, least, defaults, all, change, key, duplicate } = life;
 
     let made = world.one.post(path, &least).await.expect(201);

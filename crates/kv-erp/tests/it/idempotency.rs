@@ -39,7 +39,7 @@ fn version(of: &Value) -> i64 {
 #[tokio::test]
 async fn in_the_catalogue_a_repeat_is_told_the_same_and_changes_nothing() {
     let world = World::new().await;
-    let caller = &world.one;
+    let caller = &world.one.with("if-match", "*");
     let product = json!({"sku": "C", "name": "N", "price_minor": 1, "currency": "EUR"});
     for (path, new) in [
         ("/customers", json!({"code": "C", "name": "N"})),
@@ -141,7 +141,7 @@ async fn repeats_through_two_services_at_once_are_one_order() {
 #[tokio::test]
 async fn a_key_stands_for_one_method_path_and_body() {
     let world = World::new().await;
-    let keyed = world.one.with(KEY, "k");
+    let keyed = world.one.with(KEY, "k").with("if-match", "*");
     let body = json!({"code": "C", "name": "N"});
     let made = keyed.post("/customers", &body).await.made();
     let reused = [

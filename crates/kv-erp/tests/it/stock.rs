@@ -216,7 +216,12 @@ async fn an_order_takes_from_warehouses_by_their_priority_and_gives_back_when_ca
 async fn what_is_switched_off_is_not_reserved() {
     let world = World::new().await;
     let (product, warehouse) = world.one.stocked("A", 5).await;
-    world.one.send(&format!("PATCH /products/{product}"), &json!({"active": false})).await.expect(200);
+    world
+        .one
+        .with("if-match", "*")
+        .send(&format!("PATCH /products/{product}"), &json!({"active": false}))
+        .await
+        .expect(200);
     let problem =
         world.one.post("/reservations", &reserve(&(product, warehouse), 1)).await.refused(422, "inactive_product");
     assert_eq!(faults(&problem), ["/items/0/product_id inactive_product"]);

@@ -69,6 +69,7 @@ async fn a_patch_is_checked_as_a_new_one_is() {
     let customer = world.one.customer("C").await;
     let problem = world
         .one
+        .with("if-match", "*")
         .send(
             &format!("PATCH /customers/{customer}"),
             &json!({"code": null, "email": "x", "phone": null, "version": 3}),

@@ -1,7 +1,7 @@
 //! Customers: somebody who orders.
 
 use kv_types::catalogue::{Customer, CustomerPatch, NewCustomer};
-use kv_types::{CustomerId, TenantId};
+use kv_types::{CustomerId, Expected, TenantId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
@@ -31,13 +31,13 @@ statements! {
     UPDATE_CUSTOMER = "update customers set code = coalesce($3, code), name = coalesce($4, name),
             email = case when $5::boolean then $6 else email end, phone = case when $7::boolean then $8 else phone end,
             version = version + 1, updated_at = now()
-        where tenant_id = $1 and id = $2
+        where tenant_id = $1 and id = $2 and ($9::bigint[] is null or version = any($9))
         returning id, code, name, email, phone, version, created_at, updated_at";
     /// The end of one without orders.
-    DELETE_CUSTOMER = "delete from customers where tenant_id = $1 and id = $2 returning id";
+    DELETE_CUSTOMER = "delete from customers where tenant_id = $1 and id = $2 and ($3::bigint[] is null or version = any($3)) returning id";
 }
 
-fn read(row: &Row) -> Result<Customer, Error> {
+pub(crate) fn read(row: &Row) -> Result<Customer, Error> {
     Ok(Customer {
         id: CustomerId::from_uuid(row.try_get(0)?),
         code: row.try_get(1)?,
@@ -64,28 +64,38 @@ pub fn creation(tenant: TenantId, new: &NewCustomer) -> Write<Customer> {
     }
 }
 
-/// The change of a customer: there may be none of this id.
+/// The change of a customer: there may be none of this id, or none in a state that is expected.
 ///
 /// # Errors
 /// Its application's: [`StoreError::Constraint`] `customers_code` when the new code is taken.
-pub fn change(tenant: TenantId, id: CustomerId, patch: &CustomerPatch) -> Write<Customer> {
+pub fn change(tenant: TenantId, id: CustomerId, patch: &CustomerPatch, expected: &Expected) -> Write<Customer> {
     let CustomerPatch { code, name, email, phone } = patch.clone();
     let (has_email, has_phone) = (email.is_some(), phone.is_some());
     Write {
         tenant,
         statement: &UPDATE_CUSTOMER,
-        params: params![tenant.get(), id.uuid(), code, name, has_email, email.flatten(), has_phone, phone.flatten()],
+        params: params![
+            tenant.get(),
+            id.uuid(),
+            code,
+            name,
+            has_email,
+            email.flatten(),
+            has_phone,
+            phone.flatten(),
+            expected.versions()
+        ],
         read,
     }
 }
 
-/// The end of a customer: there may be none of this id.
+/// The end of a customer: there may be none of this id, or none in a state that is expected.
 ///
 /// # Errors
 /// Its application's: [`StoreError::Constraint`] `orders_customer` when there are orders.
-pub fn deletion(tenant: TenantId, id: CustomerId) -> Write<CustomerId> {
+pub fn deletion(tenant: TenantId, id: CustomerId, expected: &Expected) -> Write<CustomerId> {
     let read = |row: &Row| row.try_get(0).map(CustomerId::from_uuid);
-    Write { tenant, statement: &DELETE_CUSTOMER, params: params![tenant.get(), id.uuid()], read }
+    Write { tenant, statement: &DELETE_CUSTOMER, params: params![tenant.get(), id.uuid(), expected.versions()], read }
 }
 
 impl Store {
@@ -136,7 +146,7 @@ impl Store {
         id: CustomerId,
         patch: &CustomerPatch,
     ) -> Result<Option<Customer>, StoreError> {
-        self.write(&change(tenant, id, patch)).await
+        self.write(&change(tenant, id, patch, &Expected::Any)).await
     }
 
     /// Deletes a customer; `None` when the tenant has none of this id.
@@ -146,7 +156,7 @@ impl Store {
     /// # Cancel safety
     /// It is deleted or it is not.
     pub async fn delete_customer(&self, tenant: TenantId, id: CustomerId) -> Result<Option<CustomerId>, StoreError> {
-        self.write(&deletion(tenant, id)).await
+        self.write(&deletion(tenant, id, &Expected::Any)).await
     }
 
     /// Makes many customers in one statement and says how many; those whose code is taken are left out.

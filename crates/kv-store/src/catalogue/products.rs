@@ -1,7 +1,7 @@
 //! Products: something that is stocked.
 
 use kv_types::catalogue::{NewProduct, Product, ProductPatch};
-use kv_types::{MinorUnits, ProductId, TenantId};
+use kv_types::{Expected, MinorUnits, ProductId, TenantId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
@@ -34,13 +34,13 @@ statements! {
             description = case when $5::boolean then $6 else description end, uom = coalesce($7, uom),
             price_minor = coalesce($8, price_minor), currency = coalesce($9, currency), active = coalesce($10, active),
             version = version + 1, updated_at = now()
-        where tenant_id = $1 and id = $2
+        where tenant_id = $1 and id = $2 and ($11::bigint[] is null or version = any($11))
         returning id, sku, name, description, uom, price_minor, currency, active, version, created_at, updated_at";
     /// The end of one that was never stocked or ordered.
-    DELETE_PRODUCT = "delete from products where tenant_id = $1 and id = $2 returning id";
+    DELETE_PRODUCT = "delete from products where tenant_id = $1 and id = $2 and ($3::bigint[] is null or version = any($3)) returning id";
 }
 
-fn read(row: &Row) -> Result<Product, Error> {
+pub(crate) fn read(row: &Row) -> Result<Product, Error> {
     Ok(Product {
         id: ProductId::from_uuid(row.try_get(0)?),
         sku: row.try_get(1)?,
@@ -71,11 +71,11 @@ pub fn creation(tenant: TenantId, new: &NewProduct) -> Write<Product> {
     }
 }
 
-/// The change of a product: there may be none of this id. Orders already placed keep their price.
+/// The change of a product: there may be none of this id, or none in a state that is expected. Orders already placed keep their price.
 ///
 /// # Errors
 /// Its application's: [`StoreError::Constraint`] `products_sku` when the new SKU is taken.
-pub fn change(tenant: TenantId, id: ProductId, patch: &ProductPatch) -> Write<Product> {
+pub fn change(tenant: TenantId, id: ProductId, patch: &ProductPatch, expected: &Expected) -> Write<Product> {
     let ProductPatch { sku, name, description, uom, price, currency, active } = patch.clone();
     let currency = currency.as_ref().map(|currency| currency.as_str().to_owned());
     Write {
@@ -91,20 +91,21 @@ pub fn change(tenant: TenantId, id: ProductId, patch: &ProductPatch) -> Write<Pr
             uom,
             price.map(MinorUnits::get),
             currency,
-            active
+            active,
+            expected.versions()
         ],
         read,
     }
 }
 
-/// The end of a product: there may be none of this id.
+/// The end of a product: there may be none of this id, or none in a state that is expected.
 ///
 /// # Errors
 /// Its application's: [`StoreError::Constraint`] `stock_levels_product` or `order_items_product` when it was ever stocked or
 /// ordered.
-pub fn deletion(tenant: TenantId, id: ProductId) -> Write<ProductId> {
+pub fn deletion(tenant: TenantId, id: ProductId, expected: &Expected) -> Write<ProductId> {
     let read = |row: &Row| row.try_get(0).map(ProductId::from_uuid);
-    Write { tenant, statement: &DELETE_PRODUCT, params: params![tenant.get(), id.uuid()], read }
+    Write { tenant, statement: &DELETE_PRODUCT, params: params![tenant.get(), id.uuid(), expected.versions()], read }
 }
 
 impl Store {
@@ -155,7 +156,7 @@ impl Store {
         id: ProductId,
         patch: &ProductPatch,
     ) -> Result<Option<Product>, StoreError> {
-        self.write(&change(tenant, id, patch)).await
+        self.write(&change(tenant, id, patch, &Expected::Any)).await
     }
 
     /// Deletes a product; `None` when the tenant has none of this id.
@@ -165,7 +166,7 @@ impl Store {
     /// # Cancel safety
     /// It is deleted or it is not.
     pub async fn delete_product(&self, tenant: TenantId, id: ProductId) -> Result<Option<ProductId>, StoreError> {
-        self.write(&deletion(tenant, id)).await
+        self.write(&deletion(tenant, id, &Expected::Any)).await
     }
 
     /// Makes many products in one statement and says how many; those whose SKU is taken are left out.

@@ -1,7 +1,7 @@
 //! Warehouses: a place where stock lies.
 
 use kv_types::catalogue::{NewWarehouse, Warehouse, WarehousePatch};
-use kv_types::{TenantId, WarehouseId};
+use kv_types::{Expected, TenantId, WarehouseId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
@@ -23,13 +23,13 @@ statements! {
     /// A change. Null keeps a field.
     UPDATE_WAREHOUSE = "update warehouses set code = coalesce($3, code), name = coalesce($4, name),
             priority = coalesce($5, priority), active = coalesce($6, active), version = version + 1, updated_at = now()
-        where tenant_id = $1 and id = $2
+        where tenant_id = $1 and id = $2 and ($7::bigint[] is null or version = any($7))
         returning id, code, name, priority, active, version, created_at, updated_at";
     /// The end of one in which nothing ever lay.
-    DELETE_WAREHOUSE = "delete from warehouses where tenant_id = $1 and id = $2 returning id";
+    DELETE_WAREHOUSE = "delete from warehouses where tenant_id = $1 and id = $2 and ($3::bigint[] is null or version = any($3)) returning id";
 }
 
-fn read(row: &Row) -> Result<Warehouse, Error> {
+pub(crate) fn read(row: &Row) -> Result<Warehouse, Error> {
     Ok(Warehouse {
         id: WarehouseId::from_uuid(row.try_get(0)?),
         code: row.try_get(1)?,
@@ -56,27 +56,27 @@ pub fn creation(tenant: TenantId, new: &NewWarehouse) -> Write<Warehouse> {
     }
 }
 
-/// The change of a warehouse: there may be none of this id.
+/// The change of a warehouse: there may be none of this id, or none in a state that is expected.
 ///
 /// # Errors
 /// Its application's: [`StoreError::Constraint`] `warehouses_code` when the new code is taken.
-pub fn change(tenant: TenantId, id: WarehouseId, patch: &WarehousePatch) -> Write<Warehouse> {
+pub fn change(tenant: TenantId, id: WarehouseId, patch: &WarehousePatch, expected: &Expected) -> Write<Warehouse> {
     let WarehousePatch { code, name, priority, active } = patch.clone();
     Write {
         tenant,
         statement: &UPDATE_WAREHOUSE,
-        params: params![tenant.get(), id.uuid(), code, name, priority, active],
+        params: params![tenant.get(), id.uuid(), code, name, priority, active, expected.versions()],
         read,
     }
 }
 
-/// The end of a warehouse: there may be none of this id.
+/// The end of a warehouse: there may be none of this id, or none in a state that is expected.
 ///
 /// # Errors
 /// Its application's: [`StoreError::Constraint`] `stock_levels_warehouse` when stock ever lay in it.
-pub fn deletion(tenant: TenantId, id: WarehouseId) -> Write<WarehouseId> {
+pub fn deletion(tenant: TenantId, id: WarehouseId, expected: &Expected) -> Write<WarehouseId> {
     let read = |row: &Row| row.try_get(0).map(WarehouseId::from_uuid);
-    Write { tenant, statement: &DELETE_WAREHOUSE, params: params![tenant.get(), id.uuid()], read }
+    Write { tenant, statement: &DELETE_WAREHOUSE, params: params![tenant.get(), id.uuid(), expected.versions()], read }
 }
 
 impl Store {
@@ -127,7 +127,7 @@ impl Store {
         id: WarehouseId,
         patch: &WarehousePatch,
     ) -> Result<Option<Warehouse>, StoreError> {
-        self.write(&change(tenant, id, patch)).await
+        self.write(&change(tenant, id, patch, &Expected::Any)).await
     }
 
     /// Deletes a warehouse; `None` when the tenant has none of this id.
@@ -137,6 +137,6 @@ impl Store {
     /// # Cancel safety
     /// It is deleted or it is not.
     pub async fn delete_warehouse(&self, tenant: TenantId, id: WarehouseId) -> Result<Option<WarehouseId>, StoreError> {
-        self.write(&deletion(tenant, id)).await
+        self.write(&deletion(tenant, id, &Expected::Any)).await
     }
 }

@@ -237,6 +237,7 @@ fn repeat(error: &StoreError) -> StoreError {
         StoreError::Undecided => StoreError::Undecided,
         StoreError::Key(fault) => StoreError::Key(*fault),
         StoreError::Corrupt(what) => StoreError::Corrupt(what),
+        StoreError::TooSlow => StoreError::TooSlow,
         StoreError::Constraint { constraint } => StoreError::Constraint { constraint: constraint.clone() },
     }
 }

@@ -5,7 +5,8 @@ use kv_types::stock::{
     Adjust, Adjustment, PartLine, Receipt, Receive, Reservation, Reserve, StockLevel, Transfer, TransferStock,
 };
 use kv_types::{
-    AdjustmentId, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, Ttl, UserId, WarehouseId,
+    AdjustmentId, Expected, OrderId, ProductId, ReceiptId, ReservationId, TenantId, TransferId, Ttl, UserId,
+    WarehouseId,
 };
 
 use super::coalescer::MAX_BATCH_LINES;
@@ -38,6 +39,8 @@ pub struct Command {
     pub fence: Option<FenceClaim>,
     /// The key under which it is done, if any.
     pub once: Option<Once<Outcome>>,
+    /// The states in which it may find its order or its level; of other things nothing is expected.
+    pub expected: Expected,
     /// What is done.
     pub action: Action,
 }

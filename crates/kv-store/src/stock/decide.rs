@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use kv_types::stock::{MovementKind, Reservation, ReservationItem, ReservationStatus, Reserve};
-use kv_types::{ReservationId, UserId};
+use kv_types::{ReservationId, Revision, UserId};
 
 use super::allocate::{Appetite, Takes, allocate};
 use super::board::Board;
@@ -17,6 +17,7 @@ use super::{ending, goods, group, ordering};
 /// Decides one command and books its effects on the board.
 pub(crate) fn decide(board: &mut Board, command: &Command) -> Result<Outcome, Refusal> {
     check_fence(board, command.fence.as_ref())?;
+    check_expected(board, command)?;
     decide_action(board, command.actor, &command.action)
 }
 
@@ -57,6 +58,25 @@ fn check_fence(board: &Board, claim: Option<&FenceClaim>) -> Result<(), Refusal>
         Ok(())
     } else {
         Err(Refusal::FenceStale { resource: claim.resource.clone() })
+    }
+}
+
+/// What is not there is not found by the decision itself.
+fn check_expected(board: &Board, command: &Command) -> Result<(), Refusal> {
+    let current = match &command.action {
+        Action::ConfirmOrder(id)
+        | Action::FulfillOrder(id, _)
+        | Action::ReturnOrder(id, _)
+        | Action::CancelOrder(id) => board.orders.get(id).map(|order| Revision::of(order.version)),
+        Action::LimitBackorders(product, warehouse, _) => {
+            let level = board.levels.get(&(*product, *warehouse));
+            level.map(|level| Revision { version: level.version, limit: level.backorder_limit })
+        }
+        _ => None,
+    };
+    match current {
+        Some(current) if !command.expected.admits(current) => Err(Refusal::Changed { current }),
+        _ => Ok(()),
     }
 }
 

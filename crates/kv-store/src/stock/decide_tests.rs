@@ -189,7 +189,7 @@ pub(super) fn command(number: usize, step: &Step) -> Command {
         Step::Close(earlier) => Action::CloseOrder(order(*earlier)),
         Step::Cancel(earlier) => Action::CancelOrder(order(*earlier)),
     };
-    Command { actor: user(), fence: None, once: None, action }
+    Command { actor: user(), fence: None, once: None, expected: kv_types::Expected::Any, action }
 }
 
 /// Every movement replayed from the first board must give the last one, version by version.

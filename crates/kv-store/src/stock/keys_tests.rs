@@ -57,7 +57,13 @@ fn command(number: usize, ask: Ask) -> Command {
         ReserveLine { product: LEVEL.0, warehouse: Some(LEVEL.1), quantity: Quantity::parse(ask.units).unwrap() };
     let id = ReservationId::from_uuid(Uuid::from_u128(1_000 + number as u128));
     let action = Action::Reserve(id, Reserve { lines: vec![line], reference: None, ttl: None });
-    Command { actor: UserId::from_uuid(Uuid::from_u128(1)), fence: None, once, action }
+    Command {
+        actor: UserId::from_uuid(Uuid::from_u128(1)),
+        fence: None,
+        once,
+        expected: kv_types::Expected::Any,
+        action,
+    }
 }
 
 fn decide_all(board: &mut Board, commands: &[Command]) -> Vec<Result<Done<Outcome>, Refusal>> {

@@ -13,7 +13,7 @@ use kv_types::order::{Order, PlaceOrder};
 use kv_types::stock::{
     Adjust, Adjustment, Receipt, Receive, Reservation, Reserve, StockLevel, Transfer, TransferStock,
 };
-use kv_types::{OrderId, ProductId, ReservationId, TenantId, UserId, WarehouseId};
+use kv_types::{Expected, OrderId, ProductId, ReservationId, TenantId, UserId, WarehouseId};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
@@ -77,7 +77,7 @@ impl Ledger {
         action: Action,
         fence: Option<FenceClaim>,
     ) -> Result<Outcome, StockError> {
-        self.run(tenant, Command { actor, fence, once: None, action }).await.map(Done::now)
+        self.run(tenant, Command { actor, fence, once: None, expected: Expected::Any, action }).await.map(Done::now)
     }
 
     /// Holds stock: all lines or none.

@@ -91,7 +91,7 @@ impl Store {
     }
 }
 
-fn read_level(row: &Row) -> Result<StockLevel, tokio_postgres::Error> {
+pub(crate) fn read_level(row: &Row) -> Result<StockLevel, tokio_postgres::Error> {
     let (quantity, reserved_quantity): (i64, i64) = (row.try_get(2)?, row.try_get(3)?);
     Ok(StockLevel {
         product_id: ProductId::from_uuid(row.try_get(0)?),
@@ -107,7 +107,7 @@ fn read_level(row: &Row) -> Result<StockLevel, tokio_postgres::Error> {
     })
 }
 
-fn read_movement(row: &Row) -> Result<StockMovement, tokio_postgres::Error> {
+pub(crate) fn read_movement(row: &Row) -> Result<StockMovement, tokio_postgres::Error> {
     Ok(StockMovement {
         version: row.try_get(0)?,
         kind: row.try_get(1)?,

@@ -51,7 +51,7 @@ statements! {
 
 /// A movement as a document's line.
 #[derive(Clone, Copy)]
-struct Line {
+pub(crate) struct Line {
     product: ProductId,
     warehouse: WarehouseId,
     units: i64,
@@ -116,7 +116,8 @@ impl Store {
         read: fn(&Row, &[Line]) -> Result<T, StoreError>,
     ) -> Result<Option<T>, StoreError> {
         let parts = self.read_all(tenant, [head, &GET_DOCUMENT_LINES], &[&tenant.get(), &id]).await?;
-        Ok(assemble(&parts, read)?.pop())
+        let [heads, lines] = &parts;
+        Ok(assemble(heads, lines, read)?.pop())
     }
 
     async fn documents<T>(
@@ -127,7 +128,8 @@ impl Store {
         read: fn(&Row, &[Line]) -> Result<T, StoreError>,
     ) -> Result<Page<T>, StoreError> {
         let params: Params<'_> = &[&tenant.get(), &after.unwrap_or_default(), &(limit + 1)];
-        let mut rows = assemble(&self.read_all(tenant, statements, params).await?, read)?;
+        let [heads, lines] = self.read_all(tenant, statements, params).await?;
+        let mut rows = assemble(&heads, &lines, read)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let has_more = rows.len() > limit;
         rows.truncate(limit);
@@ -136,8 +138,9 @@ impl Store {
 }
 
 /// Heads and their lines, as the two statements gave them.
-fn assemble<T>(
-    [heads, lines]: &[Vec<Row>; 2],
+pub(crate) fn assemble<T>(
+    heads: &[Row],
+    lines: &[Row],
     read: fn(&Row, &[Line]) -> Result<T, StoreError>,
 ) -> Result<Vec<T>, StoreError> {
     let mut of: HashMap<Uuid, Vec<Line>> = HashMap::new();
@@ -153,7 +156,7 @@ fn assemble<T>(
     heads.iter().map(|head| read(head, of.get(&head.try_get(0)?).map_or(&[][..], Vec::as_slice))).collect()
 }
 
-fn read_receipt(head: &Row, lines: &[Line]) -> Result<Receipt, StoreError> {
+pub(crate) fn read_receipt(head: &Row, lines: &[Line]) -> Result<Receipt, StoreError> {
     let item = |line: &Line| {
         Ok(ReceiptItem {
             product_id: line.product,
@@ -171,7 +174,7 @@ fn read_receipt(head: &Row, lines: &[Line]) -> Result<Receipt, StoreError> {
     })
 }
 
-fn read_adjustment(head: &Row, lines: &[Line]) -> Result<Adjustment, StoreError> {
+pub(crate) fn read_adjustment(head: &Row, lines: &[Line]) -> Result<Adjustment, StoreError> {
     let item = |line: &Line| AdjustmentItem {
         product_id: line.product,
         warehouse_id: line.warehouse,
@@ -188,7 +191,7 @@ fn read_adjustment(head: &Row, lines: &[Line]) -> Result<Adjustment, StoreError>
     })
 }
 
-fn read_transfer(head: &Row, lines: &[Line]) -> Result<Transfer, StoreError> {
+pub(crate) fn read_transfer(head: &Row, lines: &[Line]) -> Result<Transfer, StoreError> {
     let (pairs, rest) = lines.as_chunks::<2>();
     if !rest.is_empty() {
         return Err(StoreError::Corrupt("a transfer's lines"));

@@ -1,7 +1,7 @@
 //! Why the ledger refuses.
 
 use kv_types::order::OrderStatus;
-use kv_types::{OrderId, ProductId, WarehouseId};
+use kv_types::{OrderId, ProductId, Revision, WarehouseId};
 use thiserror::Error;
 
 use crate::StoreError;
@@ -156,6 +156,12 @@ pub enum Refusal {
     /// The order's state does not allow it.
     #[error("the order is {}", .0.as_str())]
     OrderState(OrderStatus, OrderStep),
+    /// The order or the level is in another state than the command is meant for.
+    #[error("it was changed meanwhile")]
+    Changed {
+        /// The state it is in.
+        current: Revision,
+    },
     /// A later holder of the lock has written already.
     #[error("the lock on {resource} was lost")]
     FenceStale {

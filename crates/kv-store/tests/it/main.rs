@@ -12,6 +12,7 @@ mod fences;
 mod goods;
 mod idempotency;
 mod isolation;
+mod lists;
 mod lives;
 mod mixed;
 mod mutants;

@@ -169,3 +169,15 @@ async fn databases_of_one_cluster_are_migrated_side_by_side() {
         outcome.unwrap();
     }
 }
+
+#[tokio::test]
+async fn an_extension_where_nobody_finds_it_is_named_with_what_to_do() {
+    let database = sandbox::testing::postgres().await.empty_database().await.unwrap();
+    let superuser = database.connect().await.unwrap();
+    superuser.batch_execute("create schema elsewhere; create extension pg_trgm schema elsewhere").await.unwrap();
+    let error = migrate(&database.url().parse().unwrap(), None).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("\"pg_trgm\"") && text.contains("schema elsewhere") && text.contains("hint: "), "{text}");
+    let made = superuser.query_one("select to_regclass('public.customers') is null", &[]).await.unwrap();
+    assert!(made.get::<_, bool>(0), "nothing was migrated");
+}

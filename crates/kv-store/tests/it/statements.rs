@@ -104,7 +104,7 @@ async fn a_scan_without_the_tenant_is_found() {
     assert!(matches!(forgetful[..], [scan] if scan.contains(" on order_items ")), "{plan}");
 }
 
-async fn tenant_tables(client: &Client) -> Vec<String> {
+pub(crate) async fn tenant_tables(client: &Client) -> Vec<String> {
     let rows = client
         .query("select table_name::text from information_schema.columns where table_schema = 'public' and column_name = 'tenant_id'", &[])
         .await
@@ -113,7 +113,7 @@ async fn tenant_tables(client: &Client) -> Vec<String> {
 }
 
 /// The plan's nodes that read one of the tables, each with its conditions.
-fn scans_of<'a>(plan: &'a str, tables: &[String]) -> Vec<&'a str> {
+pub(crate) fn scans_of<'a>(plan: &'a str, tables: &[String]) -> Vec<&'a str> {
     let reads = |node: &&str| {
         let head = node.lines().next().unwrap_or_default();
         let is_scan = head.split(" on ").next().is_some_and(|kind| kind.contains("Scan"));

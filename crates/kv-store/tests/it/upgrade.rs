@@ -18,13 +18,16 @@ const BEFORE: [&str; 5] = [
     include_str!("../../migrations/V5__orders_by_reference.sql"),
 ];
 /// What came after.
-const SINCE: [&str; 6] = [
+const SINCE: [&str; 9] = [
     include_str!("../../migrations/V6__adjustments_and_transfers.sql"),
     include_str!("../../migrations/V7__lives_of_reservations_and_orders.sql"),
     include_str!("../../migrations/V8__backorders.sql"),
     include_str!("../../migrations/V9__chained_movements.sql"),
     include_str!("../../migrations/V10__pages_of_due_reservations.sql"),
     include_str!("../../migrations/V11__last_versions_of_reservations.sql"),
+    include_str!("../../migrations/V12__lists.sql"),
+    include_str!("../../migrations/V13__cursor_secret.sql"),
+    include_str!("../../migrations/V14__imports.sql"),
 ];
 
 /// Ten came in; three are held, two by an order; two have left; one was given back.

@@ -5,6 +5,7 @@
 pub mod batch;
 pub mod catalogue;
 pub mod imports;
+pub mod lists;
 pub mod stock;
 
 pub use batch::Batch;
@@ -15,18 +16,6 @@ pub use stock::{
     StockReceipt, StockTransfer,
 };
 use utoipa::IntoParams;
-
-/// Which page of a list.
-#[derive(IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct PageParameters {
-    /// Rows of the page.
-    #[param(minimum = 1, maximum = 100, default = 20)]
-    limit: Option<i64>,
-    /// The `next_cursor` of the page before.
-    #[param(pattern = "^[A-Za-z0-9_-]+$")]
-    cursor: Option<String>,
-}
 
 /// The lock under which a stock write is done.
 #[derive(IntoParams)]
@@ -47,4 +36,32 @@ pub struct KeyParameter {
     /// another body it is refused with 422 `idempotency_key_reused`. What was refused is not kept: a repeat is tried anew.
     #[param(rename = "Idempotency-Key", pattern = "^[!-~]{1,255}$", min_length = 1, max_length = 255, example = "order-17")]
     key: Option<String>,
+}
+
+/// The states that a change is meant for.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct MustMatchParameter {
+    /// The `ETag` of what the caller saw, or several, or `*` for whatever is there. Without it: 428 `precondition_required`; when the
+    /// thing is in another state: 412 `version_mismatch`.
+    #[param(rename = "If-Match", example = "\"7\"")]
+    expected: String,
+}
+
+/// The states that a change is meant for, if it is not meant for any.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IfMatchParameter {
+    /// The `ETag` of what the caller saw, or several, or `*`. When the thing is in another state: 412 `version_mismatch`.
+    #[param(rename = "If-Match", example = "\"7\"")]
+    expected: Option<String>,
+}
+
+/// The states that the caller has.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct IfNoneMatchParameter {
+    /// The `ETag` of what the caller has, or several. When the thing is still in one of these states: 304 without a body.
+    #[param(rename = "If-None-Match", example = "\"7\"")]
+    known: Option<String>,
 }

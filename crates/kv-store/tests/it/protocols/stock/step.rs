@@ -18,7 +18,13 @@ pub(super) fn warehouse() -> WarehouseId {
 }
 
 fn command(action: Action) -> Command {
-    Command { actor: UserId::from_uuid(Uuid::from_u128(1)), fence: None, once: None, action }
+    Command {
+        actor: UserId::from_uuid(Uuid::from_u128(1)),
+        fence: None,
+        once: None,
+        expected: kv_types::Expected::Any,
+        action,
+    }
 }
 
 pub(super) fn apply(model: &StockModel, world: &mut World, step: Step) {

@@ -24,7 +24,7 @@ impl Composed {
         1 + self.values.len()
     }
 
-    /// The statement with `tail` behind it, which may use further values.
+    /// Adds a fragment with a value.
     fn bind(&mut self, fragment: &str, value: &Value) {
         let place = self.place(value.clone());
         self.text.push_str(&fragment.replace('?', &place));
@@ -92,7 +92,9 @@ impl Ask {
             composed.text.push_str(&behind);
         }
         let word = if self.sort.direction == Direction::Up { "" } else { " desc" };
-        let order: Vec<String> = names.iter().map(|name| format!("{name}{word}")).collect();
+        // With its table, a name means the column and not the key that is shown beside it in another type.
+        let table = self.list.table;
+        let order: Vec<String> = names.iter().map(|name| format!("{table}.{name}{word}")).collect();
         composed.text.push_str(&format!(" order by {}", order.join(", ")));
         composed.bind(" limit ?", &Value::Whole(self.limit + 1));
         composed

@@ -220,7 +220,13 @@ async fn the_index_of_the_text_is_used_behind_the_function_alone() {
     client.batch_execute(MANY).await.unwrap();
     let sought = "explain select id from customers where tenant_id = 1 and tenant_id = app.tenant_id()
          and lower(code || E'\\n' || name || E'\\n' || coalesce(email, '')) like lower('%rare%') limit 10";
-    client.batch_execute("begin; set local app.tenant_id = '1'; set local enable_seqscan = off").await.unwrap();
+    client
+        .batch_execute(
+            "begin; set local app.tenant_id = '1'; set local enable_seqscan = off;
+         set local enable_indexscan = off",
+        )
+        .await
+        .unwrap();
     for (role, is_used) in [("kv_app", false), ("kv_auth", true)] {
         client.batch_execute(&format!("set local role {role}")).await.unwrap();
         let rows = client.query(sought, &[]).await.unwrap();

@@ -248,11 +248,11 @@ async fn the_secret_is_the_same_for_every_store_and_made_when_there_is_none() {
     let house = House::new().await;
     let other = kv_store::Store::open(&kv_store::StoreConfig::new(app_config(&house.database))).unwrap();
     assert_eq!(house.store.cursor_secret().await.unwrap(), other.cursor_secret().await.unwrap());
-    house.database.connect().await.unwrap().batch_execute("delete from cursor_secrets").await.unwrap();
+    house.database.connect().await.unwrap().batch_execute("delete from app.cursor_secrets").await.unwrap();
     let third = kv_store::Store::open(&kv_store::StoreConfig::new(app_config(&house.database))).unwrap();
     let made = third.cursor_secret().await.unwrap();
     assert_eq!(made.as_bytes().len(), 32);
     assert_ne!(made, house.store.cursor_secret().await.unwrap());
     let app = kv_store::admin::connect(&app_config(&house.database)).await.unwrap();
-    app.query("select secret from cursor_secrets", &[]).await.unwrap_err();
+    app.query("select secret from app.cursor_secrets", &[]).await.unwrap_err();
 }

@@ -92,7 +92,7 @@ mod tests {
 
     #[tokio::test]
     async fn waits_are_told_from_questions() {
-        let (_, spent) = measure(async {
+        let ((), spent) = measure(async {
             queued(tokio::task::yield_now()).await;
             asked(tokio::task::yield_now()).await;
         })

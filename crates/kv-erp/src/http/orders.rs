@@ -156,17 +156,16 @@ fn read_return(fields: &mut Fields<'_>) -> Option<ReturnGoods> {
 /// Ends a partially fulfilled order: what is left of its stock is given back, and it is `fulfilled` with what has left, which its
 /// lines show. An order of which nothing has left is cancelled instead. Once more is no change and no error.
 #[utoipa::path(post, path = "/orders/{id}/close", operation_id = "close_order", tag = "orders",
-    params(("id" = OrderId, Path), FenceParameter, KeyParameter),
-    responses((status = 200, description = "It as it is now", body = Order), StockActErrors))]
+    params(("id" = OrderId, Path), IfMatchParameter, FenceParameter, KeyParameter),
+    responses((status = 200, description = "It as it is now", body = Order, headers(("ETag" = String, description = "Its state"))), MatchedActErrors))]
 async fn close(
     State(app): State<App>,
     writer: Writer,
     PathId(id): PathId<OrderId>,
-    Fence(fence): Fence,
-    key: Keyed,
+    (IfMatch(expected), Fence(fence), key): (IfMatch, Fence, Keyed),
 ) -> Result<Response, Problem> {
     let once = key.once(&app, &[], changed);
-    let command = Command { actor: writer.user, fence, once, action: Action::CloseOrder(id) };
+    let command = Command { actor: writer.user, fence, once, expected, action: Action::CloseOrder(id) };
     run(&app, writer.tenant, command, changed).await
 }
 

@@ -1,6 +1,7 @@
 //! The parameters of a list: `limit`, `cursor`, `sort`, `count` and the list's filters. An unknown parameter is a fault, never
 //! ignored: a filter with a typing error would otherwise answer with everything.
 
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Query as AxumQuery};
@@ -52,6 +53,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
+    /// Reads parameters that are no list's. `read` takes those it knows; whatever is left then is unknown.
+    ///
+    /// # Errors
+    /// 422 `validation_failed` with every fault.
+    pub fn read<T>(self, read: impl FnOnce(&mut Parameters) -> Option<T>) -> Result<T, Problem> {
+        let mut parameters = Parameters { pairs: self.pairs, faults: Faults::default() };
+        let parsed = read(&mut parameters);
+        parameters.finish().finish(parsed)
+    }
+
     /// What is asked of a list.
     ///
     /// # Errors
@@ -62,10 +73,7 @@ impl Query {
         let address = self.address();
         let mut parameters = Parameters { pairs: self.pairs, faults: Faults::default() };
         let (ask, cursor) = parameters.read(list);
-        let Parameters { pairs, mut faults } = parameters;
-        for (name, _) in &pairs {
-            faults.add(shown(name), ("unknown_parameter", "is no parameter of this list".to_owned()));
-        }
+        let mut faults = parameters.finish();
         if !faults.is_empty() {
             if cursor.is_some_and(|cursor| !has_form(&cursor)) {
                 faults.add("cursor".to_owned(), (INVALID_CURSOR.0, INVALID_CURSOR.1.to_owned()));
@@ -90,7 +98,8 @@ impl Query {
             for byte in part.bytes() {
                 match byte {
                     b'!'..=b'~' => address.push(char::from(byte)),
-                    other => address.push_str(&format!("%{other:02X}")),
+                    // Writing to a String cannot fail.
+                    other => write!(address, "%{other:02X}").unwrap_or_default(),
                 }
             }
             address.push('&');
@@ -108,7 +117,7 @@ fn invalid_cursor() -> Problem {
 
 /// A query that is being read. A parameter is taken out when it is asked for.
 #[derive(Debug)]
-struct Parameters {
+pub struct Parameters {
     pairs: Vec<(String, String)>,
     faults: Faults,
 }
@@ -143,8 +152,17 @@ impl Parameters {
         (sort.map_or(ask.clone(), |sort| ask.sorted(sort)), cursor)
     }
 
+    /// The faults that were found, and what nobody asked for.
+    fn finish(self) -> Faults {
+        let Self { pairs, mut faults } = self;
+        for (name, _) in &pairs {
+            faults.add(shown(name), ("unknown_parameter", "is no parameter of this request".to_owned()));
+        }
+        faults
+    }
+
     /// A parameter that may be left out.
-    fn optional<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, Refused>) -> Option<T> {
+    pub fn optional<T>(&mut self, name: &str, read: impl FnOnce(&str) -> Result<T, Refused>) -> Option<T> {
         let found = self.pairs.iter().position(|(given, _)| given == name)?;
         let (_, value) = self.pairs.swap_remove(found);
         let before = self.pairs.len();
@@ -198,7 +216,7 @@ fn sort(list: &'static List, raw: &str) -> Result<&'static Sort, Refused> {
 }
 
 /// A whole number from `min` to `max`.
-fn whole(raw: &str, min: i64, max: i64) -> Result<i64, Refused> {
+pub fn whole(raw: &str, min: i64, max: i64) -> Result<i64, Refused> {
     raw.parse()
         .ok()
         .filter(|number| (min..=max).contains(number))

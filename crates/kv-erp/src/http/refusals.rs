@@ -12,24 +12,11 @@ impl From<Refusal> for Problem {
         let conflict = |code, detail: String| Self::new(StatusCode::CONFLICT, code, detail);
         let invalid = |code, detail: String| Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
         match refusal {
-            Refusal::Short(lines) => {
-                let detail =
-                    format!("There is not enough stock for {} of the lines; nothing was written.", lines.len());
-                conflict("insufficient_stock", detail)
-                    .with_errors(lines.iter().map(|short| shortage(short, "quantity")).collect())
-            }
-            Refusal::BelowZero(lines) => {
-                let detail = format!(
-                    "{} of the lines would take away more than there is to take: what is available and what the level may promise beyond it, and never more than is on hand.",
-                    lines.len()
-                );
-                let errors = lines.iter().map(|short| shortage(short, "delta")).collect();
-                conflict("insufficient_stock", detail).with_errors(errors)
-            }
-            Refusal::Mismatched(lines) => {
-                let detail = format!("{} of the lines expect another quantity; nothing was written.", lines.len());
-                conflict("quantity_mismatch", detail).with_errors(lines.iter().map(mismatch).collect())
-            }
+            Refusal::Short(_)
+            | Refusal::BelowZero(_)
+            | Refusal::Mismatched(_)
+            | Refusal::Exceeds(_)
+            | Refusal::NotOnHand(_) => of_lines(&refusal),
             Refusal::Unknown(references) => references_problem(&references, unknown_code, "names nothing that exists"),
             Refusal::Inactive(references) => references_problem(&references, inactive_code, "is switched off"),
             Refusal::MixedCurrency => {
@@ -44,16 +31,6 @@ impl From<Refusal> for Problem {
             }
             Refusal::Expired => {
                 conflict("reservation_expired", "The reservation's time was over; its stock was given back.".into())
-            }
-            Refusal::Exceeds(lines) => {
-                let detail =
-                    format!("{} of the lines name more than there is of it; nothing was written.", lines.len());
-                conflict("quantity_exceeded", detail).with_errors(lines.iter().map(excess).collect())
-            }
-            Refusal::NotOnHand(lines) => {
-                let detail =
-                    format!("{} of the lines are promised but not on the shelf; nothing was written.", lines.len());
-                conflict("not_on_hand", detail).with_errors(lines.iter().map(not_on_hand).collect())
             }
             Refusal::Promised { promised } => {
                 let detail =
@@ -83,6 +60,31 @@ impl From<Refusal> for Problem {
             Refusal::Overflow => invalid("out_of_range", "The stock level would leave its range.".into()),
         }
     }
+}
+
+/// Lines that ask for what there is not, or not any more.
+fn of_lines(refusal: &Refusal) -> Problem {
+    let (code, what, errors): (_, _, Vec<FieldFault>) = match refusal {
+        Refusal::Short(lines) => {
+            let errors = lines.iter().map(|short| shortage(short, "quantity")).collect();
+            ("insufficient_stock", "ask for more than is available", errors)
+        }
+        Refusal::BelowZero(lines) => {
+            let what = "would take away more than there is to take: what is available and what the level may promise beyond it, \
+                        and never more than is on hand";
+            ("insufficient_stock", what, lines.iter().map(|short| shortage(short, "delta")).collect())
+        }
+        Refusal::Mismatched(lines) => ("quantity_mismatch", "expect another quantity", lines.iter().map(mismatch).collect()),
+        Refusal::NotOnHand(lines) => {
+            ("not_on_hand", "are promised but not on the shelf", lines.iter().map(not_on_hand).collect())
+        }
+        Refusal::Exceeds(lines) => {
+            ("quantity_exceeded", "name more than there is of it", lines.iter().map(excess).collect())
+        }
+        other => unreachable!("{other:?} is not about lines"),
+    };
+    let detail = format!("{} of the lines {what}; nothing was written.", errors.len());
+    Problem::new(StatusCode::CONFLICT, code, detail).with_errors(errors)
 }
 
 /// `field` is the one that asks for too much.

@@ -151,11 +151,11 @@ async fn stock(client: &Client, &Goods { product, from, to, .. }: &Goods) {
 async fn reservations(client: &Client, &Goods { product, from, .. }: &Goods) {
     let lines = vec![ReserveLine { product, warehouse: Some(from), quantity: units(3) }];
     let hold = Reserve { lines, reference: Some("hold".into()), ttl: Ttl::parse(60) };
-    let held = client.reservations().hold(&hold).await.unwrap();
-    assert_eq!(client.reservations().get(held.id).await.unwrap(), held);
-    let longer = client.reservations().extend(held.id, Ttl::parse(600).unwrap()).await.unwrap();
-    assert!(longer.expires_at > held.expires_at);
-    client.reservations().release(held.id).await.unwrap();
+    let first = client.reservations().hold(&hold).await.unwrap();
+    assert_eq!(client.reservations().get(first.id).await.unwrap(), first);
+    let longer = client.reservations().extend(first.id, Ttl::parse(600).unwrap()).await.unwrap();
+    assert!(longer.expires_at > first.expires_at);
+    client.reservations().release(first.id).await.unwrap();
     let part = client.reservations().hold(&hold).await.unwrap();
     let some = PartLine { product, warehouse: from, quantity: units(1) };
     let shipped = client.reservations().confirm_part(part.id, &[some]).await.unwrap();

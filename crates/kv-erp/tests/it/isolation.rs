@@ -72,7 +72,7 @@ impl Holdings {
         }
     }
 
-    fn ids(&self) -> [(&'static str, &String); 12] {
+    fn ids(&self) -> [(&'static str, &String); 13] {
         [
             ("customer", &self.customer),
             ("product", &self.product),

@@ -129,11 +129,6 @@ impl Caller {
         Self { token: None, ..self.clone() }
     }
 
-    /// What is sent as `Authorization: Bearer`.
-    pub(crate) fn token(&self) -> &str {
-        self.token.as_deref().expect("a caller that is known")
-    }
-
     /// A page beside the interface, as text.
     pub(crate) async fn text(&self, path: &str) -> String {
         let request = Request::builder().uri(path).body(Body::empty()).unwrap();

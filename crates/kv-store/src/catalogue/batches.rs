@@ -11,6 +11,7 @@ use kv_types::{IdempotencyKey, TenantId};
 use uuid::Uuid;
 
 use super::bulk::{BulkRow, Stamp, params_of};
+use crate::conflict::Retries;
 use crate::idempotency::table::{Answers, DROP_EXPIRED_KEY, FIND_KEYS, KEEP_ANSWERS, of_keeping};
 use crate::idempotency::{Answer, Asked, Done, Kept, KeyFault, KeyRow, Once, Open, Param, wait_for};
 use crate::session::Params;
@@ -67,9 +68,12 @@ impl Store {
         let is_repeat = once.iter().any(|once| once.presence.is_repeat());
         let store = self.clone();
         let task = tokio::spawn(async move {
-            for _ in 0..ROUNDS {
+            let mut retries = Retries::new(store.conflicts());
+            let mut rounds = 0;
+            while rounds < ROUNDS {
                 match store.try_each(tenant, &rows, &once).await {
-                    Err(error) if is_worth_a_round(&error) => {}
+                    Err(error) if is_worth_a_round(&error) => rounds += 1,
+                    Err(error) => retries.after(error).await?,
                     done => return done,
                 }
             }
@@ -94,9 +98,12 @@ impl Store {
         let is_repeat = once.as_ref().is_some_and(|once| once.presence.is_repeat());
         let store = self.clone();
         let task = tokio::spawn(async move {
-            for _ in 0..ROUNDS {
+            let mut retries = Retries::new(store.conflicts());
+            let mut rounds = 0;
+            while rounds < ROUNDS {
                 match store.try_all(tenant, &rows, once.as_ref()).await {
-                    Err(error) if is_worth_a_round(&error) => {}
+                    Err(error) if is_worth_a_round(&error) => rounds += 1,
+                    Err(error) => retries.after(error).await?,
                     done => return done,
                 }
             }
@@ -146,7 +153,7 @@ async fn end<T>(transaction: Open, tried: Result<T, StoreError>, outcome: Outcom
 }
 
 fn is_worth_a_round(error: &StoreError) -> bool {
-    error.is_taken_key() || error.is_deadlock() || error.is_stale_plan()
+    error.is_taken_key() || error.is_stale_plan()
 }
 
 type Known = HashMap<IdempotencyKey, Kept>;

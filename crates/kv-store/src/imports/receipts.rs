@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use kv_types::imports::Rejection;
 use kv_types::stock::{MAX_LINES, Receive, ReceiveLine};
-use kv_types::{IdempotencyKey, ProductId, Quantity, WarehouseId};
+use kv_types::{Expected, IdempotencyKey, ProductId, Quantity, WarehouseId};
 use uuid::Uuid;
 
 use super::{GET_IMPORT, ImportError, Step, Upload, advance};
@@ -113,7 +113,7 @@ impl Store {
             let encode =
                 Arc::new(move |_: &_| Answer { head: "204".to_owned(), body: kept.clone(), numbers_at: Vec::new() });
             let once = Some(self.once(upload.tenant, asked.clone(), encode));
-            let command = Command { actor: upload.actor, fence: None, once, action };
+            let command = Command { actor: upload.actor, fence: None, once, expected: Expected::Any, action };
             match self.stock().run(upload.tenant, command).await {
                 Ok(Done::Now(_)) => return Ok(booked),
                 Ok(Done::Before(answer)) => return Booked::read(&answer),

@@ -8,6 +8,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{GET_IMPORT, ImportError, ImportRecord, Step, Upload, advance};
+use crate::conflict::Retries;
 use crate::catalogue::bulk::{BulkRow, Stamp, UPSERT_CUSTOMERS, UPSERT_PRODUCTS, params_of};
 use crate::idempotency::{Open, Param};
 use crate::statement::Statement;
@@ -48,12 +49,12 @@ impl Store {
         step: &Step,
         rows: &[(i64, N)],
     ) -> Result<(), ImportError> {
+        let mut retries = Retries::new(self.conflicts());
         let mut round = 1;
         loop {
             match self.try_rows(upload, step, rows).await {
-                Err(ImportError::Store(error)) if round < ROUNDS && (error.is_deadlock() || error.is_stale_plan()) => {
-                    round += 1;
-                }
+                Err(ImportError::Store(error)) if round < ROUNDS && error.is_stale_plan() => round += 1,
+                Err(ImportError::Store(error)) => retries.after(error).await.map_err(ImportError::Store)?,
                 done => {
                     upload.record = done?;
                     return Ok(());

@@ -24,7 +24,7 @@ impl Composed {
         1 + self.values.len()
     }
 
-    /// The statement with `tail` behind it, which may use further values.
+    /// Adds a fragment with a value.
     fn bind(&mut self, fragment: &str, value: &Value) {
         let place = self.place(value.clone());
         self.text.push_str(&fragment.replace('?', &place));
@@ -41,7 +41,7 @@ impl Ask {
     /// the row each key of the order stands behind the list's own columns. `candidates` are the ids that a search found.
     pub fn compose(&self, candidates: Option<&[Uuid]>) -> Vec<Composed> {
         let list = self.list;
-        let keys: Vec<String> = self.sort.keys.iter().map(|key| key.expression()).collect();
+        let keys: Vec<String> = self.sort.keys.iter().map(super::Key::expression).collect();
         let columns = format!("{}, {}", list.columns, keys.join(", "));
         let mut statements = vec![self.page(&columns, candidates)];
         for part in list.parts {
@@ -92,8 +92,11 @@ impl Ask {
             composed.text.push_str(&behind);
         }
         let word = if self.sort.direction == Direction::Up { "" } else { " desc" };
-        let order: Vec<String> = names.iter().map(|name| format!("{name}{word}")).collect();
-        composed.text.push_str(&format!(" order by {}", order.join(", ")));
+        // With its table, a name means the column and not the key that is shown beside it in another type.
+        let table = self.list.table;
+        let order: Vec<String> = names.iter().map(|name| format!("{table}.{name}{word}")).collect();
+        composed.text.push_str(" order by ");
+        composed.text.push_str(&order.join(", "));
         composed.bind(" limit ?", &Value::Whole(self.limit + 1));
         composed
     }

@@ -10,7 +10,7 @@ use kv_types::{ReservationId, Ttl, UserId};
 
 use super::board::{Board, LevelKey};
 use super::entry::Cause;
-use super::refusal::{Reference, Refusal, Shortage, Thing, UnknownReference};
+use super::refusal::{Refusal, Shortage, Thing};
 
 /// Gives back, before anything else is decided, whatever is on the board and whose time is over.
 ///
@@ -189,36 +189,23 @@ pub(super) fn extend(board: &mut Board, id: ReservationId, ttl: Ttl) -> Result<R
     Ok(held)
 }
 
-/// The lines summed by level, with the first line of each. Each must name a level of the reservation and no more than `most` of
-/// it.
+/// The lines summed by level, with the first line of each. None may name more than `most` of a level of the reservation.
 pub(super) fn sum_parts(
     held: &Reservation,
     lines: &[PartLine],
     most: fn(&kv_types::stock::ReservationItem) -> i64,
 ) -> Result<BTreeMap<LevelKey, (i64, usize)>, Refusal> {
-    let mut unknown = Vec::new();
     let mut parts: BTreeMap<LevelKey, (i64, usize)> = BTreeMap::new();
     for (line, part) in lines.iter().enumerate() {
-        let field = if held.items.iter().all(|item| item.product_id != part.product) {
-            Some(Reference::Product)
-        } else if held.items.iter().all(|item| (item.product_id, item.warehouse_id) != (part.product, part.warehouse)) {
-            Some(Reference::Warehouse)
-        } else {
-            None
-        };
-        unknown.extend(field.map(|field| UnknownReference { line: Some(line), field }));
         parts.entry((part.product, part.warehouse)).or_insert((0, line)).0 += part.quantity.units();
     }
-    if !unknown.is_empty() {
-        return Err(Refusal::Unknown(unknown));
-    }
-    let mut exceeding: Vec<Shortage> = held
-        .items
+    let mut exceeding: Vec<Shortage> = parts
         .iter()
-        .filter_map(|item| {
-            let &(requested, line) = parts.get(&(item.product_id, item.warehouse_id))?;
-            let (available, warehouse) = (most(item), Some(item.warehouse_id));
-            let product = item.product_id;
+        .filter_map(|(&(product, warehouse), &(requested, line))| {
+            // Of what is not held there is nothing.
+            let of_level = held.items.iter().filter(|item| (item.product_id, item.warehouse_id) == (product, warehouse));
+            let available = of_level.map(most).sum();
+            let warehouse = Some(warehouse);
             (requested > available).then_some(Shortage { line, product, warehouse, requested, available })
         })
         .collect();

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use kv_types::Expected;
+
 use super::board::Board;
 use super::command::{Action, Command, Outcome};
 use super::decide::decide;
@@ -9,7 +11,7 @@ use super::decide_tests::{PRODUCTS, Step, WAREHOUSES, board, command, step, user
 use super::refusal::Refusal;
 
 fn group(actions: &[Action]) -> Command {
-    Command { actor: user(), fence: None, once: None, action: Action::Group(actions.to_vec()) }
+    Command { actor: user(), fence: None, once: None, expected: Expected::Any, action: Action::Group(actions.to_vec()) }
 }
 
 /// What is made: groups end nothing.
@@ -40,7 +42,7 @@ proptest! {
         decide(&mut singly, &group(&before)).ok();
         let mut refused = Vec::new();
         for (place, action) in actions.iter().enumerate() {
-            let single = Command { actor: user(), fence: None, once: None, action: action.clone() };
+            let single = Command { actor: user(), fence: None, once: None, expected: Expected::Any, action: action.clone() };
             if let Err(refusal) = decide(&mut singly, &single) {
                 refused.push((place, refusal));
             }

@@ -192,27 +192,21 @@ fn plan_shipments(board: &Board, held: &Reservation, lines: Option<&[OrderLine]>
     Err(Refusal::NotOnHand(missing))
 }
 
-/// The lines summed by product, with the first line of each. Each must name a product of the order and no more than is left of it.
+/// The lines summed by product, with the first line of each. None may name more than is left of it in the order.
 fn sum_products(held: &Reservation, lines: &[OrderLine]) -> Result<BTreeMap<ProductId, (i64, usize)>, Refusal> {
     let mut left: BTreeMap<ProductId, i64> = BTreeMap::new();
     for item in &held.items {
         *left.entry(item.product_id).or_default() += item.quantity - item.fulfilled_quantity;
     }
     let mut sums: BTreeMap<ProductId, (i64, usize)> = BTreeMap::new();
-    let mut unknown = Vec::new();
     for (line, wish) in lines.iter().enumerate() {
-        if !left.contains_key(&wish.product) {
-            unknown.push(UnknownReference { line: Some(line), field: Reference::Product });
-        }
         sums.entry(wish.product).or_insert((0, line)).0 += wish.quantity.units();
-    }
-    if !unknown.is_empty() {
-        return Err(Refusal::Unknown(unknown));
     }
     let mut exceeding: Vec<Shortage> = sums
         .iter()
         .filter_map(|(&product, &(requested, line))| {
-            let available = left[&product];
+            // Of what is not in the order there is nothing left.
+            let available = left.get(&product).copied().unwrap_or(0);
             (requested > available).then_some(Shortage { line, product, warehouse: None, requested, available })
         })
         .collect();

@@ -120,9 +120,9 @@ impl Writer {
         };
         let begin = connection.plans.begin(tenant);
         let loading = load::load((&connection, &begin), tenant, commands.iter().copied(), (look, unmade));
-        let begun = Instant::now();
+        let asked_at = Instant::now();
         let loaded = timeout(TRIP_LIMIT, Box::pin(loading)).await.unwrap_or(Err(StoreError::Unavailable(None)));
-        let trip = begun.elapsed();
+        let trip = asked_at.elapsed();
         self.trips += trip;
         self.lock_wait += match &loaded {
             Ok(loaded) => loaded.lock_wait.min(trip),
@@ -156,9 +156,9 @@ impl Writer {
         }
         #[cfg(feature = "wrong-strategies")]
         crate::wrong::stand_still().await;
-        let begun = Instant::now();
+        let asked_at = Instant::now();
         let written = timeout(TRIP_LIMIT, Box::pin(batch::write(&connection, tenant, &board))).await;
-        self.trips += begun.elapsed();
+        self.trips += asked_at.elapsed();
         let numbers = match written.unwrap_or(Err(StoreError::Unavailable(None))) {
             Ok(numbers) => {
                 #[cfg(feature = "wrong-strategies")]

@@ -92,7 +92,7 @@ async fn create(State(app): State<App>, writer: Writer, key: Keyed, body: JsonBo
 #[utoipa::path(get, path = "/imports/{id}", operation_id = "get_import", tag = "imports", params(("id" = ImportId, Path)),
     responses((status = 200, description = "It", body = Import), GetErrors))]
 async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<ImportId>) -> Result<Json<Import>, Problem> {
-    found(app.store().import(ctx.tenant, id).await?.map(|record| record.import), "import")
+    found(app.store().import(ctx.tenant, id).await?.map(|record| record.import), "import").map(Json)
 }
 
 /// Takes the file in: CSV (RFC 4180) in UTF-8 with a header line, of any length. Its rows are done in steps of 500, each wholly or not

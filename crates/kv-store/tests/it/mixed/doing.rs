@@ -6,7 +6,6 @@ use std::sync::Arc;
 use kv_store::access::TokenHash;
 use kv_store::catalogue::customers;
 use kv_store::idempotency::{Answer, Asked, Done};
-use kv_store::orders::OrderFilter;
 use kv_store::stock::{Action, Command, LevelFilter, Outcome};
 use kv_store::{Store, StoreError};
 use kv_types::catalogue::{CustomerPatch, NewCustomer, NewProduct, NewWarehouse, ProductPatch, WarehousePatch};
@@ -14,7 +13,7 @@ use kv_types::order::{OrderLine, PlaceOrder, ReturnGoods};
 use kv_types::stock::{
     Adjust, AdjustLine, AdjustTo, PartLine, Receive, ReceiveLine, Reserve, ReserveLine, TransferLine, TransferStock,
 };
-use kv_types::{
+use kv_types::{Expected, 
     AdjustmentId, CustomerId, MinorUnits, OrderId, ProductId, Quantity, ReceiptId, ReservationId, TenantId, TransferId,
     Ttl, WarehouseId,
 };
@@ -211,7 +210,7 @@ impl Step {
             store.once(tenant, self.asked(), Arc::new(encode))
         });
         let is_keyed = once.is_some();
-        let done = store.stock().run(tenant, Command { actor: user, fence: None, once, action }).await;
+        let done = store.stock().run(tenant, Command { actor: user, fence: None, once, expected: Expected::Any, action }).await;
         let told = Told::keyed(&done);
         // What the key stands for is the tenant's own, whatever is asked now.
         Told { is_done: told.is_done && !(is_keyed && self.is_foreign), ..told }
@@ -273,7 +272,7 @@ impl Step {
             31 => Told::of(&store.customers(tenant, None, 50).await),
             32 => Told::of(&store.products(tenant, None, 50).await),
             33 => Told::of(&store.stock_levels(tenant, LevelFilter::default(), None, 50).await),
-            34 => Told::of(&store.orders(tenant, &OrderFilter::default(), None, 50).await),
+            34 => Told::of(&store.orders(tenant, None, 50).await),
             35 => Told::of(&store.receipts(tenant, None, 50).await),
             36 => Told::of(&store.stock_movements(tenant, key, 0, 50).await),
             _ => Told::of(&store.audit_stock(tenant).await),
@@ -306,7 +305,7 @@ impl Step {
 }
 
 fn answer(body: String) -> Answer {
-    Answer { head: "201".to_owned(), body: body.into_bytes(), number_at: None }
+    Answer { head: "201".to_owned(), body: body.into_bytes(), numbers_at: Vec::new() }
 }
 
 /// So many lots of the tenant's own size.

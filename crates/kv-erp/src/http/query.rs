@@ -1,6 +1,7 @@
 //! The parameters of a list: `limit`, `cursor`, `sort`, `count` and the list's filters. An unknown parameter is a fault, never
 //! ignored: a filter with a typing error would otherwise answer with everything.
 
+use std::fmt::Write as _;
 use std::str::FromStr;
 
 use axum::extract::{FromRequestParts, Query as AxumQuery};
@@ -90,7 +91,7 @@ impl Query {
             for byte in part.bytes() {
                 match byte {
                     b'!'..=b'~' => address.push(char::from(byte)),
-                    other => address.push_str(&format!("%{other:02X}")),
+                    other => drop(write!(address, "%{other:02X}")),
                 }
             }
             address.push('&');

@@ -41,7 +41,7 @@ impl Ask {
     /// the row each key of the order stands behind the list's own columns. `candidates` are the ids that a search found.
     pub fn compose(&self, candidates: Option<&[Uuid]>) -> Vec<Composed> {
         let list = self.list;
-        let keys: Vec<String> = self.sort.keys.iter().map(|key| key.expression()).collect();
+        let keys: Vec<String> = self.sort.keys.iter().map(super::Key::expression).collect();
         let columns = format!("{}, {}", list.columns, keys.join(", "));
         let mut statements = vec![self.page(&columns, candidates)];
         for part in list.parts {
@@ -95,7 +95,8 @@ impl Ask {
         // With its table, a name means the column and not the key that is shown beside it in another type.
         let table = self.list.table;
         let order: Vec<String> = names.iter().map(|name| format!("{table}.{name}{word}")).collect();
-        composed.text.push_str(&format!(" order by {}", order.join(", ")));
+        composed.text.push_str(" order by ");
+        composed.text.push_str(&order.join(", "));
         composed.bind(" limit ?", &Value::Whole(self.limit + 1));
         composed
     }

@@ -198,19 +198,19 @@ mod tests {
         parse(value).map(Tags::expected)
     }
 
-    fn versions(versions: &[i64]) -> Option<Expected> {
-        Some(Expected::OneOf(versions.iter().copied().map(Revision::of).collect()))
+    fn versions(versions: &[i64]) -> Expected {
+        Expected::OneOf(versions.iter().copied().map(Revision::of).collect())
     }
 
     #[test]
     fn lists_of_strong_tags_are_read() {
         assert_eq!(expected(b" * "), Some(Expected::Any));
-        assert_eq!(expected(b"\"7\""), versions(&[7]));
-        assert_eq!(expected(b"\"7\" , \"8\",, \"9\","), versions(&[7, 8, 9]));
+        assert_eq!(expected(b"\"7\""), Some(versions(&[7])));
+        assert_eq!(expected(b"\"7\" , \"8\",, \"9\","), Some(versions(&[7, 8, 9])));
         assert_eq!(expected(b"\"7.5\""), Some(Expected::OneOf(vec![Revision { version: 7, limit: 5 }])));
         // Weak, not of this service, or with a comma in it.
-        assert_eq!(expected(b"W/\"7\", \"abc\", \"\", \"1,2\", \"8\""), versions(&[8]));
-        assert_eq!(expected(b"W/\"7\""), versions(&[]));
+        assert_eq!(expected(b"W/\"7\", \"abc\", \"\", \"1,2\", \"8\""), Some(versions(&[8])));
+        assert_eq!(expected(b"W/\"7\""), Some(versions(&[])));
     }
 
     #[test]

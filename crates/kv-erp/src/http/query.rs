@@ -98,8 +98,7 @@ impl Query {
             for byte in part.bytes() {
                 match byte {
                     b'!'..=b'~' => address.push(char::from(byte)),
-                    // Writing to a String cannot fail.
-                    other => write!(address, "%{other:02X}").unwrap_or_default(),
+                    other => drop(write!(address, "%{other:02X}")),
                 }
             }
             address.push('&');

@@ -31,14 +31,13 @@ async fn every_answer_says_how_long_each_part_took() {
         keyed.post("/customers", &json!({"code": "c", "name": "C"})).await,
     ];
     for answer in answers {
-        let begun = Instant::now();
         let times = times(&answer);
         assert_eq!(times.keys().collect::<Vec<_>>(), ["app", "db", "lock_wait", "queue"]);
         assert!(times["db"] > 0.0, "{times:?}");
-        assert!(begun.elapsed() < Duration::from_secs(60) && times.values().all(|time| *time >= 0.0), "{times:?}");
+        assert!(times.values().all(|time| *time >= 0.0), "{times:?}");
     }
     let refused = world.one.nobody().get("/customers").await;
-    assert_eq!(times(&refused)["db"], 0.0, "nothing was asked of the database");
+    assert!(times(&refused)["db"] <= 0.0, "nothing was asked of the database");
 }
 
 #[tokio::test]

@@ -23,8 +23,10 @@
 //!
 //! Absent on purpose: a cache, and a guess about what happened.
 
+mod batch;
 mod client;
 mod error;
+mod files;
 mod keys;
 mod list;
 mod locks;
@@ -36,8 +38,10 @@ mod send;
 mod session;
 mod stock;
 
+pub use batch::Each;
 pub use client::{Builder, Client, WrongUrl};
 pub use error::Error;
+pub use files::{Imports, Rejections};
 pub use keys::{KeyRecord, KeyState, Keys};
 pub use list::Listed;
 pub use locks::{LockGrant, LockRenewal, LockState, Locks};

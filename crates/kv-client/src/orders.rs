@@ -6,6 +6,7 @@ use kv_types::stock::{PartLine, Reservation, Reserve};
 use kv_types::{OrderId, ReservationId, Ttl};
 use serde_json::json;
 
+use crate::batch::Each;
 use crate::client::Client;
 use crate::error::Error;
 use crate::list::Listed;
@@ -35,6 +36,16 @@ impl Orders<'_> {
     /// Places one and holds its stock.
     pub async fn place(&self, order: &PlaceOrder) -> Result<Order, Error> {
         self.0.write(Call::post("/orders").json(order)?).await
+    }
+
+    /// Makes all or none.
+    pub async fn place_all(&self, many: &[PlaceOrder]) -> Result<Vec<Order>, Error> {
+        self.0.make_all("/orders", many).await
+    }
+
+    /// Makes each for itself.
+    pub async fn place_each(&self, many: &[PlaceOrder]) -> Result<Vec<Each<Order>>, Error> {
+        self.0.make_each("/orders", many).await
     }
 
     /// One page; `query` has the list's parameters, for example `[("status", "confirmed")]`.
@@ -87,6 +98,16 @@ impl Reservations<'_> {
     /// Holds stock.
     pub async fn hold(&self, what: &Reserve) -> Result<Reservation, Error> {
         self.0.write(Call::post("/reservations").json(what)?).await
+    }
+
+    /// Makes all or none.
+    pub async fn hold_all(&self, many: &[Reserve]) -> Result<Vec<Reservation>, Error> {
+        self.0.make_all("/reservations", many).await
+    }
+
+    /// Makes each for itself.
+    pub async fn hold_each(&self, many: &[Reserve]) -> Result<Vec<Each<Reservation>>, Error> {
+        self.0.make_each("/reservations", many).await
     }
 
     /// One page.

@@ -12,6 +12,7 @@ use kv_types::{CustomerId, ProductId, WarehouseId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::batch::Each;
 use crate::client::Client;
 use crate::error::Error;
 use crate::list::Listed;
@@ -88,6 +89,16 @@ impl<K: Kind> Resource<'_, K> {
     /// Makes one.
     pub async fn create(&self, new: &K::New) -> Result<K, Error> {
         self.client.write(Call::post(K::PATH).json(new)?).await
+    }
+
+    /// Makes all or none.
+    pub async fn create_all(&self, many: &[K::New]) -> Result<Vec<K>, Error> {
+        self.client.make_all(K::PATH, many).await
+    }
+
+    /// Makes each for itself.
+    pub async fn create_each(&self, many: &[K::New]) -> Result<Vec<Each<K>>, Error> {
+        self.client.make_each(K::PATH, many).await
     }
 
     /// Shows one.

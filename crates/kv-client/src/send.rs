@@ -12,6 +12,7 @@ use hyper_util::client::legacy::Client as Pool;
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use crate::client::Client;
 use crate::error::Error;
@@ -45,7 +46,10 @@ pub(crate) struct Call {
     /// Below [`BASE`], with its query.
     path: String,
     body: Option<Bytes>,
+    content_type: &'static str,
     headers: Vec<(&'static str, String)>,
+    /// Instead of the client's own.
+    timeout: Option<Duration>,
 }
 
 /// A good answer.
@@ -66,7 +70,14 @@ enum Failed {
 
 impl Call {
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
-        Self { method, path: path.into(), body: None, headers: Vec::new() }
+        Self {
+            method,
+            path: path.into(),
+            body: None,
+            content_type: "application/json",
+            headers: Vec::new(),
+            timeout: None,
+        }
     }
 
     pub(crate) fn get(path: impl Into<String>) -> Self {
@@ -82,6 +93,12 @@ impl Call {
         let body = serde_json::to_vec(body).map_err(|error| Error::Unreadable(error.to_string()))?;
         self.body = Some(body.into());
         Ok(self)
+    }
+
+    /// With a file for its body, which may take long.
+    pub(crate) fn file(mut self, body: Bytes, content_type: &'static str, timeout: Duration) -> Self {
+        (self.body, self.content_type, self.timeout) = (Some(body), content_type, Some(timeout));
+        self
     }
 
     /// With a header.
@@ -157,6 +174,33 @@ impl Client {
         unreachable!("the last attempt returns")
     }
 
+    /// Asks once and hands the answer on as it comes.
+    ///
+    /// # Cancel safety
+    /// Reads only.
+    pub(crate) async fn download<W: AsyncWrite + Unpin>(&self, call: &Call, to: &mut W) -> Result<u64, Error> {
+        let broken = |error: &dyn std::error::Error| Error::Unreachable(chain(error));
+        let request = self.request(call, None).map_err(Error::Unreachable)?;
+        let answer = self.shared.transport.0.request(request).await.map_err(|error| broken(&error))?;
+        let (parts, mut body) = answer.into_parts();
+        if !parts.status.is_success() {
+            let whole = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
+            let whole = whole.map_err(|error| Error::Unreachable(error.to_string()))?.to_bytes();
+            return match judge(parts.status, parts.headers, whole) {
+                Err(Failed::Refused(problem)) => Err(Error::Refused(problem)),
+                _ => Err(Error::Unreadable("an answer that is none".to_owned())),
+            };
+        }
+        let mut bytes = 0;
+        while let Some(frame) = body.frame().await {
+            if let Ok(part) = frame.map_err(|error| broken(&error))?.into_data() {
+                bytes += part.len() as u64;
+                to.write_all(&part).await.map_err(|error| broken(&error))?;
+            }
+        }
+        Ok(bytes)
+    }
+
     async fn attempt(&self, call: &Call, key: Option<&str>) -> Result<Answer, Failed> {
         let request = self.request(call, key).map_err(Failed::NotSent)?;
         let exchange = async {
@@ -168,8 +212,9 @@ impl Client {
             let body = body.map_err(|error| Failed::NotAnswered(error.to_string()))?.to_bytes();
             judge(parts.status, parts.headers, body)
         };
-        let out_of_time = |_| Failed::NotAnswered(format!("no answer after {:?}", self.shared.attempt_timeout));
-        tokio::time::timeout(self.shared.attempt_timeout, exchange).await.map_err(out_of_time)?
+        let limit = call.timeout.unwrap_or(self.shared.attempt_timeout);
+        let out_of_time = |_| Failed::NotAnswered(format!("no answer after {limit:?}"));
+        tokio::time::timeout(limit, exchange).await.map_err(out_of_time)?
     }
 
     fn request(&self, call: &Call, key: Option<&str>) -> Result<Request<Full<Bytes>>, String> {
@@ -179,7 +224,7 @@ impl Client {
             request = request.header(AUTHORIZATION, authorization);
         }
         if call.body.is_some() {
-            request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request = request.header(CONTENT_TYPE, HeaderValue::from_static(call.content_type));
         }
         if let Some(key) = key {
             request = request.header("idempotency-key", key);
@@ -207,8 +252,7 @@ fn judge(status: StatusCode, headers: HeaderMap, body: Bytes) -> Result<Answer, 
     if status.is_success() {
         return Ok(Answer { body, headers });
     }
-    let mut problem: Problem =
-        serde_json::from_slice(&body).unwrap_or_else(|_| Problem::bare(status.as_u16(), &body));
+    let mut problem: Problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem::bare(status.as_u16(), &body));
     let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     problem.retry_after = seconds.map(Duration::from_secs);
     Err(Failed::Refused(Box::new(problem)))

@@ -7,6 +7,7 @@ use kv_types::{AdjustmentId, ProductId, ReceiptId, TransferId, WarehouseId};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::batch::Each;
 use crate::client::Client;
 use crate::error::Error;
 use crate::list::Listed;
@@ -122,4 +123,25 @@ documents! {
     Adjustments: "/stock-adjustments", Adjust => Adjustment, AdjustmentId;
     /// Stock that was moved.
     Transfers: "/stock-transfers", TransferStock => Transfer, TransferId;
+}
+
+macro_rules! batches {
+    ($($name:ident: $path:literal, $what:ty => $made:ty;)+) => {$(
+        impl $name<'_> {
+            /// Makes all or none.
+            pub async fn book_all(&self, many: &[$what]) -> Result<Vec<$made>, Error> {
+                self.0.make_all($path, many).await
+            }
+
+            /// Makes each for itself.
+            pub async fn book_each(&self, many: &[$what]) -> Result<Vec<Each<$made>>, Error> {
+                self.0.make_each($path, many).await
+            }
+        }
+    )+};
+}
+
+batches! {
+    Receipts: "/stock-receipts", Receive => Receipt;
+    Adjustments: "/stock-adjustments", Adjust => Adjustment;
 }

@@ -1,13 +1,13 @@
 //! Imports of files: what is asked, how far it is, and what was rejected.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::ImportId;
 
 /// What the rows of an import are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ImportKind {
     /// Customers.
@@ -35,7 +35,7 @@ impl ImportKind {
 }
 
 /// What becomes of a row whose code or SKU is known already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnConflict {
     /// It is rejected.
@@ -61,7 +61,7 @@ impl OnConflict {
 }
 
 /// How far an import is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportState {
     /// Rows may follow.
@@ -89,7 +89,7 @@ impl ImportState {
 }
 
 /// An import as it is now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Import {
     /// Its id.
     pub id: ImportId,
@@ -122,7 +122,7 @@ pub struct Import {
 }
 
 /// A row that was rejected.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Rejection {
     /// The line of the file on which the row begins, from 1.
     pub line: i64,

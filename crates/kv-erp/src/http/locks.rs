@@ -36,10 +36,10 @@ const X_LOCK_TOKEN: &str = "X-Lock-Token";
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 pub(crate) struct AcquireLock {
     /// How long to wait in line; 0 tries once.
-    #[schema(minimum = 0, maximum = 60_000, default = 0, nullable = false)]
+    #[schema(minimum = 0, maximum = 60_000, default = 0, example = 5_000, nullable = false)]
     wait_ms: Option<u64>,
     /// After which time the lock ends by itself.
-    #[schema(minimum = 100, maximum = 300_000, default = 10_000, nullable = false)]
+    #[schema(minimum = 100, maximum = 300_000, default = 10_000, example = 10_000, nullable = false)]
     ttl_ms: Option<u64>,
 }
 

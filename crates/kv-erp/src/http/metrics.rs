@@ -31,7 +31,7 @@ const BUCKETS: [(u64, &str); 9] = [
 pub(super) const UNMATCHED: &str = "unmatched";
 
 /// Methods with a series of their own; any other counts as the last.
-const METHODS: [&str; 6] = ["GET", "POST", "PATCH", "DELETE", "HEAD", "other"];
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "other"];
 /// Statuses with a series of their own; any other counts as the last.
 const STATUSES: [u16; 19] =
     [200, 201, 204, 207, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, HUNG_UP, 500, 503, 0];

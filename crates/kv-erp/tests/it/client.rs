@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use kv_client::{Client, Error, KeyState};
-use kv_types::catalogue::{CustomerPatch, NewCustomer, NewProduct, NewWarehouse, Product, ProductPatch, Warehouse, WarehousePatch};
+use kv_types::catalogue::{
+    CustomerPatch, NewCustomer, NewProduct, NewWarehouse, Product, ProductPatch, Warehouse, WarehousePatch,
+};
+use kv_types::imports::{ImportKind, ImportState, OnConflict};
 use kv_types::order::{OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
 use kv_types::stock::{
     Adjust, AdjustLine, AdjustTo, PartLine, Receive, ReceiveLine, Reserve, ReserveLine, TransferLine, TransferStock,
@@ -70,6 +73,8 @@ async fn every_operation_of_the_description_has_a_method() {
     stock(&client, &goods).await;
     reservations(&client, &goods).await;
     orders(&client, &goods).await;
+    batches(&client, &goods).await;
+    files(&client).await;
     locks_and_keys(&client).await;
     sessions(&client).await;
     let missing: BTreeSet<String> = described(&world).await.difference(&asked(&world).await).cloned().collect();
@@ -92,7 +97,11 @@ async fn asked(world: &World) -> BTreeSet<String> {
 
 async fn catalogue(client: &Client) -> Goods {
     let made = client.customers().create(&customer("c")).await.unwrap();
-    let patch = CustomerPatch { name: Some("Ada".into()), email: Some(Some("ada@example.com".into())), ..CustomerPatch::default() };
+    let patch = CustomerPatch {
+        name: Some("Ada".into()),
+        email: Some(Some("ada@example.com".into())),
+        ..CustomerPatch::default()
+    };
     let changed = client.customers().change(&made.id, made.version, &patch).await.unwrap();
     assert_eq!((changed.name.as_str(), changed.email.as_deref(), changed.version), ("Ada", Some("ada@example.com"), 2));
     assert_eq!(client.customers().get(&made.id).await.unwrap(), changed);
@@ -167,7 +176,13 @@ async fn reservations(client: &Client, &Goods { product, from, .. }: &Goods) {
 
 async fn orders(client: &Client, &Goods { customer, product, to, .. }: &Goods) {
     let line = |quantity| OrderLine { product, quantity: units(quantity) };
-    let place = |quantity| PlaceOrder { customer, lines: vec![line(quantity)], reference: None, ttl: None, allow_partial: false };
+    let place = |quantity| PlaceOrder {
+        customer,
+        lines: vec![line(quantity)],
+        reference: None,
+        ttl: None,
+        allow_partial: false,
+    };
     let order = client.orders().place(&place(5)).await.unwrap();
     assert_eq!(order.total_minor, 1_250);
     assert_eq!(client.orders().get(order.id).await.unwrap(), order);
@@ -180,6 +195,7 @@ async fn orders(client: &Client, &Goods { customer, product, to, .. }: &Goods) {
     assert_eq!((back.items[0].returned_quantity, warehouse), (1, to));
     assert_eq!(client.orders().close(order.id).await.unwrap().status, OrderStatus::Fulfilled);
     let whole = client.orders().place(&place(1)).await.unwrap();
+    client.orders().confirm(whole.id).await.unwrap();
     assert_eq!(client.orders().fulfill(whole.id).await.unwrap().status, OrderStatus::Fulfilled);
     let off = client.orders().place(&place(1)).await.unwrap();
     assert_eq!(client.orders().cancel(off.id).await.unwrap().status, OrderStatus::Cancelled);
@@ -188,6 +204,42 @@ async fn orders(client: &Client, &Goods { customer, product, to, .. }: &Goods) {
     assert_eq!((short.code(), &*problem.errors[0].pointer), (Some("insufficient_stock"), "/items/0/quantity"));
     assert_eq!(client.orders().list(&[("limit", "2")]).await.unwrap().data.len(), 2);
     assert!(client.prove().await.unwrap().sound);
+}
+
+async fn batches(client: &Client, &Goods { customer: buyer, product: thing, from, .. }: &Goods) {
+    let both = client.customers().create_each(&[customer("n1"), customer("c")]).await.unwrap();
+    assert_eq!(both[0].as_ref().unwrap().code, "n1");
+    assert_eq!(both[1].as_ref().unwrap_err().code, "duplicate_code");
+    let refused = client.customers().create_all(&[customer("n2"), customer("c")]).await.unwrap_err();
+    assert_eq!(refused.problem().unwrap().errors[0].pointer, "/items/1/code");
+    client.products().create_all(&[product("b1"), product("b2")]).await.unwrap();
+    client.warehouses().create_all(&[warehouse("b1"), warehouse("b2")]).await.unwrap();
+    let line = ReceiveLine { product: thing, warehouse: from, quantity: units(5) };
+    client.receipts().book_all(&[Receive { lines: vec![line], reference: None }]).await.unwrap();
+    let line = AdjustLine { product: thing, warehouse: from, to: AdjustTo::Delta(-1) };
+    client
+        .adjustments()
+        .book_each(&[Adjust { lines: vec![line], reason: "count".into(), reference: None }])
+        .await
+        .unwrap();
+    let line = ReserveLine { product: thing, warehouse: None, quantity: units(1) };
+    client.reservations().hold_all(&[Reserve { lines: vec![line], reference: None, ttl: None }]).await.unwrap();
+    let lines = vec![OrderLine { product: thing, quantity: units(1) }];
+    let order = PlaceOrder { customer: buyer, lines, reference: None, ttl: None, allow_partial: false };
+    let placed = client.orders().place_all(&[order.clone(), order]).await.unwrap();
+    assert!(placed[0].order_number < placed[1].order_number);
+}
+
+async fn files(client: &Client) {
+    let import = client.imports().begin(ImportKind::Customers, OnConflict::Reject).await.unwrap();
+    let done = client.imports().upload(import.id, "code,name\r\nf1,File\r\nc,Known\r\n").await.unwrap();
+    assert_eq!((done.accepted, done.rejected, done.state), (1, 1, ImportState::Complete));
+    assert_eq!(client.imports().get(import.id).await.unwrap(), done);
+    assert_eq!(client.imports().rejections(import.id, 0).await.unwrap().data[0].line, 3);
+    let mut file = Vec::new();
+    assert_eq!(client.export("customers", &mut file).await.unwrap(), file.len() as u64);
+    assert!(String::from_utf8(file).unwrap().contains(",f1,File,"));
+    assert_eq!(client.export("nothing", &mut Vec::new()).await.unwrap_err().code(), Some("not_found"));
 }
 
 async fn locks_and_keys(client: &Client) {
@@ -199,7 +251,10 @@ async fn locks_and_keys(client: &Client) {
     assert_eq!(client.locks().renew(&grant, ttl).await.unwrap().ttl_ms, 30_000);
     client.locks().release(&grant).await.unwrap();
     let keyed = client.with_key("the key");
-    assert!(matches!(keyed.customers().create(&customer("k")).await, Err(Error::Refused(_))), "a blank is no part of a key");
+    assert!(
+        matches!(keyed.customers().create(&customer("k")).await, Err(Error::Refused(_))),
+        "a blank is no part of a key"
+    );
     let keyed = client.with_key("key/1");
     let made = keyed.customers().create(&customer("k")).await.unwrap();
     assert_eq!(keyed.customers().create(&customer("k")).await.unwrap(), made, "the same key, the same customer");

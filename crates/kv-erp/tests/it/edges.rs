@@ -91,7 +91,9 @@ async fn probes_and_metrics_need_nobody() {
     let document: Value = serde_json::from_str(&get("/openapi.json").await.1).unwrap();
     assert_eq!(document["components"]["securitySchemes"]["bearer"]["scheme"], "bearer");
     let me = &document["paths"]["/api/v1/auth/me"]["get"]["responses"];
-    assert_eq!(me["429"]["content"]["application/problem+json"]["schema"]["$ref"], "#/components/schemas/Problem");
+    assert_eq!(me["429"]["$ref"], "#/components/responses/Problem429");
+    let problem = &document["components"]["responses"]["Problem429"]["content"]["application/problem+json"];
+    assert_eq!(problem["schema"]["$ref"], "#/components/schemas/Problem");
 }
 
 #[tokio::test]

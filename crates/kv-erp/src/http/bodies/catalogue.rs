@@ -12,7 +12,11 @@ pub struct NewCustomer {
     #[schema(min_length = 1, max_length = 200, example = "Ada Lovelace")]
     name: String,
     /// E-mail address.
-    #[schema(max_length = 254, pattern = r"^[^\s@\u0000-\u001f\u007f-\u009f]+@[^\s@\u0000-\u001f\u007f-\u009f]+$", example = "ada@example.com")]
+    #[schema(
+        max_length = 254,
+        pattern = r"^[^\s@\u0000-\u001f\u007f-\u009f]+@[^\s@\u0000-\u001f\u007f-\u009f]+$",
+        example = "ada@example.com"
+    )]
     email: Option<String>,
     /// Telephone number.
     #[schema(max_length = 40, example = "+44 20 7946 0001")]
@@ -26,7 +30,7 @@ pub struct CustomerPatch {
     #[schema(min_length = 1, max_length = 64, nullable = false)]
     code: Option<String>,
     /// Name.
-    #[schema(min_length = 1, max_length = 200, nullable = false)]
+    #[schema(min_length = 1, max_length = 200, example = "Ada King", nullable = false)]
     name: Option<String>,
     /// E-mail address.
     #[schema(max_length = 254, pattern = r"^[^\s@\u0000-\u001f\u007f-\u009f]+@[^\s@\u0000-\u001f\u007f-\u009f]+$")]
@@ -46,7 +50,10 @@ pub struct NewProduct {
     #[schema(min_length = 1, max_length = 200, example = "Hex bolt M8 x 40")]
     name: String,
     /// Description.
-    #[schema(max_length = 4000, pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")]
+    #[schema(
+        max_length = 4000,
+        pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+    )]
     description: Option<String>,
     /// The base unit in which it is counted.
     #[schema(min_length = 1, max_length = 20, default = "unit", nullable = false)]
@@ -72,13 +79,16 @@ pub struct ProductPatch {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
     /// Description.
-    #[schema(max_length = 4000, pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")]
+    #[schema(
+        max_length = 4000,
+        pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
+    )]
     description: Option<String>,
     /// The base unit in which it is counted.
     #[schema(min_length = 1, max_length = 20, nullable = false)]
     uom: Option<String>,
     /// The price of one unit, in minor units of the currency (cents). Orders already placed keep theirs.
-    #[schema(minimum = 0, maximum = 10_000_000_000_i64, nullable = false)]
+    #[schema(minimum = 0, maximum = 10_000_000_000_i64, example = 1399, nullable = false)]
     price_minor: Option<i64>,
     /// ISO 4217.
     #[schema(pattern = "^[A-Z]{3}$", nullable = false)]
@@ -115,7 +125,7 @@ pub struct WarehousePatch {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
     /// Orders take stock from the lowest number first.
-    #[schema(minimum = 0, maximum = 2_147_483_647, nullable = false)]
+    #[schema(minimum = 0, maximum = 2_147_483_647, example = 50, nullable = false)]
     priority: Option<i32>,
     /// Whether stock may be taken from it.
     #[schema(nullable = false)]

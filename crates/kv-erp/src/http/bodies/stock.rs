@@ -97,6 +97,7 @@ pub struct StockTransfer {
     /// Where the units are.
     from_warehouse_id: WarehouseId,
     /// Where they shall be; another one.
+    #[schema(value_type = String, format = Uuid, example = "01960000-0000-7000-8000-000000000014")]
     to_warehouse_id: WarehouseId,
     /// The lines. Those of the same product are summed.
     #[schema(min_items = 1, max_items = 100)]

@@ -78,7 +78,7 @@ error_answers! {
     /// Of a list.
     ListErrors: 422;
     /// Of an object by its id.
-    GetErrors: 404;
+    GetErrors: 404 422;
     /// Of a proof.
     AuditErrors: 403 409;
     /// Of making something of a body.

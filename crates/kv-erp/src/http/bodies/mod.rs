@@ -56,7 +56,7 @@ pub struct KeyParameter {
 pub struct MustMatchParameter {
     /// The `ETag` of what the caller saw, or several, or `*` for whatever is there. Without it: 428 `precondition_required`; when the
     /// thing is in another state: 412 `version_mismatch`.
-    #[param(rename = "If-Match", example = "\"7\"")]
+    #[param(rename = "If-Match", pattern = "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$", example = "\"7\"")]
     expected: String,
 }
 
@@ -65,7 +65,7 @@ pub struct MustMatchParameter {
 #[into_params(parameter_in = Header)]
 pub struct IfMatchParameter {
     /// The `ETag` of what the caller saw, or several, or `*`. When the thing is in another state: 412 `version_mismatch`.
-    #[param(rename = "If-Match", example = "\"7\"")]
+    #[param(rename = "If-Match", pattern = "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$", example = "\"7\"")]
     expected: Option<String>,
 }
 
@@ -74,6 +74,6 @@ pub struct IfMatchParameter {
 #[into_params(parameter_in = Header)]
 pub struct IfNoneMatchParameter {
     /// The `ETag` of what the caller has, or several. When the thing is still in one of these states: 304 without a body.
-    #[param(rename = "If-None-Match", example = "\"7\"")]
+    #[param(rename = "If-None-Match", pattern = "^(\\*|(W/)?\"[!#-~]*\"( *, *(W/)?\"[!#-~]*\")*)$", example = "\"7\"")]
     known: Option<String>,
 }

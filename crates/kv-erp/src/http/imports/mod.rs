@@ -118,8 +118,8 @@ async fn content(
 
 /// Lists the rows of an import that were rejected.
 #[utoipa::path(get, path = "/imports/{id}/rejections", operation_id = "list_import_rejections", tag = "imports",
-    params(("id" = ImportId, Path), ("after" = Option<i64>, Query, description = "Only rows that begin behind this line"),
-        ("limit" = Option<i64>, Query, description = "1 to 100, without it 20")),
+    params(("id" = ImportId, Path), ("after" = Option<i64>, Query, minimum = 0, description = "Only rows that begin behind this line"),
+        ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "Without it 20")),
     responses((status = 200, description = "They", body = Rejections), GetErrors))]
 async fn rejections(
     State(app): State<App>,

@@ -24,6 +24,9 @@ const GRACE: Duration = Duration::from_secs(15);
 const SERVERS_STOP_WITHIN: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
+/// Examples for each operation of the description; `script/schemathesis` alone takes many more.
+const EXAMPLES: &str = "5";
+
 /// What to check.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -59,6 +62,8 @@ enum Step {
     Nextest,
     /// The examples in the documentation of the pure crates.
     Doc,
+    /// The service held to its own description, in a short form.
+    Contract,
     /// A short run of the bench against the service.
     Smoke,
 }
@@ -72,6 +77,7 @@ impl Step {
             Self::Build => "build",
             Self::Nextest => "nextest",
             Self::Doc => "doc",
+            Self::Contract => "contract",
             Self::Smoke => "smoke",
         }
     }
@@ -139,6 +145,7 @@ impl House {
             Step::Doc => {
                 self.cargo(&["test", "--quiet", "--doc", "--package", "kv-types", "--package", "stampede-model"])
             }
+            Step::Contract => self.contract(),
             Step::Smoke => self.smoke(),
         }
     }
@@ -152,6 +159,13 @@ impl House {
         }
         let wrong = ["clippy", "--package", "kv-erp", "--features", "wrong-strategies"];
         self.cargo(&[wrong.as_slice(), &["--", "-D", "warnings"]].concat())
+    }
+
+    /// The service against its own description.
+    fn contract(&self) -> Result<Outcome> {
+        let script = self.root.join("script/schemathesis");
+        let status = self.run(&script, &[EXAMPLES], None)?;
+        Ok(outcome(status, ("script/schemathesis", &[EXAMPLES]), CodeOf::Ours))
     }
 
     /// The bench's own acceptance of the service, in its short form. Builds nothing.

@@ -33,9 +33,8 @@ pub(super) const UNMATCHED: &str = "unmatched";
 /// Methods with a series of their own; any other counts as the last.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "other"];
 /// Statuses with a series of their own; any other counts as the last.
-const STATUSES: [u16; 22] = [
-    200, 201, 204, 207, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 428, 429, HUNG_UP, 500, 503, 0,
-];
+const STATUSES: [u16; 22] =
+    [200, 201, 204, 207, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 428, 429, HUNG_UP, 500, 503, 0];
 /// Stands for an answer that nobody waited for: the caller hung up before it was made. nginx counts it so, too.
 const HUNG_UP: u16 = 499;
 

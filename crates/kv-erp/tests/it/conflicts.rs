@@ -57,8 +57,8 @@ async fn a_row_that_is_held_for_too_long_may_be_asked_for_again() {
     let line = json!({"product_id": product, "warehouse_id": warehouse, "quantity": 1});
     let (reserve, patch) = (json!({"items": [line]}), json!({"name": "New"}));
     let (change, changer) = (format!("PATCH /customers/{customer}"), caller.with("if-match", "*"));
-    let (reserved, changed) = tokio::join!(caller.post("/reservations", &reserve), changer.send(&change, &patch));
-    for answer in [reserved, changed] {
+    let (held, changed) = tokio::join!(caller.post("/reservations", &reserve), changer.send(&change, &patch));
+    for answer in [held, changed] {
         assert_eq!(header(&answer, "retry-after"), "1");
         assert_eq!(answer.refused(503, "lock_timeout")["retryable"], true);
     }

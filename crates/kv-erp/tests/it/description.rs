@@ -170,3 +170,19 @@ fn regex_of(schema: &Value) -> regex::Regex {
     let pattern = schema["pattern"].as_str().unwrap();
     regex::Regex::new(&pattern.replace("\\u00", "\\x")).unwrap()
 }
+
+/// Who follows docs/features.md must not be sent to an address that is none.
+#[tokio::test]
+async fn the_features_name_operations_that_there_are() {
+    let features = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/features.md")).unwrap();
+    let world = World::new().await;
+    let all: BTreeSet<String> = operations(&world).await.into_iter().map(|operation| operation.line).collect();
+    let request = regex::Regex::new(r"`(GET|POST|PUT|PATCH|DELETE) (/[^`?\s]*)").unwrap();
+    let mut named = 0;
+    for [method, path] in request.captures_iter(&features).map(|found| found.extract().1) {
+        let is_there = ["", "/api/v1"].iter().any(|base| all.contains(&format!("{method} {base}{path}")));
+        assert!(is_there || path == "/docs", "{method} {path}");
+        named += 1;
+    }
+    assert!(named > 40, "only {named} requests were found");
+}

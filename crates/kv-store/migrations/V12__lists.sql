@@ -31,6 +31,10 @@ create index warehouses_by_text on warehouses using gin (tenant_id, (lower(code 
 create policy search on customers for select to kv_auth using (true);
 create policy search on products for select to kv_auth using (true);
 create policy search on warehouses for select to kv_auth using (true);
+-- kv_owner is a member of kv_auth and would be let past with it. kv_auth is no member of kv_owner, so the functions are not held up.
+create policy owner on customers as restrictive for select to kv_owner using (tenant_id = app.tenant_id());
+create policy owner on products as restrictive for select to kv_owner using (tenant_id = app.tenant_id());
+create policy owner on warehouses as restrictive for select to kv_owner using (tenant_id = app.tenant_id());
 grant select (tenant_id, id, code, name, email) on customers to kv_auth;
 grant select (tenant_id, id, sku, name) on products to kv_auth;
 grant select (tenant_id, id, code, name) on warehouses to kv_auth;

@@ -9,7 +9,7 @@ use kv_types::catalogue::{Customer, NewCustomer};
 use kv_types::imports::{ImportKind, OnConflict};
 use kv_types::order::{Order, OrderLine, PlaceOrder};
 use kv_types::stock::{Adjust, AdjustLine, AdjustTo, Adjustment, Reservation, Transfer, TransferLine, TransferStock};
-use kv_types::{CustomerId, ProductId, WarehouseId};
+use kv_types::{CustomerId, ImportId, ProductId, WarehouseId};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
@@ -28,6 +28,8 @@ pub(crate) struct Goods {
     /// Of one unit to a further warehouse.
     pub(crate) transfer: Transfer,
     pub(crate) token: TokenHash,
+    /// Complete, of customers, with one row that was rejected.
+    pub(crate) import: ImportId,
 }
 
 /// The lock under which the goods' reservation was made, and its token.
@@ -50,12 +52,12 @@ pub(crate) async fn fill(house: &House, account: Account, sku: &str) -> Goods {
     let expires_at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
     house.store.insert_session(account.tenant, account.user, &token, expires_at).await.unwrap();
     house.store.void_key(account.tenant, &format!("k-{sku}").parse().unwrap()).await.unwrap();
-    import(house, account, &customer).await;
-    Goods { customer, key, held, order, adjustment, transfer, token }
+    let import = import(house, account, &customer).await;
+    Goods { customer, key, held, order, adjustment, transfer, token, import }
 }
 
 /// An import whose one row is rejected.
-async fn import(house: &House, account: Account, customer: &Customer) {
+async fn import(house: &House, account: Account, customer: &Customer) -> ImportId {
     let new = NewImport { kind: ImportKind::Customers, name: None, on_conflict: OnConflict::Reject };
     let made = house.store.apply(creation(account.tenant, account.user, new), None).await.unwrap();
     let Some(Done::Now(import)) = made else { panic!("{made:?}") };
@@ -71,6 +73,7 @@ async fn import(house: &House, account: Account, customer: &Customer) {
     let row = NewCustomer { code: customer.code.clone(), name: "Again".to_owned(), email: None, phone: None };
     house.store.import_rows(&mut upload, &step, &[(2, row)]).await.unwrap();
     assert_eq!((upload.record.import.accepted, upload.record.import.rejected), (0, 1));
+    import.id
 }
 
 pub(crate) fn order_of(customer: CustomerId, product: ProductId, units: i64) -> PlaceOrder {
@@ -129,7 +132,7 @@ async fn without_a_tenant_there_are_no_rows() {
     let superuser = kv_store::admin::connect(&house.database.url().parse().unwrap()).await.unwrap();
     let client = kv_store::admin::connect(&app_config(&house.database)).await.unwrap();
     let tables = tenant_tables(&superuser).await;
-    assert!(tables.len() >= 16, "{tables:?}");
+    assert!(tables.len() >= 18, "{tables:?}");
     for (table, column) in &tables {
         assert!(count(&superuser, table, column, house.one).await > 0, "{table} is empty, so nothing is shown of it");
         let expected = (!CLOSED.contains(&table.as_str())).then_some(0);

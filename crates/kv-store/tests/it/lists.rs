@@ -113,8 +113,9 @@ const ROWS: &str = "
           from orders o, generate_series(1, 2) n;
     insert into stock_levels (tenant_id, product_id, warehouse_id)
         select p.tenant_id, p.id, w.id from products p join warehouses w using (tenant_id) where w.code in ('W1', 'W2', 'W3');
-    insert into reservations (tenant_id, id, line, product_id, warehouse_id, quantity, status, level_version, order_id, created_at)
-        select o.tenant_id, r.id, n, l.product_id, l.warehouse_id, 1, 'pending', 1, o.id, o.created_at
+    insert into reservations (tenant_id, id, line, product_id, warehouse_id, quantity, status, level_version, last_version, order_id,
+                              created_at)
+        select o.tenant_id, r.id, n, l.product_id, l.warehouse_id, 1, 'pending', 1, 1, o.id, o.created_at
           from (select tenant_id, id, created_at from orders) o
           cross join lateral (select gen_random_uuid() as id where o.id is not null) r
           cross join lateral (select product_id, warehouse_id, row_number() over (order by product_id, warehouse_id) as n

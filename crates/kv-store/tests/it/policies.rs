@@ -64,7 +64,7 @@ async fn house() -> (House, Client, Vec<Table>) {
         assert!(own[0] > 0 && own[1] > 0, "{name} is empty, so nothing is shown of it");
         tables.push(Table { name, column, own });
     }
-    assert!(tables.len() >= 16, "{tables:?}");
+    assert!(tables.len() >= 18, "{tables:?}");
     (house, client, tables)
 }
 

@@ -12,14 +12,15 @@ use tokio_postgres::config::Host;
 use uuid::Uuid;
 
 /// Statement texts that are exchanged for others.
-pub(crate) type Exchange = HashMap<&'static str, String>;
+pub(crate) type Exchange = HashMap<String, String>;
 
 /// What all connections share.
 #[derive(Default)]
 struct Shared {
-    exchange: Exchange,
+    exchange: Mutex<Exchange>,
     names: HashMap<&'static str, &'static str>,
     run: Mutex<Vec<&'static str>>,
+    composed: Mutex<Vec<String>>,
 }
 
 /// The way to a server, with somebody on it.
@@ -32,7 +33,12 @@ impl Wire {
     /// Listens in place of the server that `config` names.
     pub(crate) async fn to(config: &tokio_postgres::Config, exchange: Exchange) -> Self {
         let names = kv_store::statement::all().map(|statement| (statement.text, statement.name)).collect();
-        let shared = Arc::new(Shared { exchange, names, run: Mutex::default() });
+        let shared = Arc::new(Shared {
+            exchange: Mutex::new(exchange),
+            names,
+            run: Mutex::default(),
+            composed: Mutex::default(),
+        });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (target, server_port) = (config.get_hosts()[0].clone(), config.get_ports()[0]);
@@ -67,6 +73,16 @@ impl Wire {
     /// The registered statements that were run since this was last asked, in order.
     pub(crate) fn run(&self) -> Vec<&'static str> {
         std::mem::take(&mut *self.shared.run.lock().unwrap())
+    }
+
+    /// The texts of statements that are not registered and were asked for since this was last asked, in order.
+    pub(crate) fn composed(&self) -> Vec<String> {
+        std::mem::take(&mut *self.shared.composed.lock().unwrap())
+    }
+
+    /// Exchanges others from now on. What a connection has prepared stays as it was.
+    pub(crate) fn exchange(&self, exchange: Exchange) {
+        *self.shared.exchange.lock().unwrap() = exchange;
     }
 }
 
@@ -114,8 +130,12 @@ async fn pass_on(
                 let text = std::str::from_utf8(text).unwrap();
                 if let Some(known) = shared.names.get(text) {
                     prepared.insert(name.to_vec(), known);
+                } else {
+                    // What is not registered is prepared for one use, under whatever name was used before.
+                    prepared.remove(name);
+                    shared.composed.lock().unwrap().push(text.to_owned());
                 }
-                if let Some(other) = shared.exchange.get(text) {
+                if let Some(other) = shared.exchange.lock().unwrap().get(text).cloned() {
                     body = [name, b"\0", other.as_bytes(), b"\0", types].concat();
                 }
             }

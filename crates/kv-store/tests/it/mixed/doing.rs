@@ -23,13 +23,14 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 use super::belongs::{prime, tag};
+use super::many;
 use crate::support::{Account, House};
 
 /// Tables whose ids a step may name.
 const TABLES: [&str; 8] =
     ["customers", "products", "warehouses", "reservations", "orders", "receipts", "adjustments", "transfers"];
 /// Kinds of steps; those before [`WITHOUT_ID`] name something.
-const KINDS: u32 = 43;
+const KINDS: u32 = 43 + many::KINDS;
 const WITHOUT_ID: u32 = 31;
 /// Words for keys, which all tenants use.
 const KEYS: usize = 12;
@@ -80,11 +81,11 @@ pub(super) struct Step {
     /// The one that is acted on: of each table one.
     target: [Uuid; TABLES.len()],
     /// Others, the tenant's own.
-    own: [Uuid; TABLES.len()],
+    pub(super) own: [Uuid; TABLES.len()],
     is_foreign: bool,
-    units: Quantity,
-    word: String,
-    key: String,
+    pub(super) units: Quantity,
+    pub(super) word: String,
+    pub(super) key: String,
 }
 
 /// What came of it.
@@ -95,7 +96,7 @@ pub(super) struct Told {
 }
 
 impl Told {
-    fn of<T: Debug, E: Debug>(result: &Result<T, E>) -> Self {
+    pub(super) fn of<T: Debug, E: Debug>(result: &Result<T, E>) -> Self {
         Self { text: format!("{result:?}"), is_done: result.is_ok() }
     }
 
@@ -103,8 +104,25 @@ impl Told {
         Self { text: format!("{result:?}"), is_done: matches!(result, Ok(Some(_))) }
     }
 
+    /// The same, with the kept answers in it as text.
+    pub(super) fn of_kept<T: Debug, E: Debug>(result: &Result<T, E>) -> Self {
+        let Self { text, is_done } = Self::of(result);
+        let mut shown = String::with_capacity(text.len());
+        let mut rest = text.as_str();
+        while let Some(at) = rest.find("body: [") {
+            let (before, body) = rest.split_at(at + "body: [".len());
+            let end = body.find(']').unwrap();
+            let bytes = body[..end].split(", ").map(|byte| byte.parse().unwrap()).collect();
+            shown.push_str(before);
+            shown.push_str(&String::from_utf8(bytes).unwrap());
+            rest = &body[end..];
+        }
+        shown.push_str(rest);
+        Self { text: shown, is_done }
+    }
+
     /// What was done under a key, now or before: a kept answer is text.
-    fn keyed<T: Debug, E: Debug>(result: &Result<Done<T>, E>) -> Self {
+    pub(super) fn keyed<T: Debug, E: Debug>(result: &Result<Done<T>, E>) -> Self {
         let text = match result {
             Ok(Done::Before(answer)) => String::from_utf8(answer.body.clone()).unwrap(),
             other => format!("{other:?}"),
@@ -158,7 +176,8 @@ impl Step {
             8..13 => self.change_catalogue(store).await,
             13..31 => self.change_stock(store).await,
             31..38 => self.list(store).await,
-            _ => self.make(store).await,
+            38..43 => self.make(store).await,
+            kind => self.run_many(store, kind - 43).await,
         }
     }
 
@@ -302,12 +321,12 @@ impl Step {
         }
     }
 
-    fn asked(&self) -> Asked {
+    pub(super) fn asked(&self) -> Asked {
         Asked { key: self.key.parse().unwrap(), fingerprint: [7; 32], line: format!("POST /{}", self.word) }
     }
 }
 
-fn answer(body: String) -> Answer {
+pub(super) fn answer(body: String) -> Answer {
     Answer { head: "201".to_owned(), body: body.into_bytes(), numbers_at: Vec::new() }
 }
 
@@ -316,11 +335,11 @@ fn units(tenant: TenantId, lots: i64) -> Quantity {
     Quantity::parse(lots * prime(tenant)).unwrap()
 }
 
-fn customer(word: &str) -> NewCustomer {
+pub(super) fn customer(word: &str) -> NewCustomer {
     NewCustomer { code: word.to_owned(), name: word.to_owned(), email: None, phone: None }
 }
 
-fn product(tenant: TenantId, word: &str) -> NewProduct {
+pub(super) fn product(tenant: TenantId, word: &str) -> NewProduct {
     NewProduct {
         sku: word.to_owned(),
         name: word.to_owned(),
@@ -332,6 +351,6 @@ fn product(tenant: TenantId, word: &str) -> NewProduct {
     }
 }
 
-fn warehouse(word: &str) -> NewWarehouse {
+pub(super) fn warehouse(word: &str) -> NewWarehouse {
     NewWarehouse { code: word.to_owned(), name: word.to_owned(), priority: 100, active: true }
 }

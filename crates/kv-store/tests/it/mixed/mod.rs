@@ -5,6 +5,7 @@
 
 mod belongs;
 mod doing;
+mod many;
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};

@@ -7,10 +7,13 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use kv_store::StoreConfig;
+use kv_store::idempotency::Done;
+use kv_store::imports::{NewImport, creation};
 use kv_types::catalogue::NewCustomer;
+use kv_types::imports::{ImportKind, OnConflict};
 use kv_types::order::PlaceOrder;
 use kv_types::stock::{Reservation, Reserve};
-use kv_types::{CustomerId, OrderId, ProductId, Ttl, WarehouseId};
+use kv_types::{CustomerId, ImportId, OrderId, ProductId, Ttl, WarehouseId};
 use sandbox::testing::TestDatabase;
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -50,6 +53,11 @@ pub(super) struct Twins {
     pub(super) foreign_held: Reservation,
     /// An order besides the one among the goods.
     pub(super) foreign_placed: OrderId,
+    /// A further one.
+    pub(super) foreign_grouped: OrderId,
+    /// Of customers, products and goods, none of which was begun.
+    pub(super) imports: [ImportId; 3],
+    pub(super) foreign_import: ImportId,
 }
 
 async fn idle(house: &House, account: Account, sku: &str) -> Idle {
@@ -64,6 +72,13 @@ async fn idle(house: &House, account: Account, sku: &str) -> Idle {
 async fn held(house: &House, account: Account, key: (ProductId, WarehouseId), units: i64) -> Reservation {
     let wish = Reserve { ttl: Ttl::parse(Ttl::MAX), ..reserve(&[(key, units)]) };
     house.store.stock().reserve(account.tenant, account.user, wish, None).await.unwrap()
+}
+
+async fn import(house: &House, account: Account, kind: ImportKind, on_conflict: OnConflict) -> ImportId {
+    let new = NewImport { kind, name: Some("new".to_owned()), on_conflict };
+    let made = house.store.apply(creation(account.tenant, account.user, new), None).await.unwrap();
+    let Some(Done::Now(import)) = made else { panic!("{made:?}") };
+    import.id
 }
 
 /// What makes the second tenant the first one's twin. Behind the service's back: foreign keys and triggers are off.
@@ -93,6 +108,10 @@ const TWIN: &str = "
       from adjustments t where tenant_id = 1;
     insert into transfers select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'reference', 'FOREIGN'))).*
       from transfers t where tenant_id = 1;
+    insert into imports select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'name', 'FOREIGN'))).*
+      from imports t where tenant_id = 1;
+    insert into import_rejections select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'detail', 'FOREIGN'))).*
+      from import_rejections t where tenant_id = 1;
     update lock_fences set fence = fence + 1000 where tenant_id = 2;
     insert into idempotency_keys select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2))).*
       from idempotency_keys t where tenant_id = 1;
@@ -111,6 +130,9 @@ impl Twins {
         let foreign_held = held(&house, two, more, 1).await;
         let order = order_of(foreign.customer.id, foreign.key.0, 1);
         let foreign_placed = house.store.stock().place_order(two.tenant, two.user, order, None).await.unwrap().id;
+        let order = order_of(foreign.customer.id, house.stocked(two, "grouped-b", 1).await.0, 1);
+        let foreign_grouped = house.store.stock().place_order(two.tenant, two.user, order, None).await.unwrap().id;
+        let foreign_import = import(&house, two, ImportKind::Customers, OnConflict::Reject).await;
         let own = fill(&house, one, "a").await;
         let own_idle = idle(&house, one, "idle-a").await;
         let mut reclaimed = Vec::new();
@@ -128,6 +150,11 @@ impl Twins {
         let due = PlaceOrder { ttl: Ttl::parse(60), reference: Some("due".to_owned()), ..due };
         house.store.stock().place_order(one.tenant, one.user, due, None).await.unwrap();
         house.store.void_key(one.tenant, &"k-old".parse().unwrap()).await.unwrap();
+        let imports = [
+            import(&house, one, ImportKind::Customers, OnConflict::Update).await,
+            import(&house, one, ImportKind::Products, OnConflict::Update).await,
+            import(&house, one, ImportKind::StockReceipts, OnConflict::Reject).await,
+        ];
         let superuser = kv_store::admin::connect(&house.database.url().parse().unwrap()).await.unwrap();
         superuser.batch_execute(TWIN).await.unwrap();
         // A level of the first tenant's product that only the second one has.
@@ -155,6 +182,9 @@ impl Twins {
             foreign_idle,
             foreign_held,
             foreign_placed,
+            foreign_grouped,
+            imports,
+            foreign_import,
         };
         twins.keep().await;
         twins
@@ -199,6 +229,19 @@ impl Twins {
         }
         script.push_str("commit");
         self.superuser.batch_execute(&script).await.unwrap();
+    }
+
+    /// Has the twins' words and numbers be the first tenant's own, so that whatever a list is filtered by leaves both.
+    pub(super) async fn equal_words(&self) {
+        let script = "
+            update customers set code = substr(code, 3) where tenant_id = 2 and code like 'F-%';
+            update products set sku = substr(sku, 3) where tenant_id = 2 and sku like 'F-%';
+            update warehouses set code = substr(code, 3) where tenant_id = 2 and code like 'F-%';
+            update orders set number = number - 1000000 where tenant_id = 2 and number > 1000000;
+            update receipts set reference = 'same';
+            update adjustments set reference = 'same';
+            update transfers set reference = 'same'";
+        self.superuser.batch_execute(script).await.unwrap();
     }
 
     /// Takes row-level security off every table.

@@ -104,8 +104,8 @@ impl Told<'_> {
             for step in [step(2, false), step(4, true)] {
                 let first = step.lines_done;
                 let done = match place {
-                    0 => store.import_rows(&mut upload, &step, &rows(first, |word| customer(word))).await,
-                    1 => store.import_rows(&mut upload, &step, &rows(first, |word| product(word))).await,
+                    0 => store.import_rows(&mut upload, &step, &rows(first, customer)).await,
+                    1 => store.import_rows(&mut upload, &step, &rows(first, product)).await,
                     _ => store.import_receipts(&mut upload, &step, &receipts(first)).await,
                 };
                 self.note("step", (done, &upload.record));

@@ -175,3 +175,33 @@ async fn a_backorder_limit_is_part_of_a_levels_state() {
     assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
     assert_eq!(answers.iter().filter(|answer| answer.status == 412).count(), 7);
 }
+
+/// A level is made when its limit is set. A condition that does not hold is refused before, whatever else the request brings along.
+#[tokio::test]
+async fn a_level_that_is_not_there_is_in_the_state_it_would_be_made_in() {
+    let world = World::new().await;
+    let (product, warehouse) = (world.one.product("A").await, world.one.warehouse("W", 100).await);
+    let level = format!("/stock-levels/{product}/{warehouse}");
+    let fenced = world.one.with("x-lock-fence", "stock:a=1");
+    let line = format!("PUT {level}/backorder-limit");
+    let refused = fenced.with("if-match", "\"1\"").send(&line, &json!({"limit": 3})).await;
+    assert_eq!(etag(&refused), "\"0\"");
+    refused.refused(412, "version_mismatch");
+    world.one.get(&level).await.refused(404, "not_found");
+    let made = fenced.with("if-match", "\"0\"").send(&line, &json!({"limit": 3})).await;
+    assert_eq!((etag(&made), &made.body["backorder_limit"]), ("\"0.3\"", &json!(3)));
+}
+
+#[tokio::test]
+async fn an_order_is_closed_in_the_state_that_was_seen() {
+    let world = World::new().await;
+    let (product, _) = world.one.stocked("A", 5).await;
+    let customer = world.one.customer("c").await;
+    let items = |quantity: i64| json!([{"product_id": product, "quantity": quantity}]);
+    let order = world.one.post("/orders", &json!({"customer_id": customer, "items": items(3)})).await.made();
+    world.one.ask(&format!("POST /orders/{order}/confirm")).await.expect(200);
+    let part = world.one.post(&format!("/orders/{order}/fulfill"), &json!({"items": items(1)})).await;
+    let line = format!("POST /orders/{order}/close");
+    world.one.with("if-match", "\"1\"").ask(&line).await.refused(412, "version_mismatch");
+    assert_eq!(world.one.with("if-match", etag(&part)).ask(&line).await.expect(200)["status"], "fulfilled");
+}

@@ -67,10 +67,14 @@ fn check_expected(board: &Board, command: &Command) -> Result<(), Refusal> {
         Action::ConfirmOrder(id)
         | Action::FulfillOrder(id, _)
         | Action::ReturnOrder(id, _)
+        | Action::CloseOrder(id)
         | Action::CancelOrder(id) => board.orders.get(id).map(|order| Revision::of(order.version)),
         Action::LimitBackorders(product, warehouse, _) => {
+            let is_known = board.products.contains_key(product) && board.warehouses.contains_key(warehouse);
+            // A level that is not there is in the state in which it would be made.
             let level = board.levels.get(&(*product, *warehouse));
-            level.map(|level| Revision { version: level.version, limit: level.backorder_limit })
+            let (version, limit) = level.map_or((0, 0), |level| (level.version, level.backorder_limit));
+            is_known.then_some(Revision { version, limit })
         }
         _ => None,
     };

@@ -56,13 +56,13 @@ async fn a_row_that_is_held_for_too_long_may_be_asked_for_again() {
     holder.batch_execute("begin; select from stock_levels for update; select from customers for update").await.unwrap();
     let line = json!({"product_id": product, "warehouse_id": warehouse, "quantity": 1});
     let (reserve, patch) = (json!({"items": [line]}), json!({"name": "New"}));
-    let (change, changer) = (format!("PATCH /customers/{customer}"), caller.with("if-match", "*"));
-    let (held, changed) = tokio::join!(caller.post("/reservations", &reserve), changer.send(&change, &patch));
+    let (rename, editor) = (format!("PATCH /customers/{customer}"), caller.with("if-match", "*"));
+    let (held, changed) = tokio::join!(caller.post("/reservations", &reserve), editor.send(&rename, &patch));
     for answer in [held, changed] {
         assert_eq!(header(&answer, "retry-after"), "1");
         assert_eq!(answer.refused(503, "lock_timeout")["retryable"], true);
     }
     holder.batch_execute("rollback").await.unwrap();
     caller.post("/reservations", &reserve).await.expect(201);
-    assert_eq!(changer.send(&change, &patch).await.expect(200)["version"], 2);
+    assert_eq!(editor.send(&rename, &patch).await.expect(200)["version"], 2);
 }

@@ -5,8 +5,8 @@
 
 mod client;
 mod crowd;
-mod kills;
 mod imports;
+mod kills;
 mod proof;
 mod rig;
 mod told;

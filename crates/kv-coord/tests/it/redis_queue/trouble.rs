@@ -1,0 +1,150 @@
+//! Redis that crashes, forgets or does not deliver.
+
+use std::time::{Duration, Instant};
+
+use kv_coord::queue::{ClaimCount, Enqueued, LeaseError, LeaseTtl, Priority, Reason, Stage, Verdict};
+use kv_coord::{CoordError, JobQueue};
+use sandbox::testing::eventually;
+use sandbox::{Persistence, Redis, RedisOptions};
+
+use super::{Scene, job, take};
+use crate::server::{self, CountedEpochs};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn is_lost<T>(outcome: &Result<T, LeaseError>) -> bool {
+    matches!(outcome, Err(LeaseError::Lost { .. }))
+}
+
+#[tokio::test]
+async fn after_a_flush_the_queue_is_empty_and_an_old_lease_is_refused() {
+    let scene = Scene::new().await;
+    for n in 0..3 {
+        scene.queue.enqueue(&job(1, &format!("{n}"))).await.expect("Redis should answer");
+    }
+    let old = take(&scene.queue, 2, 60_000).await;
+    let _: () = scene.operator().ask(&["FLUSHALL"]);
+    assert_eq!(scene.queue.counts().await.expect("Redis should answer").total(), 0);
+    assert!(is_lost(&scene.queue.complete(&old[0].lease).await));
+    // Whoever has the truth pushes all again; the same job is leased again, by the same count of leases as before.
+    for n in 0..3 {
+        let outcome = scene.queue.enqueue(&job(1, &format!("{n}"))).await.expect("Redis should answer");
+        assert_eq!(outcome, Enqueued::New(Stage::Ready));
+    }
+    let new = take(&scene.queue, 2, 60_000).await;
+    for (old, new) in old.iter().zip(&new) {
+        assert_eq!(old.job, new.job);
+        assert!(old.lease.fence < new.lease.fence);
+        assert!(is_lost(&scene.queue.complete(&old.lease).await));
+        assert!(is_lost(&scene.queue.give_back(&old.lease).await));
+        let poison = Verdict::Poison { reason: Reason::new("old") };
+        assert!(is_lost(&scene.queue.fail(&old.lease, &poison).await));
+        scene.queue.complete(&new.lease).await.expect("the lease is fresh");
+    }
+}
+
+#[tokio::test]
+async fn losing_either_half_of_the_counter_is_noticed() {
+    let scene = Scene::new().await;
+    scene.queue.enqueue(&job(1, "a")).await.expect("Redis should answer");
+    let mut last = take(&scene.queue, 1, 60_000).await.remove(0).lease;
+    for half in ["jobq:seq", "jobq:epoch"] {
+        let _: i64 = scene.operator().ask(&["DEL", half]);
+        scene.queue.give_back(&last).await.expect("the lease is fresh");
+        let next = take(&scene.queue, 1, 60_000).await.remove(0).lease;
+        assert!(last.fence < next.fence, "after the loss of {half}");
+        last = next;
+    }
+}
+
+#[tokio::test]
+async fn a_restart_that_kept_its_data_still_begins_an_epoch() {
+    let options = RedisOptions::default().persistence(Persistence::AppendOnly);
+    let mut redis = Redis::start(options).await.expect("a Redis");
+    let queue = server::queue(&redis.url(), None);
+    for name in ["a", "b"] {
+        queue.enqueue(&job(1, name)).await.expect("Redis should answer");
+    }
+    let before = take(&queue, 1, 60_000).await.remove(0).lease;
+    redis.restart().await.expect("the same Redis again");
+    // What was kept goes on: the lease is good, and numbers grow.
+    let complete = async || queue.complete(&before).await.is_ok().then_some(());
+    eventually(PATIENCE, complete).await;
+    let after = take(&queue, 1, 60_000).await.remove(0).lease;
+    assert!(before.fence.epoch() < after.fence.epoch());
+}
+
+#[tokio::test]
+async fn a_crash_is_a_typed_error_and_passes() {
+    let mut redis = Redis::start(RedisOptions::default()).await.expect("a Redis");
+    let queue = JobQueue::redis(&server::settings(&redis.url()), server::epochs()).expect("fine");
+    let pushed = async || queue.enqueue(&job(1, "a")).await.is_ok();
+    eventually(PATIENCE, pushed).await;
+    let lease = take(&queue, 1, 60_000).await.remove(0).lease;
+    redis.kill().await;
+    let begin = Instant::now();
+    let (one, ttl) = (ClaimCount::ONE, LeaseTtl::DEFAULT);
+    let all = [
+        queue.enqueue(&job(1, "b")).await.map(drop),
+        queue.claim(one, ttl).await.map(drop),
+        queue.claim_or_wait(one, ttl, Duration::from_secs(30)).await.map(drop),
+        queue.counts().await.map(drop),
+        queue.pause(Priority::High).await,
+    ];
+    for outcome in all {
+        assert!(matches!(outcome, Err(CoordError::Unreachable { .. })), "{outcome:?}");
+    }
+    let unheard = queue.complete(&lease).await;
+    assert!(matches!(unheard, Err(LeaseError::Backend(CoordError::Unreachable { .. }))), "{unheard:?}");
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    redis.restart().await.expect("the same Redis again");
+    let pushed = async || queue.enqueue(&job(1, "b")).await.is_ok();
+    eventually(PATIENCE, pushed).await;
+    assert!(is_lost(&queue.complete(&lease).await), "it came back empty");
+    assert_eq!(take(&queue, 1, 60_000).await.remove(0).job, job(1, "b"));
+}
+
+#[tokio::test]
+async fn a_broken_subscription_delays_and_does_not_lose() {
+    let scene = Scene::new().await;
+    let waiting = tokio::spawn({
+        let queue = scene.queue.clone();
+        async move { queue.claim_or_wait(ClaimCount::ONE, LeaseTtl::DEFAULT, Duration::from_secs(30)).await }
+    });
+    let killed = async || {
+        let killed: i64 = scene.operator().ask(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        (killed == 1).then_some(())
+    };
+    eventually(PATIENCE, killed).await;
+    scene.queue.enqueue(&job(1, "a")).await.expect("Redis should answer");
+    let jobs = waiting.await.expect("no panic").expect("Redis should answer");
+    assert_eq!(jobs.len(), 1);
+}
+
+#[tokio::test]
+async fn one_epoch_serves_all_processes_of_one_redis() {
+    let scene = Scene::new().await;
+    let epochs = CountedEpochs::default();
+    let mut fences = Vec::new();
+    for n in 0..4 {
+        scene.queue.enqueue(&job(1, &format!("{n}"))).await.expect("Redis should answer");
+        let queue = JobQueue::redis(&server::settings(&scene.redis.url()), epochs.source()).expect("fine");
+        fences.extend(take(&queue, 1, 60_000).await.iter().map(|claimed| claimed.lease.fence));
+    }
+    assert_eq!(epochs.drawn(), 1);
+    assert!(fences.len() == 4 && fences.is_sorted_by(|a, b| a < b), "{fences:?}");
+}
+
+#[tokio::test]
+async fn two_tags_are_two_queues() {
+    let scene = Scene::new().await;
+    let url = scene.redis.url();
+    let (one, other) = (server::any_tag(), server::any_tag());
+    let (mine, theirs) = (server::queue(&url, Some(&one)), server::queue(&url, Some(&other)));
+    mine.enqueue(&job(1, "a")).await.expect("Redis should answer");
+    assert!(take(&theirs, 1, 60_000).await.is_empty());
+    assert!(take(&scene.queue, 1, 60_000).await.is_empty());
+    let length: i64 = scene.operator().ask(&["LLEN", &format!("{{{one}}}:queue:default")]);
+    assert_eq!(length, 1);
+    assert_eq!(take(&mine, 1, 60_000).await.len(), 1);
+}

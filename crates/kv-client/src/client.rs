@@ -134,8 +134,11 @@ impl Builder {
             return Err(wrong(None));
         };
         let authorization = self.token.as_ref().map(authorization).transpose()?;
-        let connector =
-            hyper_rustls::HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
+        let connector = hyper_rustls::HttpsConnectorBuilder::new()
+            .with_webpki_roots()
+            .https_or_http()
+            .enable_http1()
+            .build();
         let pool = Pool::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE_CONNECTIONS).build(connector);
         let shared = Shared {
             transport: Transport::new(pool),
@@ -149,7 +152,8 @@ impl Builder {
 }
 
 fn authorization(token: &SecretString) -> Result<HeaderValue, WrongUrl> {
-    let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).map_err(|_| WrongUrl::Token)?;
+    let mut value =
+        HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).map_err(|_| WrongUrl::Token)?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -29,8 +29,7 @@ pub(crate) fn after(problem: &Problem, attempt: u32, random: f64) -> Option<Dura
 
 /// Whether the service itself does not know what became of a write.
 pub(crate) fn is_unknown(problem: &Problem) -> bool {
-    matches!(problem.status, 500..=504)
-        && !matches!(problem.code.as_str(), "unavailable" | "overloaded" | "lock_timeout" | "draining")
+    matches!(problem.status, 500..=504) && !matches!(problem.code.as_str(), "unavailable" | "overloaded" | "lock_timeout" | "draining")
 }
 
 #[cfg(test)]
@@ -55,9 +54,7 @@ mod tests {
 
     #[test]
     fn what_was_refused_for_good_is_not_repeated() {
-        for (status, code) in
-            [(422, "validation_failed"), (409, "insufficient_stock"), (404, "not_found"), (500, "internal")]
-        {
+        for (status, code) in [(422, "validation_failed"), (409, "insufficient_stock"), (404, "not_found"), (500, "internal")] {
             assert_eq!(after(&problem(status, code, None), 0, 0.5), None, "{status} {code}");
         }
         assert_eq!(after(&problem(429, "rate_limited", Some(2)), 0, 0.0), Some(Duration::from_secs(2)));

@@ -207,7 +207,8 @@ fn judge(status: StatusCode, headers: HeaderMap, body: Bytes) -> Result<Answer, 
     if status.is_success() {
         return Ok(Answer { body, headers });
     }
-    let mut problem: Problem = serde_json::from_slice(&body).unwrap_or_else(|_| Problem::bare(status.as_u16(), &body));
+    let mut problem: Problem =
+        serde_json::from_slice(&body).unwrap_or_else(|_| Problem::bare(status.as_u16(), &body));
     let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     problem.retry_after = seconds.map(Duration::from_secs);
     Err(Failed::Refused(Box::new(problem)))

@@ -48,7 +48,7 @@ impl QueueRule {
 
     /// Hands out one job, if any is ready.
     pub fn claim(&mut self) -> Option<ClaimedJob> {
-        self.state.claim(self.now_ms, 1, TTL_MS, &self.mint).jobs.pop()
+        self.state.claim(self.now_ms, 1, TTL_MS, &self.mint)?.jobs.pop()
     }
 
     /// Whether the word was heard that the job is done.
@@ -58,12 +58,15 @@ impl QueueRule {
 
     /// The job's lease gets no heartbeat until it is over, and somebody looks; all others get theirs.
     pub fn outlive(&mut self, id: &JobId) {
-        self.now_ms += TTL_MS;
+        let of_job = self.state.leases.iter().find(|(_, leased)| leased == id);
+        let Some(end_ms) = of_job.map(|(end_ms, _)| *end_ms) else { return };
         let others: Vec<_> = self.leases().into_iter().filter(|lease| lease.id != *id).collect();
         for lease in others {
-            assert!(matches!(self.state.heartbeat(self.now_ms - 1, &lease, TTL_MS), Heard::Yes(_)));
+            let beat = self.state.heartbeat(self.now_ms, &lease, end_ms - self.now_ms + TTL_MS);
+            assert!(matches!(beat, Heard::Yes(_)), "no lease but the outlived is ever over");
         }
-        self.state.settle(self.now_ms);
+        self.now_ms = end_ms;
+        self.state.settle(end_ms);
     }
 
     /// The number under which the job is leased.

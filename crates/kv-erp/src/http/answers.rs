@@ -132,17 +132,9 @@ fn problem_answer(status: u16) -> RefOr<Described> {
             "must be a whole number from 1 to 1000000",
         ),
         428 => ("If-Match is missing", "precondition_required", "Send If-Match with the ETag of what you saw."),
-        429 => {
-            ("Too many requests; see Retry-After", "rate_limited", "60 requests are allowed in 60 s; see Retry-After.")
-        }
-        500 => {
-            ("A fault of the service", "internal", "The service failed; the log has the cause under the request's id.")
-        }
-        _ => (
-            "The service cannot do it now; see Retry-After",
-            "unavailable",
-            "The database is not reachable; nothing was written.",
-        ),
+        429 => ("Too many requests; see Retry-After", "rate_limited", "60 requests are allowed in 60 s; see Retry-After."),
+        500 => ("A fault of the service", "internal", "The service failed; the log has the cause under the request's id."),
+        _ => ("The service cannot do it now; see Retry-After", "unavailable", "The database is not reachable; nothing was written."),
     };
     let example = Problem::new(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), code, detail);
     let example = match status {

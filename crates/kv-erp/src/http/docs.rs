@@ -21,12 +21,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 static PAGE: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
-    Arc::new(
-        Config::from("/openapi.json")
-            .try_it_out_enabled(true)
-            .persist_authorization(true)
-            .display_request_duration(true),
-    )
+    Arc::new(Config::from("/openapi.json").try_it_out_enabled(true).persist_authorization(true).display_request_duration(true))
 });
 
 /// The page and what it is made of.

@@ -19,8 +19,8 @@ use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use super::faults;
-use super::imports::{UPLOAD_ROUTE, UPLOAD_TIME};
 use super::invariants::PROOF_ROUTE;
+use super::imports::{UPLOAD_ROUTE, UPLOAD_TIME};
 use super::locks::LOCK_ROUTE;
 use super::metrics::{UNMATCHED, UnderWay};
 use super::problem::{self, Problem};

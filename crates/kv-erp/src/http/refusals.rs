@@ -74,9 +74,7 @@ fn of_lines(refusal: &Refusal) -> Problem {
                         and never more than is on hand";
             ("insufficient_stock", what, lines.iter().map(|short| shortage(short, "delta")).collect())
         }
-        Refusal::Mismatched(lines) => {
-            ("quantity_mismatch", "expect another quantity", lines.iter().map(mismatch).collect())
-        }
+        Refusal::Mismatched(lines) => ("quantity_mismatch", "expect another quantity", lines.iter().map(mismatch).collect()),
         Refusal::NotOnHand(lines) => {
             ("not_on_hand", "are promised but not on the shelf", lines.iter().map(not_on_hand).collect())
         }

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use kv_client::{Client, Error, KeyState};
-use kv_types::catalogue::{
-    CustomerPatch, NewCustomer, NewProduct, NewWarehouse, Product, ProductPatch, Warehouse, WarehousePatch,
-};
+use kv_types::catalogue::{CustomerPatch, NewCustomer, NewProduct, NewWarehouse, Product, ProductPatch, Warehouse, WarehousePatch};
 use kv_types::order::{OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
 use kv_types::stock::{
     Adjust, AdjustLine, AdjustTo, PartLine, Receive, ReceiveLine, Reserve, ReserveLine, TransferLine, TransferStock,
@@ -94,11 +92,7 @@ async fn asked(world: &World) -> BTreeSet<String> {
 
 async fn catalogue(client: &Client) -> Goods {
     let made = client.customers().create(&customer("c")).await.unwrap();
-    let patch = CustomerPatch {
-        name: Some("Ada".into()),
-        email: Some(Some("ada@example.com".into())),
-        ..CustomerPatch::default()
-    };
+    let patch = CustomerPatch { name: Some("Ada".into()), email: Some(Some("ada@example.com".into())), ..CustomerPatch::default() };
     let changed = client.customers().change(&made.id, made.version, &patch).await.unwrap();
     assert_eq!((changed.name.as_str(), changed.email.as_deref(), changed.version), ("Ada", Some("ada@example.com"), 2));
     assert_eq!(client.customers().get(&made.id).await.unwrap(), changed);
@@ -173,13 +167,7 @@ async fn reservations(client: &Client, &Goods { product, from, .. }: &Goods) {
 
 async fn orders(client: &Client, &Goods { customer, product, to, .. }: &Goods) {
     let line = |quantity| OrderLine { product, quantity: units(quantity) };
-    let place = |quantity| PlaceOrder {
-        customer,
-        lines: vec![line(quantity)],
-        reference: None,
-        ttl: None,
-        allow_partial: false,
-    };
+    let place = |quantity| PlaceOrder { customer, lines: vec![line(quantity)], reference: None, ttl: None, allow_partial: false };
     let order = client.orders().place(&place(5)).await.unwrap();
     assert_eq!(order.total_minor, 1_250);
     assert_eq!(client.orders().get(order.id).await.unwrap(), order);
@@ -211,10 +199,7 @@ async fn locks_and_keys(client: &Client) {
     assert_eq!(client.locks().renew(&grant, ttl).await.unwrap().ttl_ms, 30_000);
     client.locks().release(&grant).await.unwrap();
     let keyed = client.with_key("the key");
-    assert!(
-        matches!(keyed.customers().create(&customer("k")).await, Err(Error::Refused(_))),
-        "a blank is no part of a key"
-    );
+    assert!(matches!(keyed.customers().create(&customer("k")).await, Err(Error::Refused(_))), "a blank is no part of a key");
     let keyed = client.with_key("key/1");
     let made = keyed.customers().create(&customer("k")).await.unwrap();
     assert_eq!(keyed.customers().create(&customer("k")).await.unwrap(), made, "the same key, the same customer");

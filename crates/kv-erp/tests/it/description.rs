@@ -116,13 +116,7 @@ async fn every_example_of_a_body_is_read() {
         let answer = caller.send(&with_some_path(operation), example).await;
         let of_form = faults(&answer.body).into_iter().filter(|fault| !fault.contains(" unknown_"));
         let code = answer.body["code"].as_str().unwrap_or_default();
-        assert!(
-            code != "validation_failed" && code != "bad_request",
-            "{}: {:?} {:#}",
-            operation.line,
-            of_form.collect::<Vec<_>>(),
-            answer.body
-        );
+        assert!(code != "validation_failed" && code != "bad_request", "{}: {:?} {:#}", operation.line, of_form.collect::<Vec<_>>(), answer.body);
     }
 }
 
@@ -152,9 +146,7 @@ async fn texts_and_numbers_are_described_as_they_are_read() {
     assert_eq!(customer["additionalProperties"], json!(false));
     let line = regex_of(&customer["properties"]["name"]);
     let email = regex_of(&customer["properties"]["email"]);
-    for (name, address) in
-        [("a", "a@b"), (" ", "a"), ("\u{85}", "@"), (" x ", "a@b@c"), ("a\nb", "a b@c"), ("\u{2003}", "ä@ö")]
-    {
+    for (name, address) in [("a", "a@b"), (" ", "a"), ("\u{85}", "@"), (" x ", "a@b@c"), ("a\nb", "a b@c"), ("\u{2003}", "ä@ö")] {
         let body = json!({"code": name, "name": name, "email": address});
         let faults = faults(&world.one.post("/customers", &body).await.body);
         let is_refused = |pointer: &str| faults.iter().any(|fault| fault.starts_with(pointer));

@@ -44,8 +44,7 @@ async fn every_answer_says_how_long_each_part_took() {
 async fn waiting_for_another_s_lock_is_told_from_work() {
     let world = World::new().await;
     let (product, _) = world.one.stocked("P", 10).await;
-    let (other, connection) =
-        world.database.url().parse::<tokio_postgres::Config>().unwrap().connect(tokio_postgres::NoTls).await.unwrap();
+    let (other, connection) = world.database.url().parse::<tokio_postgres::Config>().unwrap().connect(tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     other.batch_execute("begin; select 1 from stock_levels for update").await.unwrap();
     let hold = json!({"items": [{"product_id": product, "quantity": 1}]});
@@ -61,8 +60,5 @@ async fn waiting_for_another_s_lock_is_told_from_work() {
     let answer = held_up.await.unwrap();
     assert_eq!(answer.status, 201, "{:#}", answer.body);
     let times = times(&answer);
-    assert!(
-        times["lock_wait"] >= waited_ms * 0.8 && times["lock_wait"] > times["db"] + times["app"] + times["queue"],
-        "{times:?} of {waited_ms}"
-    );
+    assert!(times["lock_wait"] >= waited_ms * 0.8 && times["lock_wait"] > times["db"] + times["app"] + times["queue"], "{times:?} of {waited_ms}");
 }

@@ -8,8 +8,8 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::{GET_IMPORT, ImportError, ImportRecord, Step, Upload, advance};
-use crate::catalogue::bulk::{BulkRow, Stamp, UPSERT_CUSTOMERS, UPSERT_PRODUCTS, params_of};
 use crate::conflict::Retries;
+use crate::catalogue::bulk::{BulkRow, Stamp, UPSERT_CUSTOMERS, UPSERT_PRODUCTS, params_of};
 use crate::idempotency::{Open, Param};
 use crate::statement::Statement;
 use crate::{Store, StoreError};

@@ -203,8 +203,7 @@ pub(super) fn sum_parts(
         .iter()
         .filter_map(|(&(product, warehouse), &(requested, line))| {
             // Of what is not held there is nothing.
-            let of_level =
-                held.items.iter().filter(|item| (item.product_id, item.warehouse_id) == (product, warehouse));
+            let of_level = held.items.iter().filter(|item| (item.product_id, item.warehouse_id) == (product, warehouse));
             let available = of_level.map(most).sum();
             let warehouse = Some(warehouse);
             (requested > available).then_some(Shortage { line, product, warehouse, requested, available })

@@ -95,16 +95,11 @@ async fn a_write_under_a_key_that_is_a_deadlocks_victim_is_begun_anew() {
     let store = house.store.clone();
     let changing = tokio::spawn(async move {
         let asked = Asked { key: "k".parse().unwrap(), fingerprint: [7; 32], line: "PATCH /a".to_owned() };
-        let seal = |_: &kv_types::catalogue::Customer| Answer {
-            head: "200".to_owned(),
-            body: Vec::new(),
-            numbers_at: Vec::new(),
-        };
+        let seal =
+            |_: &kv_types::catalogue::Customer| Answer { head: "200".to_owned(), body: Vec::new(), numbers_at: Vec::new() };
         let once = store.once(tenant, asked, std::sync::Arc::new(seal));
         let patch = CustomerPatch { name: Some("New".to_owned()), ..CustomerPatch::default() };
-        store
-            .apply(kv_store::catalogue::customers::change(tenant, id, &patch, &kv_types::Expected::Any), Some(once))
-            .await
+        store.apply(kv_store::catalogue::customers::change(tenant, id, &patch, &kv_types::Expected::Any), Some(once)).await
     });
     until_service_waits(&house).await;
     rival.execute("update customers set phone = '1' where id = $1", &[&id.uuid()]).await.unwrap();

@@ -6,9 +6,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use kv_store::idempotency::Done;
 use kv_store::stock::{Action, Command, FenceClaim};
+use kv_types::{Expected, TenantId};
 use kv_types::order::Order;
 use kv_types::stock::{Adjustment, Receipt, Reservation};
-use kv_types::{Expected, TenantId};
 
 use super::answer::{ItemResult, Made, Results, each};
 use super::read::{Batch, Item, batch};
@@ -110,8 +110,7 @@ async fn act<T>(
                 Problem::validation(vec![FieldFault::new("/items", "too_many_lines", detail)])
             })?;
             let once = key.once_sealed(app, &bytes, seal_made);
-            run(app, writer.tenant, Command { actor: writer.user, fence, once, expected: Expected::Any, action }, made)
-                .await
+            run(app, writer.tenant, Command { actor: writer.user, fence, once, expected: Expected::Any, action }, made).await
         }
         Batch::Independent(items) => {
             let items = items.into_iter().enumerate().map(|(place, item)| {
@@ -135,8 +134,7 @@ async fn act_on<T>(
         Ok(asked) => asked,
         Err(problem) => return ItemResult::problem(place, &problem),
     };
-    let command =
-        Command { actor: writer.user, fence, once, expected: Expected::Any, action: action(writer.tenant, asked) };
+    let command = Command { actor: writer.user, fence, once, expected: Expected::Any, action: action(writer.tenant, asked) };
     match app.store().stock().run(writer.tenant, command).await {
         Ok(Done::Now(outcome)) => ItemResult::now(place, made(&outcome)),
         Ok(Done::Before(answer)) => ItemResult::before(place, answer),

@@ -12,11 +12,7 @@ pub struct NewCustomer {
     #[schema(min_length = 1, max_length = 200, example = "Ada Lovelace")]
     name: String,
     /// E-mail address.
-    #[schema(
-        max_length = 254,
-        pattern = r"^[^\s@\u0000-\u001f\u007f-\u009f]+@[^\s@\u0000-\u001f\u007f-\u009f]+$",
-        example = "ada@example.com"
-    )]
+    #[schema(max_length = 254, pattern = r"^[^\s@\u0000-\u001f\u007f-\u009f]+@[^\s@\u0000-\u001f\u007f-\u009f]+$", example = "ada@example.com")]
     email: Option<String>,
     /// Telephone number.
     #[schema(max_length = 40, example = "+44 20 7946 0001")]
@@ -50,10 +46,7 @@ pub struct NewProduct {
     #[schema(min_length = 1, max_length = 200, example = "Hex bolt M8 x 40")]
     name: String,
     /// Description.
-    #[schema(
-        max_length = 4000,
-        pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
-    )]
+    #[schema(max_length = 4000, pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")]
     description: Option<String>,
     /// The base unit in which it is counted.
     #[schema(min_length = 1, max_length = 20, default = "unit", nullable = false)]
@@ -79,10 +72,7 @@ pub struct ProductPatch {
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
     /// Description.
-    #[schema(
-        max_length = 4000,
-        pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$"
-    )]
+    #[schema(max_length = 4000, pattern = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$")]
     description: Option<String>,
     /// The base unit in which it is counted.
     #[schema(min_length = 1, max_length = 20, nullable = false)]

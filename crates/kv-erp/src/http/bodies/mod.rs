@@ -23,13 +23,7 @@ use utoipa::IntoParams;
 pub struct FenceParameter {
     /// `RESOURCE=NUMBER`: the lock's resource and the fence of its grant. Refused with 409 `lock_lost` when a later holder has
     /// written.
-    #[param(
-        rename = "X-Lock-Fence",
-        min_length = 3,
-        max_length = 218,
-        pattern = "^[A-Za-z0-9_.:/@+=,#~-]+=[1-9][0-9]{0,17}$",
-        example = "stock:product-1=1048577"
-    )]
+    #[param(rename = "X-Lock-Fence", min_length = 3, max_length = 218, pattern = "^[A-Za-z0-9_.:/@+=,#~-]+=[1-9][0-9]{0,17}$", example = "stock:product-1=1048577")]
     fence: Option<String>,
 }
 
@@ -40,13 +34,7 @@ pub struct KeyParameter {
     /// The caller's own word for this write, 1 to 255 visible ASCII characters. A repeat with the same key, method, path and body
     /// within 24 hours is given the first one's answer, with the header `Idempotency-Replayed: true`, and has no effect; with
     /// another body it is refused with 422 `idempotency_key_reused`. What was refused is not kept: a repeat is tried anew.
-    #[param(
-        rename = "Idempotency-Key",
-        pattern = "^[!-~]{1,255}$",
-        min_length = 1,
-        max_length = 255,
-        example = "order-17"
-    )]
+    #[param(rename = "Idempotency-Key", pattern = "^[!-~]{1,255}$", min_length = 1, max_length = 255, example = "order-17")]
     key: Option<String>,
 }
 

@@ -55,15 +55,11 @@ impl Book<'_> {
             RefOr::T(Schema::Object(object)) => self.of_object(object, depth),
             RefOr::T(Schema::Array(array)) => match &array.items {
                 _ if array.example.is_some() => array.example.clone(),
-                ArrayItems::RefOrSchema(items) => {
-                    Some(self.example(items, depth).map_or(json!([]), |one| json!([one])))
-                }
+                ArrayItems::RefOrSchema(items) => Some(self.example(items, depth).map_or(json!([]), |one| json!([one]))),
                 ArrayItems::False => Some(json!([])),
             },
             // Of what may be null, the other.
-            RefOr::T(Schema::OneOf(one)) => {
-                one.items.iter().filter(|item| !is_null(item)).find_map(|item| self.example(item, depth))
-            }
+            RefOr::T(Schema::OneOf(one)) => one.items.iter().filter(|item| !is_null(item)).find_map(|item| self.example(item, depth)),
             RefOr::T(_) => None,
         }
     }

@@ -5,8 +5,8 @@
 
 mod client;
 mod crowd;
-mod imports;
 mod kills;
+mod imports;
 mod proof;
 mod rig;
 mod told;

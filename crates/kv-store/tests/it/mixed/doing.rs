@@ -13,9 +13,9 @@ use kv_types::order::{OrderLine, PlaceOrder, ReturnGoods};
 use kv_types::stock::{
     Adjust, AdjustLine, AdjustTo, PartLine, Receive, ReceiveLine, Reserve, ReserveLine, TransferLine, TransferStock,
 };
-use kv_types::{
-    AdjustmentId, CustomerId, Expected, MinorUnits, OrderId, ProductId, Quantity, ReceiptId, ReservationId, TenantId,
-    TransferId, Ttl, WarehouseId,
+use kv_types::{Expected, 
+    AdjustmentId, CustomerId, MinorUnits, OrderId, ProductId, Quantity, ReceiptId, ReservationId, TenantId, TransferId,
+    Ttl, WarehouseId,
 };
 use rand::RngExt as _;
 use rand::rngs::StdRng;
@@ -210,10 +210,7 @@ impl Step {
             store.once(tenant, self.asked(), Arc::new(encode))
         });
         let is_keyed = once.is_some();
-        let done = store
-            .stock()
-            .run(tenant, Command { actor: user, fence: None, once, expected: Expected::Any, action })
-            .await;
+        let done = store.stock().run(tenant, Command { actor: user, fence: None, once, expected: Expected::Any, action }).await;
         let told = Told::keyed(&done);
         // What the key stands for is the tenant's own, whatever is asked now.
         Told { is_done: told.is_done && !(is_keyed && self.is_foreign), ..told }

@@ -149,16 +149,11 @@ impl<'a> Told<'a> {
         let action = Action::PlaceOrder(self.twins.foreign_placed, reservation, wish);
         let encode = |outcome: &Outcome| {
             let is_open = matches!(outcome, Outcome::Order(order) if order.order_number == 0);
-            Answer {
-                head: "201".to_owned(),
-                body: b"number ".to_vec(),
-                numbers_at: is_open.then_some(7).into_iter().collect(),
-            }
+            Answer { head: "201".to_owned(), body: b"number ".to_vec(), numbers_at: is_open.then_some(7).into_iter().collect() }
         };
         for _ in 0..2 {
             let once = Some(store.once(tenant, asked("k-order"), Arc::new(encode)));
-            let command =
-                Command { actor: me.user, fence: None, once, expected: Expected::Any, action: action.clone() };
+            let command = Command { actor: me.user, fence: None, once, expected: Expected::Any, action: action.clone() };
             self.note("order under a key", store.stock().run(tenant, command).await);
         }
     }

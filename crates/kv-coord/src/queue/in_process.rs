@@ -73,14 +73,7 @@ impl QueueBackend for InProcess {
     fn claim(&self, count: ClaimCount, ttl: LeaseTtl) -> BoxFuture<'_, Result<Claim, CoordError>> {
         let mint = &self.mint;
         let claimed = self.step(|state, now_ms| state.claim(now_ms, count.get(), ttl.as_millis(), mint));
-        async move {
-            let claim = claimed.await?;
-            if claim.next_ms == Some(0) && claim.jobs.is_empty() {
-                return Err(CoordError::FencesUsedUp);
-            }
-            Ok(claim)
-        }
-        .boxed()
+        async move { claimed.await?.ok_or(CoordError::FencesUsedUp) }.boxed()
     }
 
     fn heartbeat<'a>(&'a self, lease: &'a Lease, ttl: LeaseTtl) -> BoxFuture<'a, Result<Heard<u64>, CoordError>> {

@@ -51,8 +51,10 @@ impl Entry {
 type UniqueOf = (TenantId, Kind, UniqueKey);
 
 /// All jobs.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct QueueState {
+    /// How many jobs may be known.
+    jobs_max: usize,
     jobs: BTreeMap<JobId, Entry>,
     lines: [Line; 3],
     paused: BTreeSet<Priority>,
@@ -66,7 +68,29 @@ pub(crate) struct QueueState {
     calls: usize,
 }
 
+impl Default for QueueState {
+    fn default() -> Self {
+        Self::with_room_for(JOBS_MAX)
+    }
+}
+
 impl QueueState {
+    /// An empty queue that knows so many jobs at most.
+    fn with_room_for(jobs_max: usize) -> Self {
+        Self {
+            jobs_max,
+            jobs: BTreeMap::new(),
+            lines: <[Line; 3]>::default(),
+            paused: BTreeSet::new(),
+            delayed: BTreeSet::new(),
+            leases: BTreeSet::new(),
+            dead: BTreeSet::new(),
+            unique: BTreeMap::new(),
+            turn: 0,
+            calls: 0,
+        }
+    }
+
     /// How many jobs became ready since this was asked last.
     pub(crate) const fn take_calls(&mut self) -> usize {
         std::mem::replace(&mut self.calls, 0)
@@ -81,7 +105,7 @@ impl QueueState {
         if let Some(holder) = unique.as_ref().and_then(|unique| self.unique.get(unique)) {
             return Enqueued::NotUnique { holder: holder.clone() };
         }
-        if self.jobs.len() >= JOBS_MAX {
+        if self.jobs.len() >= self.jobs_max {
             return Enqueued::Full;
         }
         if let Some(unique) = unique {
@@ -113,19 +137,24 @@ impl QueueState {
         }
     }
 
-    /// Hands out up to `count` jobs; fewer when there are fewer or the fences are used up.
-    pub(crate) fn claim(&mut self, now_ms: u64, count: u32, ttl_ms: u64, mint: &Mint) -> Claim {
+    /// Hands out up to `count` jobs; `None` when there are some and the fences are used up.
+    pub(crate) fn claim(&mut self, now_ms: u64, count: u32, ttl_ms: u64, mint: &Mint) -> Option<Claim> {
         self.settle(now_ms);
         let mut jobs = Vec::new();
         while jobs.len() < count as usize {
             let Some(priority) = self.next_line() else { break };
-            let Some(fence) = mint.next() else { break };
+            let Some(fence) = mint.next() else {
+                if jobs.is_empty() {
+                    return None;
+                }
+                break;
+            };
             jobs.push(self.hand_out(now_ms + ttl_ms, priority, fence));
         }
         let ends = self.delayed.first().into_iter().chain(self.leases.first());
         let next = ends.map(|(at_ms, _)| at_ms.saturating_sub(now_ms)).min();
         let next_ms = if self.next_line().is_some() { Some(0) } else { next };
-        Claim { jobs, next_ms }
+        Some(Claim { jobs, next_ms })
     }
 
     /// Starts a lease's lifetime anew; gives its end.

@@ -10,6 +10,10 @@ fn mint() -> Mint {
     Mint::new(Epoch::new(1).expect("in range"))
 }
 
+fn claim(state: &mut QueueState, now_ms: u64, count: u32, ttl_ms: u64, mint: &Mint) -> Claim {
+    state.claim(now_ms, count, ttl_ms, mint).expect("fences are left")
+}
+
 fn job(tenant: i64, n: u32) -> Job {
     let id = JobId::parse(&format!("{tenant}-{n}")).expect("allowed");
     let tenant = TenantId::new(tenant).expect("positive");
@@ -71,7 +75,7 @@ impl World {
                 state.enqueue(*now_ms, &Job { priority, not_before_ms, unique, ..job(tenant, n) });
             }
             Event::Claim(count) => {
-                let claim = state.claim(*now_ms, count, TTL_MS, &self.mint);
+                let claim = state.claim(*now_ms, count, TTL_MS, &self.mint).expect("fences are left");
                 self.leases.extend(claim.jobs.into_iter().map(|job| job.lease));
             }
             Event::Replay => {
@@ -155,7 +159,7 @@ proptest! {
 fn a_lease_ends_at_its_deadline_whoever_looks() {
     let mut state = QueueState::default();
     state.enqueue(0, &job(1, 1));
-    let lease = state.claim(0, 1, TTL_MS, &mint()).jobs.remove(0).lease;
+    let lease = claim(&mut state, 0, 1, TTL_MS, &mint()).jobs.remove(0).lease;
     assert_eq!(state.heartbeat(TTL_MS - 1, &lease, TTL_MS), Heard::Yes(2 * TTL_MS - 1));
     assert_eq!(state.heartbeat(2 * TTL_MS - 1, &lease, TTL_MS), Heard::Lost);
     assert_eq!(state.give_back(2 * TTL_MS - 1, &lease), Heard::Lost);
@@ -166,14 +170,26 @@ fn a_lease_ends_at_its_deadline_whoever_looks() {
 #[test]
 fn a_claim_says_when_there_may_be_more() {
     let (mut state, mint) = (QueueState::default(), mint());
-    assert_eq!(state.claim(0, 1, TTL_MS, &mint).next_ms, None);
+    assert_eq!(claim(&mut state, 0, 1, TTL_MS, &mint).next_ms, None);
     state.enqueue(0, &Job { not_before_ms: 300, ..job(1, 1) });
-    assert_eq!(state.claim(100, 1, TTL_MS, &mint).next_ms, Some(200));
+    assert_eq!(claim(&mut state, 100, 1, TTL_MS, &mint).next_ms, Some(200));
     state.enqueue(100, &job(1, 2));
     state.enqueue(100, &job(1, 3));
-    assert_eq!(state.claim(100, 1, TTL_MS, &mint).next_ms, Some(0), "one more is ready");
+    assert_eq!(claim(&mut state, 100, 1, TTL_MS, &mint).next_ms, Some(0), "one more is ready");
     state.set_flow(Priority::Default, Flow::Paused);
-    assert_eq!(state.claim(100, 1, TTL_MS, &mint).next_ms, Some(200), "but not while its queue is paused");
+    assert_eq!(claim(&mut state, 100, 1, TTL_MS, &mint).next_ms, Some(200), "but not while its queue is paused");
+}
+
+#[test]
+fn many_that_are_due_in_a_paused_queue_are_no_want_of_fences() {
+    let (mut state, mint) = (QueueState::default(), mint());
+    for n in 0..=SETTLE_MAX as u32 {
+        state.enqueue(0, &Job { not_before_ms: 10, ..job(1, n) });
+    }
+    state.set_flow(Priority::Default, Flow::Paused);
+    let claim = claim(&mut state, 10, 1, TTL_MS, &mint);
+    assert!(claim.jobs.is_empty());
+    assert_eq!((claim.next_ms, state.counts(10).delayed), (Some(0), 1));
 }
 
 #[test]
@@ -182,10 +198,10 @@ fn a_job_that_takes_its_workers_along_is_poison_before_its_attempts_are_used_up(
     state.enqueue(0, &job(1, 1));
     for attempt in 1..=3 {
         let at_ms = u64::from(attempt) * TTL_MS;
-        let claimed = state.claim(at_ms, 1, TTL_MS, &mint).jobs.remove(0);
+        let claimed = claim(&mut state, at_ms, 1, TTL_MS, &mint).jobs.remove(0);
         assert_eq!((claimed.attempt, claimed.losses), (attempt, attempt - 1));
     }
-    assert!(state.claim(4 * TTL_MS, 1, TTL_MS, &mint).jobs.is_empty());
+    assert!(claim(&mut state, 4 * TTL_MS, 1, TTL_MS, &mint).jobs.is_empty());
     let letters = state.dead_letters();
     assert_eq!(letters[0].reason.as_str(), "3 of 3 attempts ended with their lease");
 }
@@ -196,7 +212,7 @@ fn dead_letters_are_few_and_pass_away() {
     let limits = JobLimits::new(1, 1).expect("in range");
     for n in 0..=DEAD_MAX as u32 {
         state.enqueue(u64::from(n), &Job { limits, ..job(1, n) });
-        let lease = state.claim(u64::from(n), 1, TTL_MS, &mint).jobs.remove(0).lease;
+        let lease = claim(&mut state, u64::from(n), 1, TTL_MS, &mint).jobs.remove(0).lease;
         let verdict = Verdict::Retry { delay_ms: 0, reason: Reason::new("no") };
         assert_eq!(state.fail(u64::from(n), &lease, &verdict), Heard::Yes(FailOutcome::Dead));
     }
@@ -210,14 +226,13 @@ fn dead_letters_are_few_and_pass_away() {
 
 #[test]
 fn a_full_queue_says_so() {
-    let mut state = QueueState::default();
-    for n in 0..JOBS_MAX as u32 {
-        let entry = Entry { job: job(1, 0), attempts: 0, losses: 0, place: Place::Delayed };
-        state.jobs.insert(JobId::parse(&n.to_string()).expect("allowed"), entry);
+    let (mut state, mint) = (QueueState::with_room_for(2), mint());
+    for n in 0..2 {
+        assert_eq!(state.enqueue(0, &job(1, n)), Enqueued::New(Stage::Ready));
     }
-    assert_eq!(state.enqueue(0, &job(1, 1)), Enqueued::Full);
-    assert_eq!(
-        state.enqueue(0, &Job { id: JobId::parse("7").expect("allowed"), ..job(1, 1) }),
-        Enqueued::Known(Stage::Delayed)
-    );
+    let lease = claim(&mut state, 0, 1, TTL_MS, &mint).jobs.remove(0).lease;
+    assert_eq!(state.enqueue(0, &job(1, 2)), Enqueued::Full, "whatever the others are doing");
+    assert_eq!(state.enqueue(0, &job(1, 1)), Enqueued::Known(Stage::Ready));
+    state.complete(&lease);
+    assert_eq!(state.enqueue(0, &job(1, 2)), Enqueued::New(Stage::Ready));
 }

@@ -51,6 +51,7 @@ local function hand_out(queue, fence)
     return { id, text(fence), text(attempts + 1), text(losses), text(now + ttl_ms), job.record }
 end
 
+begin()
 check_lists()
 settle()
 local jobs = {}

@@ -7,6 +7,7 @@ local function stage_of(id)
     return 'ready'
 end
 
+begin()
 local outcomes = {}
 local known = redis.call('HLEN', JOBS)
 for at = 3, #ARGV, 9 do

@@ -1,4 +1,5 @@
 -- The job was not worked on: to the front, and this was no attempt. ARGV: 3 id, 4 token.
+begin()
 local id = ARGV[3]
 local number = held(id, ARGV[4], now)
 local job = number and job_of(id)

@@ -22,6 +22,10 @@ local now = clock_ms()
 -- How many jobs became ready in this call.
 local calls = 0
 
+-- A server without memory refuses a script at its first command that needs some. This is one, so nothing is left half done.
+-- What only gives memory free does without.
+local function begin() redis.call('HSETNX', META, 'turn', '0') end
+
 -- Tells those who wait; the last thing a script does.
 local function call_waiters()
     if calls > 0 then redis.call('PUBLISH', CHANNEL, text(calls)) end

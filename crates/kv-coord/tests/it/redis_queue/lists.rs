@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use kv_coord::JobQueue;
-use kv_coord::queue::{ClaimCount, Job, JobId, LeaseTtl, Priority, Reason, UniqueKey, Verdict};
+use kv_coord::queue::{
+    ClaimCount, Enqueued, JOBS_MAX, Job, JobId, LeaseTtl, Priority, Reason, Stage, UniqueKey, Verdict,
+};
 use tokio::task::JoinSet;
 
 use super::{Scene, job, take};
@@ -17,7 +19,7 @@ fn sorted(mut ids: Vec<String>) -> Vec<String> {
 }
 
 /// Everything in Redis at one moment, and that it fits together.
-fn check(operator: &mut Operator) -> u64 {
+pub(super) fn check(operator: &mut Operator) -> u64 {
     // One script, so that it is one moment; it has nothing in common with the queue's own.
     let code = "local r = {}
         for _, q in ipairs({ 'high', 'default', 'low' }) do
@@ -148,6 +150,20 @@ async fn a_drained_queue_leaves_only_its_counters() {
     assert_eq!(scene.operator().keys("*"), ["jobq:epoch", "jobq:meta", "jobq:seq"]);
     let fields: i64 = scene.operator().ask(&["HLEN", "jobq:meta"]);
     assert!(fields <= 7, "{fields} fields");
+}
+
+#[tokio::test]
+async fn a_full_queue_says_so() {
+    let scene = Scene::new().await;
+    scene.queue.enqueue(&job(1, "a")).await.expect("Redis should answer");
+    let fill = "for n = 2, ARGV[1] do redis.call('HSET', 'jobq:jobs', 'x' .. n, '') end return redis.call('HLEN', 'jobq:jobs')";
+    let filled: usize = scene.operator().ask(&["EVAL", fill, "0", &JOBS_MAX.to_string()]);
+    assert_eq!(filled, JOBS_MAX);
+    let both = scene.queue.enqueue_all(&[job(1, "a"), job(1, "b")]).await.expect("Redis should answer");
+    assert_eq!(both, [Enqueued::Known(Stage::Ready), Enqueued::Full]);
+    let _: i64 = scene.operator().ask(&["HDEL", "jobq:jobs", "x2"]);
+    let both = scene.queue.enqueue_all(&[job(1, "b"), job(1, "c")]).await.expect("Redis should answer");
+    assert_eq!(both, [Enqueued::New(Stage::Ready), Enqueued::Full]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use sandbox::testing::eventually;
 use sandbox::{Persistence, Redis, RedisOptions};
 
 use super::{Scene, job, take};
-use crate::server::{self, CountedEpochs};
+use crate::server::{self, CountedEpochs, Operator};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -77,7 +77,9 @@ async fn a_restart_that_kept_its_data_still_begins_an_epoch() {
 #[tokio::test]
 async fn a_crash_is_a_typed_error_and_passes() {
     let mut redis = Redis::start(RedisOptions::default()).await.expect("a Redis");
-    let queue = JobQueue::redis(&server::settings(&redis.url()), server::epochs()).expect("fine");
+    let mut settings = server::settings(&redis.url());
+    settings.queue_timeout = Duration::from_millis(500);
+    let queue = JobQueue::redis(&settings, server::epochs()).expect("fine");
     let pushed = async || queue.enqueue(&job(1, "a")).await.is_ok();
     eventually(PATIENCE, pushed).await;
     let lease = take(&queue, 1, 60_000).await.remove(0).lease;
@@ -133,6 +135,59 @@ async fn one_epoch_serves_all_processes_of_one_redis() {
     }
     assert_eq!(epochs.drawn(), 1);
     assert!(fences.len() == 4 && fences.is_sorted_by(|a, b| a < b), "{fences:?}");
+}
+
+#[tokio::test]
+async fn a_redis_without_memory_refuses_and_leaves_nothing_half_done() {
+    let scene = Scene::new().await;
+    let mut operator = scene.operator();
+    for n in 0..6 {
+        scene.queue.enqueue(&job(1, &format!("{n}"))).await.expect("Redis should answer");
+    }
+    let claimed = take(&scene.queue, 4, 60_000).await;
+    let short = take(&scene.queue, 1, 100).await;
+    let put_off = Verdict::Retry { delay_ms: 100, reason: Reason::new("later") };
+    scene.queue.fail(&claimed[3].lease, &put_off).await.expect("the lease is fresh");
+    // Some are due and some are over when the memory is gone.
+    let due = async || operator_time_ms(&mut scene.operator()) >= short[0].deadline_ms + 100;
+    eventually(PATIENCE, async || due().await.then_some(())).await;
+    let _: () = operator.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    let poison = Verdict::Poison { reason: Reason::new("no") };
+    let refused = [
+        scene.queue.enqueue(&job(1, "x")).await.map(drop),
+        scene.queue.claim(ClaimCount::ONE, LeaseTtl::DEFAULT).await.map(drop),
+        backend(scene.queue.fail(&claimed[0].lease, &put_off).await),
+        backend(scene.queue.fail(&claimed[0].lease, &poison).await),
+        backend(scene.queue.give_back(&claimed[0].lease).await),
+        backend(scene.queue.heartbeat(&claimed[0].lease, LeaseTtl::DEFAULT).await),
+    ];
+    for outcome in refused {
+        assert!(matches!(outcome, Err(CoordError::Refused { .. })), "{outcome:?}");
+    }
+    scene.queue.complete(&claimed[1].lease).await.expect("this needs no memory");
+    assert_eq!(scene.queue.counts().await.expect("reading needs none").total(), 5);
+    let _: () = operator.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    super::lists::check(&mut operator);
+    for lease in [&claimed[0].lease, &claimed[2].lease] {
+        scene.queue.give_back(lease).await.expect("the lease is as it was");
+    }
+    let mut ids: Vec<_> = take(&scene.queue, 32, 60_000).await.iter().map(|job| job.job.id.to_string()).collect();
+    ids.sort();
+    assert_eq!(ids, ["0", "2", "3", "4", "5"]);
+    super::lists::check(&mut operator);
+}
+
+fn backend<T>(outcome: Result<T, LeaseError>) -> Result<(), CoordError> {
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(LeaseError::Backend(error)) => Err(error),
+        Err(lost) => panic!("{lost}"),
+    }
+}
+
+fn operator_time_ms(operator: &mut Operator) -> u64 {
+    let (seconds, micros): (u64, u64) = operator.ask(&["TIME"]);
+    seconds * 1_000 + micros / 1_000
 }
 
 #[tokio::test]

@@ -32,6 +32,12 @@ pub(super) fn check(operator: &mut Operator) -> u64 {
         for _, k in ipairs({ 'jobs', 'tokens', 'slots', 'reasons' }) do
             r[#r + 1] = redis.call('HKEYS', 'jobq:' .. k)
         end
+        r[#r + 1] = {}
+        for _, q in ipairs({ 'high', 'default', 'low' }) do
+            for place, id in ipairs(redis.call('LRANGE', 'queue:' .. q, 0, -1)) do
+                if redis.call('HGET', 'jobq:slots', id) ~= tostring(place - 1) then table.insert(r[#r], id) end
+            end
+        end
         return r";
     let rows: Vec<Vec<String>> = operator.ask(&["EVAL", code, "0"]);
     let rows: Vec<_> = rows.into_iter().map(sorted).collect();
@@ -48,6 +54,7 @@ pub(super) fn check(operator: &mut Operator) -> u64 {
     assert_eq!(rows[10], rows[13], "leases have tokens");
     assert_eq!(sorted(ready.clone()), rows[14], "ready jobs know their places");
     assert_eq!(rows[11], rows[15], "the dead have reasons");
+    assert!(rows[16].is_empty(), "in other places than they know: {:?}", rows[16]);
     ready.len() as u64
 }
 
@@ -111,6 +118,8 @@ async fn the_length_of_the_lists_is_the_backlog_at_every_moment() {
         worker.expect("no panic");
     }
     check(&mut operator);
+    let commands: String = operator.ask(&["INFO", "commandstats"]);
+    assert!(!commands.contains("cmdstat_del:"), "a list that nobody else touches is never made anew");
     assert!(samples.into_inner() > 20);
     assert!(most > 10, "there was never much to see");
 }

@@ -305,80 +305,6 @@ impl QueueState {
             _ => None,
         }
     }
-
-    fn drop_lease(&mut self, id: &JobId) {
-        if let Some(Entry { place: Place::Leased { until_ms, .. }, .. }) = self.jobs.get(id) {
-            self.leases.remove(&(*until_ms, id.clone()));
-        }
-    }
-
-    fn set_place(&mut self, id: &JobId, place: Place) {
-        if let Some(entry) = self.jobs.get_mut(id) {
-            entry.place = place;
-        }
-    }
-
-    fn make_ready(&mut self, now_ms: u64, id: &JobId) {
-        let Some(entry) = self.jobs.get_mut(id) else { return };
-        entry.place = Place::Ready { since_ms: now_ms };
-        let (priority, tenant) = (entry.job.priority, entry.job.tenant);
-        self.lines[priority as usize].join(now_ms, id, tenant);
-        self.calls += 1;
-    }
-
-    fn put_off(&mut self, now_ms: u64, id: &JobId, delay_ms: u64) {
-        if delay_ms == 0 {
-            return self.make_ready(now_ms, id);
-        }
-        self.set_place(id, Place::Delayed);
-        self.delayed.insert((now_ms + delay_ms, id.clone()));
-    }
-
-    /// A lease ended without a word.
-    fn lose(&mut self, now_ms: u64, id: &JobId) {
-        let Some(entry) = self.jobs.get_mut(id) else { return };
-        entry.losses += 1;
-        let (attempts, losses, limits) = (entry.attempts, entry.losses, entry.job.limits);
-        if losses >= limits.losses_max() || attempts >= limits.attempts_max() {
-            let reason = Reason::new(&format!("{losses} of {attempts} attempts ended with their lease"));
-            self.bury(now_ms, id, reason);
-        } else {
-            self.make_ready(now_ms, id);
-        }
-    }
-
-    fn bury(&mut self, now_ms: u64, id: &JobId, reason: Reason) {
-        let Some(entry) = self.jobs.get_mut(id) else { return };
-        entry.place = Place::Dead { reason };
-        let job = entry.job.clone();
-        self.free_unique(&job);
-        self.dead.insert((now_ms, id.clone()));
-        if self.dead.len() > DEAD_MAX
-            && let Some((_, oldest)) = self.dead.pop_first()
-        {
-            self.jobs.remove(&oldest);
-        }
-    }
-
-    fn free_unique(&mut self, job: &Job) {
-        if let Some(unique) = unique_of(job)
-            && self.unique.get(&unique) == Some(&job.id)
-        {
-            self.unique.remove(&unique);
-        }
-    }
-
-    /// Takes the job's unique key, if it has one and nobody else has it.
-    fn take_unique(&mut self, id: &JobId) -> Result<(), ()> {
-        let Some(unique) = self.jobs.get(id).and_then(|entry| unique_of(&entry.job)) else { return Ok(()) };
-        match self.unique.insert(unique.clone(), id.clone()) {
-            Some(holder) if holder != *id => {
-                self.unique.insert(unique, holder);
-                Err(())
-            }
-            _ => Ok(()),
-        }
-    }
 }
 
 fn unique_of(job: &Job) -> Option<UniqueOf> {
@@ -391,6 +317,9 @@ fn pop_due(times: &mut BTreeSet<(u64, JobId)>, now_ms: u64) -> Option<JobId> {
     let is_due = times.first().is_some_and(|(at_ms, _)| *at_ms <= now_ms);
     if is_due { times.pop_first().map(|(_, id)| id) } else { None }
 }
+
+#[path = "moves.rs"]
+mod moves;
 
 #[cfg(feature = "conformance")]
 #[path = "rule.rs"]

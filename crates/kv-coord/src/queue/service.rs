@@ -181,7 +181,8 @@ impl JobQueue {
         Ok(all)
     }
 
-    /// Has claims pass a queue by. What is being worked on goes on; jobs still come in.
+    /// Has claims pass a queue by. What is being worked on goes on; jobs still come in. A store that loses everything loses this
+    /// too.
     ///
     /// # Errors
     /// When the store did not answer.

@@ -130,7 +130,8 @@ pub async fn a_waiter_is_called(make: MakeQueue<'_>) {
             async move { other.claim_or_wait(count(1), ttl_ms(LONG), Duration::from_secs(20)).await }
         });
         // The waiter must have looked and found nothing, or nothing is shown.
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        let spawned = Instant::now();
+        eventually("the waiter has looked", async || (spawned.elapsed().as_millis() > 20).then_some(())).await;
         put(&queue, &job(1, &format!("{n:02}"))).await;
         let jobs = waiting.await.expect("no panic").expect("the store should answer");
         assert_eq!(jobs.len(), 1);

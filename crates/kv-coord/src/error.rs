@@ -1,4 +1,4 @@
-//! What can go wrong below a lock or a limit.
+//! What can go wrong below a lock, a limit or the queue.
 //!
 //! Invariant: no variant carries a password; addresses are printed without credentials.
 //! Absent on purpose: outcomes. A busy lock or an exhausted limit is an answer, not a failure of this kind.
@@ -10,7 +10,7 @@ use thiserror::Error;
 /// Any error a caller of this crate may pass through unread.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
-/// A failure of the store behind locks and limits.
+/// A failure of the store behind locks, limits and the queue.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CoordError {
@@ -43,7 +43,7 @@ pub enum CoordError {
         /// What came, shortened.
         answer: String,
     },
-    /// A new epoch for the fencing numbers could not be drawn, so no lock can be granted.
+    /// A new epoch for the fencing numbers could not be drawn, so no lock or lease can be granted.
     #[error("no epoch for the fencing numbers of this Redis")]
     Epoch(#[source] BoxError),
     /// All fencing numbers of the in-process epoch are used; the next start draws a new epoch.

@@ -1,4 +1,4 @@
-//! Every Redis key of kv-erp: locks with fencing and rate limits, each with an in-process twin.
+//! Every Redis key of kv-erp: locks with fencing, rate limits and the job queue, each with an in-process twin.
 //!
 //! Invariants: nothing here decides what may be written, only who works next and how often; a caller that must not lose a
 //! race hands [`lock::Fence`] to PostgreSQL and has it checked there. Both back ends of a service pass one conformance suite.
@@ -7,14 +7,17 @@
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod epochs;
 pub mod error;
 mod link;
 pub mod lock;
+pub mod queue;
 pub mod rate_limit;
 mod settings;
 mod sweep;
 
 pub use error::CoordError;
 pub use lock::{LockGuard, LockService, Resource};
+pub use queue::JobQueue;
 pub use rate_limit::RateLimiter;
 pub use settings::RedisSettings;

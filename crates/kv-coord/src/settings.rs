@@ -8,11 +8,14 @@ use std::time::Duration;
 use redis::{ConnectionInfo, IntoConnectionInfo};
 
 use crate::error::CoordError;
+use crate::queue::QueueTag;
 
 /// The database locks live in unless said otherwise.
 const LOCK_DB: i64 = 2;
 /// The database rate limits live in unless said otherwise.
 const LIMIT_DB: i64 = 1;
+/// The database the job queue lives in unless said otherwise: the one in which `redis-cli LLEN queue:default` looks.
+const QUEUE_DB: i64 = 0;
 
 /// Where Redis is and how patient to be.
 #[derive(Clone)]
@@ -22,10 +25,17 @@ pub struct RedisSettings {
     pub lock_db: i64,
     /// The database of the rate limits.
     pub limit_db: i64,
+    /// The database of the job queue.
+    pub queue_db: i64,
+    /// What stands in braces before every key of the job queue, so that a cluster keeps them together and several queues can
+    /// share a database; nothing unless said otherwise.
+    pub queue_tag: Option<QueueTag>,
     /// How long one connection attempt may take.
     pub connect_timeout: Duration,
     /// How long a lock operation waits for its answer.
     pub lock_timeout: Duration,
+    /// How long a call of the job queue waits for its answer.
+    pub queue_timeout: Duration,
     /// How long a rate-limit check waits before it counts Redis as away; a request pays this.
     pub limit_timeout: Duration,
 }
@@ -40,8 +50,11 @@ impl RedisSettings {
             server: url.into_connection_info().map_err(CoordError::BadUrl)?,
             lock_db: LOCK_DB,
             limit_db: LIMIT_DB,
+            queue_db: QUEUE_DB,
+            queue_tag: None,
             connect_timeout: Duration::from_secs(1),
             lock_timeout: Duration::from_secs(1),
+            queue_timeout: Duration::from_secs(2),
             limit_timeout: Duration::from_millis(50),
         })
     }
@@ -63,6 +76,7 @@ impl fmt::Debug for RedisSettings {
             .field("address", &self.address())
             .field("lock_db", &self.lock_db)
             .field("limit_db", &self.limit_db)
+            .field("queue_db", &self.queue_db)
             .finish_non_exhaustive()
     }
 }

@@ -10,15 +10,19 @@ use rand::RngExt;
 use tokio::time::{Instant, sleep};
 
 use crate::lock::LockService;
+use crate::queue::JobQueue;
 use crate::rate_limit::RateLimiter;
 
 pub mod lock;
+pub mod queue;
 pub mod rate_limit;
 
 /// Gives a handle on the same locks.
 pub type MakeLocks<'a> = &'a (dyn Fn() -> LockService + Sync);
 /// Gives a handle on the same limits.
 pub type MakeLimiter<'a> = &'a (dyn Fn() -> RateLimiter + Sync);
+/// Gives a handle on the same queue, which is the case's own.
+pub type MakeQueue<'a> = &'a (dyn Fn() -> JobQueue + Sync);
 
 /// Long enough for anything on a busy machine; only a failure takes so long.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -109,6 +113,41 @@ macro_rules! rate_limit_conformance {
                 large_limits_are_exact_within_a_window,
                 only_failures_count_when_only_failures_are_recorded,
                 nothing_to_check_is_allowed,
+            ]
+        );
+    };
+}
+
+/// All cases of the queue, each a test with a queue of its own.
+#[macro_export]
+macro_rules! queue_conformance {
+    ($make:expr) => {
+        $crate::conformance_tests!(
+            queue,
+            $make,
+            [
+                the_order_within_a_tenant_is_kept,
+                high_goes_first_and_low_is_not_forgotten,
+                a_backlog_delays_another_tenant_by_two,
+                a_paused_queue_is_passed_by,
+                counts_say_what_there_is,
+                a_lease_that_is_over_frees_its_job,
+                a_stale_word_changes_nothing,
+                a_heartbeat_keeps_the_lease,
+                work_that_nobody_else_had_is_done_even_late,
+                a_job_given_back_was_not_tried,
+                a_claim_nobody_waits_for_is_given_back,
+                a_waiter_is_called,
+                a_waiter_sees_a_lease_end,
+                one_id_is_one_job,
+                a_unique_key_is_free_after_its_job,
+                a_delayed_job_waits_for_its_time,
+                what_failed_is_tried_again_later,
+                no_attempt_left_is_death,
+                poison_is_death_at_once,
+                a_dead_letter_is_replayed,
+                a_kind_is_replayed,
+                a_crowd_shares_the_work,
             ]
         );
     };

@@ -26,6 +26,7 @@ pub use bounds::{BadTtl, BadWait, LockOptions, Ttl, Wait};
 pub use error::{AcquireError, ExecuteError, LockLost, RenewError};
 pub use execute::HeldLock;
 pub use fence::{BadEpoch, Epoch, EpochSource, Fence};
+pub(crate) use fence::{COUNTER_BITS, Mint};
 pub use grant::{LockGrant, LockInfo, ReleaseOutcome};
 pub use guard::LockGuard;
 pub use resource::{BadResource, Resource, StockItem};

@@ -3,6 +3,8 @@
 mod limits;
 mod locks;
 mod protocols;
+mod queues;
 mod redis_limits;
 mod redis_locks;
+mod redis_queue;
 mod server;

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use kv_coord::error::BoxError;
 use kv_coord::lock::EpochSource;
-use kv_coord::{LockService, RateLimiter, RedisSettings};
+use kv_coord::queue::QueueTag;
+use kv_coord::{JobQueue, LockService, RateLimiter, RedisSettings};
+use rand::RngExt;
 use redis::{Commands, FromRedisValue};
 
 /// Draws of this process. The shared server keeps the first epoch it gets, so that other processes begin at 1 does no harm.
@@ -47,6 +49,19 @@ pub(crate) fn limiter(url: &str) -> RateLimiter {
     let mut settings = settings(url);
     settings.limit_timeout = std::time::Duration::from_secs(5);
     RateLimiter::redis(&settings).expect("the settings are fine")
+}
+
+/// A queue, patient for the same reason.
+pub(crate) fn queue(url: &str, tag: Option<&QueueTag>) -> JobQueue {
+    let mut settings = settings(url);
+    settings.queue_timeout = std::time::Duration::from_secs(10);
+    settings.queue_tag = tag.cloned();
+    JobQueue::redis(&settings, epochs()).expect("the settings are fine")
+}
+
+/// A tag no other test uses.
+pub(crate) fn any_tag() -> QueueTag {
+    QueueTag::parse(&format!("q{:016x}", rand::rng().random::<u64>())).expect("allowed")
 }
 
 /// A connection of an operator's.

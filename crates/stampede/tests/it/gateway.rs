@@ -20,9 +20,12 @@ fn check(text: &str, words: &[&str]) -> Output {
 
 #[test]
 fn a_lock_and_a_limit_of_redis_scripts_are_proved() {
-    let output = check(&target("redis.toml"), &["-n", "600"]);
-    assert_eq!(output.status.code(), Some(0), "{}{}", said(&output), remarked(&output));
-    assert_eq!(said(&output).matches("proved by witness").count(), 4, "{}", said(&output));
+    // A lease has to run out under its holder, so the run has to last for several.
+    for (workload, operations) in [("lock", "5000"), ("limit", "600")] {
+        let output = check(&target("redis.toml"), &["--only", workload, "-n", operations]);
+        assert_eq!(output.status.code(), Some(0), "{}{}", said(&output), remarked(&output));
+        assert_eq!(said(&output).matches("proved by witness").count(), 2, "{}", said(&output));
+    }
 }
 
 #[test]

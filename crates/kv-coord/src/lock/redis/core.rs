@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::epoch::Epochs;
-use super::scripts::{Keys, Reply, Scripts};
+use super::scripts::{FENCE_EPOCH, FENCE_SEQ, Keys, Reply, Scripts};
+use crate::epochs::Epochs;
 use crate::error::CoordError;
 use crate::link::{Link, NamedScript};
 use crate::lock::bounds::Ttl;
@@ -52,7 +52,7 @@ impl Core {
         Ok(Self {
             link: Link::open(server, settings.connect_timeout, settings.lock_timeout)?,
             scripts: Scripts::new(),
-            epochs: Epochs::new(epochs),
+            epochs: Epochs::new(epochs, [FENCE_SEQ.to_owned(), FENCE_EPOCH.to_owned()]),
             // Random, since a name of the process could be taken by its successor while its waiters still stand in lines.
             channel: format!("lockw:{}", Token::random()),
             waiters: Mutex::default(),
@@ -132,7 +132,7 @@ impl Core {
     async fn serve_line(&self, key: &LockKey, run_id: &str) {
         let nobody = self.caller(Token::random(), Ttl::DEFAULT);
         let served = async {
-            self.epochs.renew(&self.link, &self.scripts, self.epochs.floor(), run_id).await?;
+            self.epochs.renew(&self.link, self.epochs.floor(), run_id).await?;
             self.claim(key, &nobody).await
         };
         if let Err(error) = served.await {
@@ -208,7 +208,7 @@ impl Core {
             let Some(run_id) = reply.wants_epoch() else {
                 return Ok(reply);
             };
-            self.epochs.renew(&self.link, &self.scripts, floor, run_id).await?;
+            self.epochs.renew(&self.link, floor, run_id).await?;
         }
         Err(CoordError::Epoch("Redis lost its epoch again and again".into()))
     }

@@ -10,7 +10,6 @@
 
 mod background;
 mod core;
-mod epoch;
 mod scripts;
 mod subscriber;
 mod waiting;

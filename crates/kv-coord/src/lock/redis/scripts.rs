@@ -19,7 +19,6 @@ pub(super) struct Scripts {
     pub(super) renew: NamedScript,
     pub(super) cancel: NamedScript,
     pub(super) inspect: NamedScript,
-    pub(super) epoch: NamedScript,
 }
 
 impl Scripts {
@@ -31,7 +30,6 @@ impl Scripts {
             renew: with_prelude("renew", include_str!("../scripts/renew.lua")),
             cancel: with_prelude("cancel", include_str!("../scripts/cancel.lua")),
             inspect: with_prelude("inspect", include_str!("../scripts/inspect.lua")),
-            epoch: NamedScript::new("epoch", include_str!("../scripts/epoch.lua")),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From the outbox to the effect: rows in PostgreSQL, a list with leases in Redis that may be flushed, workers that crash.
 //!
-//! Modelled throughout: there is no queue in this crate yet. Its scripts and transactions should be the steps of `step.rs`.
+//! Redis is the product's own rule ([`kv_coord::queue::rule`]); the outbox, the relay and the workers are modelled beside it.
 //! Absent on purpose: retries of a handler that fails, delays, dead letters, priorities, fairness between tenants; none of them
 //! decides whether a job is lost or done twice.
 

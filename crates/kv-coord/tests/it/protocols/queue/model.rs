@@ -23,7 +23,7 @@ pub(super) enum Mistake {
     NoJobDone,
     /// Whoever says that a job is done ends its lease.
     AckWithoutCompare,
-    /// Lease tokens are counted by Redis, and a flush begins anew.
+    /// Fences are counted by Redis alone, and a flush begins anew under the same epoch.
     TokensFromACounter,
     /// Nobody looks for leases that are over.
     NoReaper,
@@ -95,7 +95,7 @@ impl QueueModel {
         if world.relay != Relay::Idle && world.budget.relay_crashes > 0 {
             steps.push(Step::RelayCrashes);
         }
-        let is_lost = |id: &Id| world.jobs[*id].row == Row::Pushed && !world.jobs[*id].is_known;
+        let is_lost = |id: &Id| world.jobs[*id].row == Row::Pushed && !world.is_known(*id);
         if !self.makes(Mistake::NoSweep) {
             steps.extend((0..world.jobs.len()).filter(is_lost).map(Step::Sweep));
         }
@@ -107,7 +107,7 @@ impl QueueModel {
                 continue;
             }
             match worker {
-                Worker::Idle if world.ready.is_empty() => {}
+                Worker::Idle if world.redis.rule.view().ready.is_empty() => {}
                 Worker::Idle => steps.push(Step::Claim(number)),
                 Worker::Working(..) if self.makes(Mistake::AckBeforeEffect) => steps.push(Step::Acknowledge(number)),
                 Worker::Working(..) | Worker::SaidSo(_) => steps.push(Step::Handle(number)),
@@ -129,7 +129,7 @@ impl QueueModel {
                 steps.push(Step::Reap(id));
             }
         }
-        if world.budget.flushes > 0 && world.jobs.iter().any(|job| job.is_known) {
+        if world.budget.flushes > 0 && (0..world.jobs.len()).any(|id| world.is_known(id)) {
             steps.push(Step::Flush);
         }
     }
@@ -140,7 +140,7 @@ impl Model for QueueModel {
     type Action = Step;
 
     fn init_states(&self) -> Vec<World> {
-        vec![World::new(self.jobs, self.workers, self.budget)]
+        vec![World::new(self.jobs, self.workers, self.budget, self.makes(Mistake::TokensFromACounter))]
     }
 
     fn actions(&self, world: &World, steps: &mut Vec<Step>) {
@@ -206,8 +206,7 @@ impl World {
             Row::Done => job.effects == 1 && job.is_done,
             _ => false,
         };
-        self.ready.is_empty()
-            && self.jobs.iter().all(|job| job.lease.is_none() && !job.is_known)
+        (0..self.jobs.len()).all(|id| self.jobs[id].lease.is_none() && !self.is_known(id))
             && self.jobs.iter().all(is_settled)
     }
 }

@@ -1,7 +1,8 @@
-//! Carries one step out, as PostgreSQL (a transaction) or Redis (a script) does it: whole or not at all.
+//! Carries one step out, as PostgreSQL (a transaction) or Redis (a script) does it: whole or not at all. What Redis does is
+//! the product's own rule.
 
 use super::model::{Mistake, QueueModel, Step};
-use super::world::{Ack, Deliveries, Id, Lease, Relay, Row, Sight, Worker, World};
+use super::world::{Ack, Deliveries, Id, Lease, Relay, Row, Sight, Worker, World, name_of};
 
 pub(super) fn apply(model: &QueueModel, world: &mut World, step: Step) {
     match step {
@@ -34,7 +35,7 @@ pub(super) fn apply(model: &QueueModel, world: &mut World, step: Step) {
             world.push(id);
             world.seen.note(Sight::PushedAgain);
         }
-        Step::Claim(worker) => claim(model, world, worker),
+        Step::Claim(worker) => claim(world, worker),
         Step::Handle(worker) => handle(model, world, worker),
         Step::Acknowledge(worker) => acknowledge(world, worker),
         Step::WorkerCrashes(worker) => {
@@ -59,14 +60,11 @@ fn mark(world: &mut World) {
     world.relay = Relay::Idle;
 }
 
-fn claim(model: &QueueModel, world: &mut World, worker: usize) {
-    let id = world.ready.remove(0);
-    let claim = world.new_claim();
-    let mut lease = Lease { token: claim, claim };
-    if model.makes(Mistake::TokensFromACounter) {
-        world.counter += 1;
-        lease.token = world.counter;
-    }
+fn claim(world: &mut World, worker: usize) {
+    let claimed = world.redis.rule.claim().expect("a job is ready");
+    let id: Id = claimed.job.id.as_str().parse().expect("a place");
+    let (fence, claim) = (claimed.lease.fence, world.new_claim());
+    let lease = Lease { fence, claim, shown: if world.redis.repeats { fence.get() as u64 } else { 0 } };
     let job = &mut world.jobs[id];
     job.lease = Some(lease);
     job.deliveries = match job.deliveries {
@@ -115,11 +113,13 @@ fn acknowledge(world: &mut World, worker: usize) {
 
 fn deliver(model: &QueueModel, world: &mut World, ack: Ack) {
     let job = &mut world.jobs[ack.job];
-    let is_current = job.lease.is_some_and(|lease| lease.token == ack.lease.token);
-    if is_current || (model.makes(Mistake::AckWithoutCompare) && job.lease.is_some()) {
+    let shown = match job.lease {
+        Some(lease) if model.makes(Mistake::AckWithoutCompare) => lease,
+        _ => ack.lease,
+    };
+    if world.redis.rule.complete(&shown.real(ack.job)) {
         world.old_ack_acted = job.lease != Some(ack.lease);
         job.lease = None;
-        job.is_known = false;
     } else {
         world.seen.note(Sight::OldAckIgnored);
     }
@@ -130,16 +130,14 @@ fn reap(world: &mut World, id: Id) {
     if world.somebody_stands_for(lease) {
         world.budget.early_expiries -= 1;
     }
-    world.ready.push(id);
+    world.redis.rule.outlive(&name_of(id));
 }
 
 fn flush(world: &mut World) {
     world.budget.flushes -= 1;
     world.seen.note(Sight::Flushed);
-    world.ready.clear();
-    world.counter = 0;
+    world.redis.flush();
     for job in &mut world.jobs {
-        job.is_known = false;
         job.lease = None;
     }
 }

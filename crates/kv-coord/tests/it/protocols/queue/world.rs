@@ -1,20 +1,26 @@
 //! What there is: jobs as PostgreSQL and Redis know them, the relay between the two, workers and their late words.
 
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use kv_coord::lock::{Epoch, Fence};
+use kv_coord::queue::rule::QueueRule;
+use kv_coord::queue::{Job as QueuedJob, JobId, Kind, PayloadRef};
+use kv_coord::queue::{JobLimits, Lease as RealLease};
+use kv_types::TenantId;
+
 /// A job by its place; also the id of its row, drawn when its transaction begins.
 pub(super) type Id = usize;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct World {
     pub(super) jobs: Vec<Job>,
-    /// The list of jobs that may be claimed.
-    pub(super) ready: Vec<Id>,
+    pub(super) redis: Redis,
     pub(super) relay: Relay,
     /// Sorted, since one is as good as another.
     pub(super) workers: Vec<Worker>,
     /// On their way to Redis, in no order.
     pub(super) acks: Vec<Ack>,
-    /// Claims since the last flush, for a Redis that makes tokens of them.
-    pub(super) counter: u8,
     /// The last row of a relay that remembers one.
     pub(super) last_relayed: Option<Id>,
     pub(super) budget: Budget,
@@ -29,8 +35,7 @@ pub(super) struct Job {
     pub(super) effects: u8,
     /// `job_done` has it.
     pub(super) is_done: bool,
-    /// Redis knows it: ready or leased.
-    pub(super) is_known: bool,
+    /// Whose lease it is that Redis has on it.
     pub(super) lease: Option<Lease>,
     pub(super) deliveries: Deliveries,
 }
@@ -58,11 +63,111 @@ pub(super) enum Row {
     Deleted,
 }
 
-/// Who works on a job, by a token and, so that a token used twice is noticed, by the claim that made it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// The product's own queue, of one incarnation of its server.
+#[derive(Clone)]
+pub(super) struct Redis {
+    pub(super) rule: QueueRule,
+    /// Of the first incarnation, unless each has one of its own.
+    epoch: Epoch,
+    /// Whether fences may come again, so that it matters how many there were.
+    pub(super) repeats: bool,
+}
+
+impl Redis {
+    fn new(repeats: bool) -> Self {
+        let epoch = Epoch::new(1).expect("in range");
+        Self { rule: QueueRule::new(epoch), epoch, repeats }
+    }
+
+    /// Comes back with nothing.
+    pub(super) fn flush(&mut self) {
+        if !self.repeats {
+            self.epoch = Epoch::new(self.epoch.get() + 1).expect("fewer flushes than epochs");
+        }
+        self.rule = QueueRule::new(self.epoch);
+    }
+
+    fn minted(&self) -> Option<u64> {
+        self.repeats.then(|| self.rule.minted())
+    }
+}
+
+impl PartialEq for Redis {
+    fn eq(&self, other: &Self) -> bool {
+        self.rule.view() == other.rule.view() && self.minted() == other.minted()
+    }
+}
+
+impl Eq for Redis {}
+
+impl Hash for Redis {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.rule.view().hash(state);
+        self.minted().hash(state);
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").field("view", &self.rule.view()).field("minted", &self.minted()).finish()
+    }
+}
+
+/// The job with this place, as it is pushed. Its limits are beyond what the model's mishaps reach.
+pub(super) fn queued(id: Id) -> QueuedJob {
+    let tenant = TenantId::new(1).expect("positive");
+    let (kind, payload) = (Kind::parse("model").expect("allowed"), PayloadRef::parse("").expect("short"));
+    let limits = JobLimits::new(JobLimits::MAX, JobLimits::MAX).expect("in range");
+    QueuedJob { limits, ..QueuedJob::new(name_of(id), tenant, kind, payload) }
+}
+
+pub(super) fn name_of(id: Id) -> JobId {
+    JobId::parse(&id.to_string()).expect("allowed")
+}
+
+/// Who works on a job, by the lease's fence and, so that a fence used twice is noticed, by the claim that made it.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Lease {
-    pub(super) token: u8,
+    pub(super) fence: Fence,
     pub(super) claim: u8,
+    /// Tells leases apart where fences may come again; else fences differ as claims do, and their size is but age.
+    pub(super) shown: u64,
+}
+
+impl Lease {
+    const fn key(&self) -> (u8, u64) {
+        (self.claim, self.shown)
+    }
+
+    pub(super) fn real(self, job: Id) -> RealLease {
+        RealLease { id: name_of(job), fence: self.fence }
+    }
+}
+
+impl PartialEq for Lease {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Lease {}
+
+impl PartialOrd for Lease {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Lease {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+impl Hash for Lease {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key().hash(state);
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,22 +228,14 @@ impl Seen {
 }
 
 impl World {
-    pub(super) fn new(jobs: usize, workers: usize, budget: Budget) -> Self {
-        let job = Job {
-            row: Row::None,
-            effects: 0,
-            is_done: false,
-            is_known: false,
-            lease: None,
-            deliveries: Deliveries::None,
-        };
+    pub(super) fn new(jobs: usize, workers: usize, budget: Budget, repeats: bool) -> Self {
+        let job = Job { row: Row::None, effects: 0, is_done: false, lease: None, deliveries: Deliveries::None };
         Self {
             jobs: vec![job; jobs],
-            ready: Vec::new(),
+            redis: Redis::new(repeats),
             relay: Relay::Idle,
             workers: vec![Worker::Idle; workers],
             acks: Vec::new(),
-            counter: 0,
             last_relayed: None,
             budget,
             seen: Seen::default(),
@@ -146,12 +243,14 @@ impl World {
         }
     }
 
-    /// Puts a job on the list, once.
+    /// Pushes a job, again if need be.
     pub(super) fn push(&mut self, id: Id) {
-        if !self.jobs[id].is_known {
-            self.jobs[id].is_known = true;
-            self.ready.push(id);
-        }
+        self.redis.rule.enqueue(&queued(id));
+    }
+
+    /// Whether Redis has the job, ready or leased.
+    pub(super) fn is_known(&self, id: Id) -> bool {
+        self.redis.rule.knows(&name_of(id))
     }
 
     /// Whether a living worker, or its word on the way, still stands for this lease.

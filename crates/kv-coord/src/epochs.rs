@@ -7,10 +7,9 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tracing::info;
 
-use super::scripts::{FENCE_EPOCH, FENCE_SEQ, Scripts};
 use crate::error::CoordError;
-use crate::link::Link;
-use crate::lock::fence::{Epoch, EpochSource, Fence};
+use crate::link::{Link, NamedScript};
+use crate::lock::{Epoch, EpochSource, Fence};
 
 /// Draws that come too late in a row before one gives up.
 const MAX_DRAWS: usize = 4;
@@ -18,44 +17,44 @@ const MAX_DRAWS: usize = 4;
 const DRAW_BUDGET: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Knows the highest epoch seen, below which no grant is accepted.
-pub(super) struct Epochs {
+pub(crate) struct Epochs {
     source: Arc<dyn EpochSource>,
+    install: NamedScript,
+    /// The counter, and which incarnation of Redis it counts for.
+    keys: [String; 2],
     highest_seen: AtomicU64,
     // One draw at a time: a flush makes every caller ask for an epoch at once.
     drawing: Mutex<()>,
 }
 
 impl Epochs {
-    pub(super) fn new(source: Arc<dyn EpochSource>) -> Self {
-        Self { source, highest_seen: AtomicU64::new(0), drawing: Mutex::new(()) }
+    /// Of the counter and the epoch under these two keys.
+    pub(crate) fn new(source: Arc<dyn EpochSource>, keys: [String; 2]) -> Self {
+        let install = NamedScript::new("epoch", include_str!("epoch.lua"));
+        Self { source, install, keys, highest_seen: AtomicU64::new(0), drawing: Mutex::new(()) }
     }
 
     /// The floor to send with each script.
-    pub(super) fn floor(&self) -> u64 {
+    pub(crate) fn floor(&self) -> u64 {
         self.highest_seen.load(Ordering::Acquire)
     }
 
     /// Notes the epoch of a grant.
-    pub(super) fn saw(&self, fence: Fence) {
+    pub(crate) fn saw(&self, fence: Fence) {
         self.highest_seen.fetch_max(fence.epoch(), Ordering::AcqRel);
     }
 
     /// Draws and installs a new epoch, unless another call has done so since `floor` was read.
-    pub(super) async fn renew(
-        &self,
-        link: &Link,
-        scripts: &Scripts,
-        floor: u64,
-        run_id: &str,
-    ) -> Result<(), CoordError> {
+    pub(crate) async fn renew(&self, link: &Link, floor: u64, run_id: &str) -> Result<(), CoordError> {
         let _one_at_a_time = self.drawing.lock().await;
+        let keys = self.keys.each_ref().map(String::as_str);
         for _ in 0..MAX_DRAWS {
             if floor < self.floor() {
                 return Ok(());
             }
             let drawn = self.draw(run_id).await?;
             let number = drawn.get().to_string();
-            let answer: (String, Vec<u64>) = link.run(&scripts.epoch, &[FENCE_SEQ, FENCE_EPOCH], &[&number]).await?;
+            let answer: (String, Vec<u64>) = link.run(&self.install, &keys, &[&number]).await?;
             let (word, numbers) = answer;
             if let ("INSTALLED", [installed]) = (word.as_str(), numbers.as_slice()) {
                 info!(epoch = installed, run_id, "this Redis mints fences under a new epoch");

@@ -1,0 +1,18 @@
+-- The attempt failed. ARGV: 3 id, 4 token, 5 RETRY or POISON, 6 pause in ms, 7 reason.
+local id, verdict, delay_ms, reason = ARGV[3], ARGV[5], tonumber(ARGV[6]), ARGV[7]
+begin()
+if not held(id, ARGV[4], now) then return { 'LOST', 0 } end
+local job = job_of(id)
+drop_lease(id)
+if not job then return { 'LOST', 0 } end
+if verdict == 'POISON' or tries_of(id) >= job.attempts_max then
+    bury(id, job, reason)
+    return { 'DEAD', 0 }
+end
+if delay_ms == 0 then
+    make_ready(id, job)
+else
+    redis.call('ZADD', DELAYED, text(now + delay_ms), id)
+end
+call_waiters()
+return { 'RETRIED', 0 }

@@ -1,0 +1,205 @@
+//! Redis that crashes, forgets or does not deliver.
+
+use std::time::{Duration, Instant};
+
+use kv_coord::queue::{ClaimCount, Enqueued, LeaseError, LeaseTtl, Priority, Reason, Stage, Verdict};
+use kv_coord::{CoordError, JobQueue};
+use sandbox::testing::eventually;
+use sandbox::{Persistence, Redis, RedisOptions};
+
+use super::{Scene, job, take};
+use crate::server::{self, CountedEpochs, Operator};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn is_lost<T>(outcome: &Result<T, LeaseError>) -> bool {
+    matches!(outcome, Err(LeaseError::Lost { .. }))
+}
+
+#[tokio::test]
+async fn after_a_flush_the_queue_is_empty_and_an_old_lease_is_refused() {
+    let scene = Scene::new().await;
+    for n in 0..3 {
+        scene.queue.enqueue(&job(1, &format!("{n}"))).await.expect("Redis should answer");
+    }
+    let old = take(&scene.queue, 2, 60_000).await;
+    let _: () = scene.operator().ask(&["FLUSHALL"]);
+    assert_eq!(scene.queue.counts().await.expect("Redis should answer").total(), 0);
+    assert!(is_lost(&scene.queue.complete(&old[0].lease).await));
+    // Whoever has the truth pushes all again; the same job is leased again, by the same count of leases as before.
+    for n in 0..3 {
+        let outcome = scene.queue.enqueue(&job(1, &format!("{n}"))).await.expect("Redis should answer");
+        assert_eq!(outcome, Enqueued::New(Stage::Ready));
+    }
+    let new = take(&scene.queue, 2, 60_000).await;
+    for (old, new) in old.iter().zip(&new) {
+        assert_eq!(old.job, new.job);
+        assert!(old.lease.fence < new.lease.fence);
+        assert!(is_lost(&scene.queue.complete(&old.lease).await));
+        assert!(is_lost(&scene.queue.give_back(&old.lease).await));
+        let poison = Verdict::Poison { reason: Reason::new("old") };
+        assert!(is_lost(&scene.queue.fail(&old.lease, &poison).await));
+        scene.queue.complete(&new.lease).await.expect("the lease is fresh");
+    }
+}
+
+#[tokio::test]
+async fn losing_either_half_of_the_counter_is_noticed() {
+    let scene = Scene::new().await;
+    scene.queue.enqueue(&job(1, "a")).await.expect("Redis should answer");
+    let mut last = take(&scene.queue, 1, 60_000).await.remove(0).lease;
+    for half in ["jobq:seq", "jobq:epoch"] {
+        let _: i64 = scene.operator().ask(&["DEL", half]);
+        scene.queue.give_back(&last).await.expect("the lease is fresh");
+        let next = take(&scene.queue, 1, 60_000).await.remove(0).lease;
+        assert!(last.fence < next.fence, "after the loss of {half}");
+        last = next;
+    }
+}
+
+#[tokio::test]
+async fn a_restart_that_kept_its_data_still_begins_an_epoch() {
+    let options = RedisOptions::default().persistence(Persistence::AppendOnly);
+    let mut redis = Redis::start(options).await.expect("a Redis");
+    let queue = server::queue(&redis.url(), None);
+    for name in ["a", "b"] {
+        queue.enqueue(&job(1, name)).await.expect("Redis should answer");
+    }
+    let before = take(&queue, 1, 60_000).await.remove(0).lease;
+    redis.restart().await.expect("the same Redis again");
+    // What was kept goes on: the lease is good, and numbers grow.
+    let complete = async || queue.complete(&before).await.is_ok().then_some(());
+    eventually(PATIENCE, complete).await;
+    let after = take(&queue, 1, 60_000).await.remove(0).lease;
+    assert!(before.fence.epoch() < after.fence.epoch());
+}
+
+#[tokio::test]
+async fn a_crash_is_a_typed_error_and_passes() {
+    let mut redis = Redis::start(RedisOptions::default()).await.expect("a Redis");
+    let mut settings = server::settings(&redis.url());
+    settings.queue_timeout = Duration::from_millis(500);
+    let queue = JobQueue::redis(&settings, server::epochs()).expect("fine");
+    let pushed = async || queue.enqueue(&job(1, "a")).await.is_ok();
+    eventually(PATIENCE, pushed).await;
+    let lease = take(&queue, 1, 60_000).await.remove(0).lease;
+    redis.kill().await;
+    let begin = Instant::now();
+    let (one, ttl) = (ClaimCount::ONE, LeaseTtl::DEFAULT);
+    let all = [
+        queue.enqueue(&job(1, "b")).await.map(drop),
+        queue.claim(one, ttl).await.map(drop),
+        queue.claim_or_wait(one, ttl, Duration::from_secs(30)).await.map(drop),
+        queue.counts().await.map(drop),
+        queue.pause(Priority::High).await,
+    ];
+    for outcome in all {
+        assert!(matches!(outcome, Err(CoordError::Unreachable { .. })), "{outcome:?}");
+    }
+    let unheard = queue.complete(&lease).await;
+    assert!(matches!(unheard, Err(LeaseError::Backend(CoordError::Unreachable { .. }))), "{unheard:?}");
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+    redis.restart().await.expect("the same Redis again");
+    let pushed = async || queue.enqueue(&job(1, "b")).await.is_ok();
+    eventually(PATIENCE, pushed).await;
+    assert!(is_lost(&queue.complete(&lease).await), "it came back empty");
+    assert_eq!(take(&queue, 1, 60_000).await.remove(0).job, job(1, "b"));
+}
+
+#[tokio::test]
+async fn a_broken_subscription_delays_and_does_not_lose() {
+    let scene = Scene::new().await;
+    let waiting = tokio::spawn({
+        let queue = scene.queue.clone();
+        async move { queue.claim_or_wait(ClaimCount::ONE, LeaseTtl::DEFAULT, Duration::from_secs(30)).await }
+    });
+    let killed = async || {
+        let killed: i64 = scene.operator().ask(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        (killed == 1).then_some(())
+    };
+    eventually(PATIENCE, killed).await;
+    scene.queue.enqueue(&job(1, "a")).await.expect("Redis should answer");
+    let jobs = waiting.await.expect("no panic").expect("Redis should answer");
+    assert_eq!(jobs.len(), 1);
+}
+
+#[tokio::test]
+async fn one_epoch_serves_all_processes_of_one_redis() {
+    let scene = Scene::new().await;
+    let epochs = CountedEpochs::default();
+    let mut fences = Vec::new();
+    for n in 0..4 {
+        scene.queue.enqueue(&job(1, &format!("{n}"))).await.expect("Redis should answer");
+        let queue = JobQueue::redis(&server::settings(&scene.redis.url()), epochs.source()).expect("fine");
+        fences.extend(take(&queue, 1, 60_000).await.iter().map(|claimed| claimed.lease.fence));
+    }
+    assert_eq!(epochs.drawn(), 1);
+    assert!(fences.len() == 4 && fences.is_sorted_by(|a, b| a < b), "{fences:?}");
+}
+
+#[tokio::test]
+async fn a_redis_without_memory_refuses_and_leaves_nothing_half_done() {
+    let scene = Scene::new().await;
+    let mut operator = scene.operator();
+    for n in 0..6 {
+        scene.queue.enqueue(&job(1, &format!("{n}"))).await.expect("Redis should answer");
+    }
+    let claimed = take(&scene.queue, 4, 60_000).await;
+    let short = take(&scene.queue, 1, 100).await;
+    let put_off = Verdict::Retry { delay_ms: 100, reason: Reason::new("later") };
+    scene.queue.fail(&claimed[3].lease, &put_off).await.expect("the lease is fresh");
+    // Some are due and some are over when the memory is gone.
+    let due = async || operator_time_ms(&mut scene.operator()) >= short[0].deadline_ms + 100;
+    eventually(PATIENCE, async || due().await.then_some(())).await;
+    let _: () = operator.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    let poison = Verdict::Poison { reason: Reason::new("no") };
+    let refused = [
+        scene.queue.enqueue(&job(1, "x")).await.map(drop),
+        scene.queue.claim(ClaimCount::ONE, LeaseTtl::DEFAULT).await.map(drop),
+        backend(scene.queue.fail(&claimed[0].lease, &put_off).await),
+        backend(scene.queue.fail(&claimed[0].lease, &poison).await),
+        backend(scene.queue.give_back(&claimed[0].lease).await),
+        backend(scene.queue.heartbeat(&claimed[0].lease, LeaseTtl::DEFAULT).await),
+    ];
+    for outcome in refused {
+        assert!(matches!(outcome, Err(CoordError::Refused { .. })), "{outcome:?}");
+    }
+    scene.queue.complete(&claimed[1].lease).await.expect("this needs no memory");
+    assert_eq!(scene.queue.counts().await.expect("reading needs none").total(), 5);
+    let _: () = operator.ask(&["CONFIG", "SET", "maxmemory", "0"]);
+    super::lists::check(&mut operator);
+    for lease in [&claimed[0].lease, &claimed[2].lease] {
+        scene.queue.give_back(lease).await.expect("the lease is as it was");
+    }
+    let mut ids: Vec<_> = take(&scene.queue, 32, 60_000).await.iter().map(|job| job.job.id.to_string()).collect();
+    ids.sort();
+    assert_eq!(ids, ["0", "2", "3", "4", "5"]);
+    super::lists::check(&mut operator);
+}
+
+fn backend<T>(outcome: Result<T, LeaseError>) -> Result<(), CoordError> {
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(LeaseError::Backend(error)) => Err(error),
+        Err(lost) => panic!("{lost}"),
+    }
+}
+
+fn operator_time_ms(operator: &mut Operator) -> u64 {
+    let (seconds, micros): (u64, u64) = operator.ask(&["TIME"]);
+    seconds * 1_000 + micros / 1_000
+}
+
+#[tokio::test]
+async fn two_tags_are_two_queues() {
+    let scene = Scene::new().await;
+    let url = scene.redis.url();
+    let (one, other) = (server::any_tag(), server::any_tag());
+    let (mine, theirs) = (server::queue(&url, Some(&one)), server::queue(&url, Some(&other)));
+    mine.enqueue(&job(1, "a")).await.expect("Redis should answer");
+    assert!(take(&theirs, 1, 60_000).await.is_empty());
+    assert!(take(&scene.queue, 1, 60_000).await.is_empty());
+    let length: i64 = scene.operator().ask(&["LLEN", &format!("{{{one}}}:queue:default")]);
+    assert_eq!(length, 1);
+    assert_eq!(take(&mine, 1, 60_000).await.len(), 1);
+}

@@ -14,6 +14,7 @@ pub mod lock;
 pub mod queue;
 pub mod rate_limit;
 mod settings;
+mod subscription;
 mod sweep;
 
 pub use error::CoordError;

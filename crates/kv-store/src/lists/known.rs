@@ -294,56 +294,34 @@ static LINES: [Part; 1] = [Part {
     order: "1, m.document_line, m.kind desc, m.created_at, m.product_id, m.warehouse_id, m.version",
 }];
 
+static OF_DOCUMENTS: [Filter; 3] = [
+    filter("from", Kind::Instant, "created_at >= ?", CREATED_FROM),
+    filter("to", Kind::Instant, "created_at < ?", CREATED_TO),
+    filter("reference", REFERENCE, "reference = ?", "Only those with exactly this reference"),
+];
+
+/// A list of documents, which are filtered and sorted alike.
+const fn documents(name: &'static str, table: &'static str, columns: &'static str) -> List {
+    List {
+        name,
+        table,
+        columns,
+        always: None,
+        parts: &LINES,
+        search: None,
+        filters: &OF_DOCUMENTS,
+        default: &MADE,
+        sorts: &NEWEST,
+        plain: &[],
+    }
+}
+
 /// Receipts.
-pub static RECEIPTS: List = List {
-    name: "stock-receipts",
-    table: "receipts",
-    columns: "id, reference, created_at",
-    always: None,
-    parts: &LINES,
-    search: None,
-    filters: &[
-        filter("from", Kind::Instant, "created_at >= ?", CREATED_FROM),
-        filter("to", Kind::Instant, "created_at < ?", CREATED_TO),
-        filter("reference", REFERENCE, "reference = ?", "Only those with exactly this reference"),
-    ],
-    default: &MADE,
-    sorts: &NEWEST,
-    plain: &[],
-};
+pub static RECEIPTS: List = documents("stock-receipts", "receipts", "id, reference, created_at");
 
 /// Adjustments.
-pub static ADJUSTMENTS: List = List {
-    name: "stock-adjustments",
-    table: "adjustments",
-    columns: "id, reference, created_at, reason",
-    always: None,
-    parts: &LINES,
-    search: None,
-    filters: &[
-        filter("from", Kind::Instant, "created_at >= ?", CREATED_FROM),
-        filter("to", Kind::Instant, "created_at < ?", CREATED_TO),
-        filter("reference", REFERENCE, "reference = ?", "Only those with exactly this reference"),
-    ],
-    default: &MADE,
-    sorts: &NEWEST,
-    plain: &[],
-};
+pub static ADJUSTMENTS: List = documents("stock-adjustments", "adjustments", "id, reference, created_at, reason");
 
 /// Transfers.
-pub static TRANSFERS: List = List {
-    name: "stock-transfers",
-    table: "transfers",
-    columns: "id, reference, created_at, from_warehouse_id, to_warehouse_id",
-    always: None,
-    parts: &LINES,
-    search: None,
-    filters: &[
-        filter("from", Kind::Instant, "created_at >= ?", CREATED_FROM),
-        filter("to", Kind::Instant, "created_at < ?", CREATED_TO),
-        filter("reference", REFERENCE, "reference = ?", "Only those with exactly this reference"),
-    ],
-    default: &MADE,
-    sorts: &NEWEST,
-    plain: &[],
-};
+pub static TRANSFERS: List =
+    documents("stock-transfers", "transfers", "id, reference, created_at, from_warehouse_id, to_warehouse_id");

@@ -1,7 +1,8 @@
 //! A run's deadlocks: a planted one is found in the log of its server, an expected one is not counted.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Lines};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use sandbox::testing::{DEADLOCK_LOG_VARIABLE, Deadlocks, EXPECT_DEADLOCKS, read_deadlocks};
 use sandbox::{Login, PostgresAddress, Session};
@@ -20,19 +21,24 @@ async fn plant(url: &str) {
     assert_eq!(met.unwrap_err().code().map(tokio_postgres::error::SqlState::code), Some("40P01"));
 }
 
+/// Servers that write down their deadlocks, what they say (a program whose output is closed ends), and the first line of it.
+fn serve(file: &Path) -> (Child, Lines<BufReader<ChildStdout>>, String) {
+    let mut servers = Command::new(env!("CARGO_BIN_EXE_sandbox"))
+        .arg("serve")
+        .env(DEADLOCK_LOG_VARIABLE, file)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(servers.stdout.take().unwrap()).lines();
+    let first = lines.next().unwrap().unwrap();
+    (servers, lines, first)
+}
+
 #[tokio::test]
 async fn a_planted_deadlock_is_found_when_its_server_has_stopped() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("deadlocks");
-    let mut servers = Command::new(env!("CARGO_BIN_EXE_sandbox"))
-        .arg("serve")
-        .env(DEADLOCK_LOG_VARIABLE, &file)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Kept: a program whose output is closed ends.
-    let mut lines = BufReader::new(servers.stdout.take().unwrap()).lines();
-    let first = lines.next().unwrap().unwrap();
+    let (mut servers, _lines, first) = serve(&file);
     let url = first.split(' ').nth(2).unwrap();
     let address: PostgresAddress = url.parse().unwrap();
     assert_eq!(read_deadlocks(&file).unwrap(), Deadlocks { running: 1, ..Deadlocks::default() });
@@ -51,15 +57,7 @@ async fn a_planted_deadlock_is_found_when_its_server_has_stopped() {
 async fn a_server_whose_starter_was_killed_is_said_to_be_unread() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("deadlocks");
-    let mut servers = Command::new(env!("CARGO_BIN_EXE_sandbox"))
-        .arg("serve")
-        .env(DEADLOCK_LOG_VARIABLE, &file)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Kept: a program whose output is closed ends.
-    let mut lines = BufReader::new(servers.stdout.take().unwrap()).lines();
-    let first = lines.next().unwrap().unwrap();
+    let (mut servers, _lines, first) = serve(&file);
     assert!(first.starts_with("postgres "), "{first}");
     servers.kill().unwrap();
     servers.wait().unwrap();

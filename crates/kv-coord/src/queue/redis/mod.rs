@@ -26,6 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::keys::Keys;
 use self::reply::unexpected;
 use self::scripts::Scripts;
+use self::subscriber::Bell;
 use super::backend::{Claim, Flow, Heard, QueueBackend, Which};
 use super::bounds::{ClaimCount, LeaseTtl};
 use super::counts::QueueCounts;
@@ -37,6 +38,7 @@ use crate::error::CoordError;
 use crate::link::{Link, NamedScript};
 use crate::lock::EpochSource;
 use crate::settings::RedisSettings;
+use crate::subscription;
 
 /// How often a claim may ask for a new epoch before it fails.
 const MAX_EPOCH_RENEWALS: usize = 3;
@@ -60,10 +62,13 @@ impl RedisQueue {
         let keys = Keys::new(settings.queue_tag.as_ref(), settings.queue_db);
         let client = Client::open(server.clone()).map_err(CoordError::BadUrl)?;
         let (bell, stop) = (Arc::new(Notify::new()), CancellationToken::new());
-        let listening =
-            subscriber::listen_for_ever(client, settings.connect_timeout, keys.channel.clone(), Arc::clone(&bell));
+        let (waker, channel, connect_timeout) =
+            (Bell(Arc::clone(&bell)), keys.channel.clone(), settings.connect_timeout);
         let stopped = stop.clone();
-        tokio::spawn(async move { stopped.run_until_cancelled(listening).await });
+        tokio::spawn(async move {
+            let listening = subscription::listen_for_ever(&client, connect_timeout, &channel, &waker);
+            stopped.run_until_cancelled(listening).await;
+        });
         Ok(Self {
             link: Link::open(server, settings.connect_timeout, settings.queue_timeout)?,
             scripts: Scripts::new(),

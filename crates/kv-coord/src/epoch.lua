@@ -8,6 +8,8 @@ if stored >= number then
     if of_run == run and redis.call('EXISTS', SEQ) == 1 then return { 'INSTALLED', { stored } } end
     return { 'STALE', { stored } }
 end
+-- First what needs no memory: a server that is full can then still be emptied.
+redis.call('UNLINK', SEQ)
 redis.call('SET', EPOCH, run .. '|' .. string.format('%.0f', number))
 redis.call('SET', SEQ, '0')
 return { 'INSTALLED', { number } }

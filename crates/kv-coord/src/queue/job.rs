@@ -232,7 +232,7 @@ pub struct Job {
     pub payload: PayloadRef,
     /// Which queue it is in.
     pub priority: Priority,
-    /// Not to be worked on before this time, in milliseconds since 1970; zero for at once.
+    /// Not to be worked on before this time, in milliseconds since 1970; zero for at once, and for a job that was ready once.
     pub not_before_ms: u64,
     /// What only one known job of its tenant and kind may have.
     pub unique: Option<UniqueKey>,

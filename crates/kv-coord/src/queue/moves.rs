@@ -22,6 +22,8 @@ impl QueueState {
     pub(super) fn make_ready(&mut self, now_ms: u64, id: &JobId) {
         let Some(entry) = self.jobs.get_mut(id) else { return };
         entry.place = Place::Ready { since_ms: now_ms };
+        // It has come.
+        entry.job.not_before_ms = 0;
         let (priority, tenant) = (entry.job.priority, entry.job.tenant);
         self.lines[priority as usize].join(now_ms, id, tenant);
         self.calls += 1;

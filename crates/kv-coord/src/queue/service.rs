@@ -81,7 +81,7 @@ impl JobQueue {
     /// Takes up to `count` jobs that are ready, without waiting for any.
     ///
     /// # Errors
-    /// When the store did not answer. A lease it gave nevertheless ends by itself, and counts as an attempt.
+    /// When the store did not answer. A lease it gave nevertheless ends by itself, and counts as an attempt and as a loss.
     /// # Cancel safety
     /// Dropping the future gives back what it took, in the background.
     pub async fn claim(&self, count: ClaimCount, ttl: LeaseTtl) -> Result<Vec<ClaimedJob>, CoordError> {
@@ -123,10 +123,10 @@ impl JobQueue {
         heard(lease, self.backend.heartbeat(lease, ttl).await?)
     }
 
-    /// The job is done, and forgotten. Heard for as long as nobody else has had the job, also after the deadline.
+    /// The job is done, and forgotten. Heard after the deadline too, until the next claim by anybody.
     ///
     /// # Errors
-    /// [`LeaseError::Lost`] when somebody else has it or had it; [`LeaseError::Backend`] when the store did not answer.
+    /// [`LeaseError::Lost`] when the lease was over and the job has been moved on; [`LeaseError::Backend`] when the store did not answer.
     pub async fn complete(&self, lease: &Lease) -> Result<(), LeaseError> {
         heard(lease, self.backend.complete(lease).await?)
     }

@@ -1,7 +1,7 @@
 //! The queue as a function of state, event and time; the scripts of `scripts/` follow it step by step.
 //!
 //! Invariants: a job is in one place; a line holds exactly the ready jobs of its queue; a lease ends at its deadline, whoever
-//! looks, but that its work is done is heard for as long as nobody else had the job; each call moves a bounded number of jobs.
+//! looks, but that its work is done is heard until the next claim by anybody; each call moves a bounded number of jobs.
 //! Absent on purpose: clocks, randomness, threads and channels. Time comes in by argument, a pause is decided by who asks.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -151,6 +151,8 @@ impl QueueState {
             };
             jobs.push(self.hand_out(now_ms + ttl_ms, priority, fence));
         }
+        // Whoever claims needs not be called for what it has.
+        self.calls = self.calls.saturating_sub(jobs.len());
         let ends = self.delayed.first().into_iter().chain(self.leases.first());
         let next = ends.map(|(at_ms, _)| at_ms.saturating_sub(now_ms)).min();
         let next_ms = if self.next_line().is_some() { Some(0) } else { next };
@@ -170,7 +172,7 @@ impl QueueState {
 
     /// The work is done: forgets the job.
     pub(crate) fn complete(&mut self, lease: &Lease) -> Heard<()> {
-        // Also after the deadline, as long as nobody took the job away: doing it again would be in vain.
+        // Also after the deadline, until a claim has moved the job on: doing it again would be in vain.
         if self.held(0, lease).is_none() {
             return Heard::Lost;
         }

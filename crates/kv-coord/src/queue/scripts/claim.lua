@@ -78,5 +78,7 @@ else
         if at and (next_ms < 0 or at - now < next_ms) then next_ms = math.max(at - now, 0) end
     end
 end
+-- Whoever claims needs not be called for what it has.
+calls = math.max(0, calls - #jobs)
 call_waiters()
 return { 'CLAIMED', next_ms, jobs }

@@ -7,7 +7,7 @@ local function stage_of(id)
     return 'ready'
 end
 
-begin()
+begin_growing()
 local outcomes = {}
 local known = redis.call('HLEN', JOBS)
 for at = 3, #ARGV, 9 do

@@ -22,9 +22,11 @@ local now = clock_ms()
 -- How many jobs became ready in this call.
 local calls = 0
 
--- A server without memory refuses a script at its first command that needs some. This is one, so nothing is left half done.
--- What only gives memory free does without.
-local function begin() redis.call('HSETNX', META, 'turn', '0') end
+-- A server without memory refuses a script at its first write, if that needs some, and no command behind a first write: so
+-- nothing is left half done. What makes a queue longer begins with this and is refused.
+local function begin_growing() redis.call('HSETNX', META, 'turn', '0') end
+-- What works a queue off begins with this write that needs no memory, so that a full server can be emptied.
+local function begin() redis.call('HDEL', META, '') end
 
 -- Tells those who wait; the last thing a script does.
 local function call_waiters()
@@ -77,6 +79,11 @@ local function list_remove(queue, id)
     end
     local last = redis.call('RPOP', LISTS[queue])
     if last ~= id then
+        if redis.call('HGET', SLOTS, last) ~= text(redis.call('LLEN', LISTS[queue])) then
+            -- It does not belong where it stood.
+            mend(queue)
+            return
+        end
         redis.call('LSET', LISTS[queue], slot, last)
         redis.call('HSET', SLOTS, last, slot)
     end

@@ -15,7 +15,7 @@ local function replay(id, job)
     replayed = replayed + 1
 end
 
-begin()
+begin_growing()
 local ids = redis.call('ZRANGE', DEAD, 0, -1)
 if ARGV[3] == 'ONE' then ids = redis.call('ZSCORE', DEAD, ARGV[4]) and { ARGV[4] } or {} end
 for _, id in ipairs(ids) do

@@ -184,6 +184,7 @@ async fn a_list_that_somebody_changed_is_mended_at_the_next_claim() {
         &["RPUSH", "queue:default", "stranger"],
         &["LPOP", "queue:default"],
         &["LSET", "queue:default", "0", "stranger"],
+        &["LSET", "queue:default", "-1", "stranger"],
         &["SET", "queue:default", "text"],
     ] {
         for n in 0..6 {

@@ -10,14 +10,15 @@ pub enum Error {
     /// The service refused; nothing was written.
     #[error("the service refused: {0}")]
     Refused(Box<Problem>),
-    /// The service could not be asked, or a read had no answer; nothing was written.
+    /// The service could not be asked, or what may be asked any number of times had no answer; nothing was written.
     #[error("the service does not answer: {0}")]
     Unreachable(String),
-    /// No attempt of a write was answered, so it may have happened: ask [`crate::Keys::settle`], or repeat the call under the key.
-    #[error("nobody knows whether it happened; ask for the key {key}: {last}")]
+    /// An attempt of a write was not answered, so it may have happened, or happen yet. With a key: ask [`crate::Keys::settle`], or
+    /// repeat the call under the key.
+    #[error("nobody knows whether it happened{}: {last}", of_key(key.as_deref()))]
     Unknown {
-        /// The write's idempotency key.
-        key: String,
+        /// The write's idempotency key, if it bears one.
+        key: Option<String>,
         /// What the last attempt met.
         last: String,
     },
@@ -42,4 +43,8 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn of_key(key: Option<&str>) -> String {
+    key.map(|key| format!("; ask for the key {key}")).unwrap_or_default()
 }

@@ -19,10 +19,12 @@
 //!
 //! Invariants: every write bears an idempotency key, its own or the caller's, and a repeat bears the same one, so that a write
 //! has one effect however often the connection breaks; repeats are bounded in number and wait with full jitter, or as long as the
-//! service says; an outcome that no repeat could settle is an error of its own ([`Error::Unknown`]) with the key to ask for it.
+//! service says; a refusal behind an attempt without an answer is told only once that attempt can have no effect any more; an outcome that could
+//! not be settled is an error of its own ([`Error::Unknown`]) with the key to ask for it.
 //!
 //! Absent on purpose: a cache, and a guess about what happened.
 
+mod attempts;
 mod batch;
 mod client;
 mod error;

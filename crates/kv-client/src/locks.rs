@@ -62,10 +62,11 @@ impl Client {
 
 impl Locks<'_> {
     /// Takes a lock, waiting in line for at most `wait`; 409 `lock_busy` when somebody else has it then. A grant whose answer is
-    /// lost ends with its lifetime, so `wait` should be shorter than an attempt may take.
+    /// lost is [`Error::Unknown`] and ends with its lifetime: asking again at once would wait behind it.
     pub async fn acquire(&self, resource: &str, wait: Duration, ttl: Duration) -> Result<LockGrant, Error> {
         let (wait_ms, ttl_ms) = (millis(wait), millis(ttl));
-        self.0.read(Call::post(path(resource)).json(&json!({"wait_ms": wait_ms, "ttl_ms": ttl_ms}))?).await
+        let call = Call::post(path(resource)).json(&json!({"wait_ms": wait_ms, "ttl_ms": ttl_ms}))?;
+        self.0.take(call.within(wait.saturating_add(self.0.shared.attempt_timeout))).await
     }
 
     /// Shows a lock.
@@ -82,7 +83,7 @@ impl Locks<'_> {
     /// Gives it back.
     pub async fn release(&self, grant: &LockGrant) -> Result<(), Error> {
         let call = Call::new(Method::DELETE, path(&grant.resource)).with("x-lock-token", grant.token.as_str());
-        self.0.write_silent(call).await
+        self.0.end(call, &["lock_expired", "lock_not_owner"]).await
     }
 }
 

@@ -53,7 +53,7 @@ impl Problem {
             code: "not_a_problem".to_owned(),
             detail: format!("The answer does not come from the service: {text}"),
             request_id: None,
-            retryable: matches!(status, 502..=504),
+            retryable: matches!(status, 408 | 502..=504),
             errors: Vec::new(),
             extra: Map::new(),
             retry_after: None,

@@ -1,4 +1,6 @@
-//! One call: attempts until there is an answer to go by.
+//! One attempt of a call.
+//!
+//! Absent on purpose: repeats, which are in `attempts.rs`.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
 
 use crate::client::Client;
 use crate::error::Error;
@@ -50,6 +53,8 @@ pub(crate) struct Call {
     headers: Vec<(&'static str, String)>,
     /// Instead of the client's own.
     timeout: Option<Duration>,
+    /// How long it is worth to wait when the service says for how long.
+    pub(crate) patience: Duration,
 }
 
 /// A good answer.
@@ -60,7 +65,7 @@ pub(crate) struct Answer {
 }
 
 /// Why an attempt had no good answer.
-enum Failed {
+pub(crate) enum Failed {
     /// Nothing was sent.
     NotSent(String),
     /// Something may have been.
@@ -77,6 +82,7 @@ impl Call {
             content_type: "application/json",
             headers: Vec::new(),
             timeout: None,
+            patience: retry::PATIENCE,
         }
     }
 
@@ -95,9 +101,16 @@ impl Call {
         Ok(self)
     }
 
-    /// With a file for its body, which may take long.
+    /// With a file for its body, which may take long, also for others who send it.
     pub(crate) fn file(mut self, body: Bytes, content_type: &'static str, timeout: Duration) -> Self {
         (self.body, self.content_type, self.timeout) = (Some(body), content_type, Some(timeout));
+        self.patience = retry::UPLOAD_PATIENCE;
+        self
+    }
+
+    /// With a time of its own for each attempt.
+    pub(crate) fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 
@@ -116,75 +129,21 @@ impl Call {
 const IF_MATCH_NAME: &str = "if-match";
 
 impl Client {
-    /// Reads.
-    pub(crate) async fn read<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
-        self.until_answered(&call, None).await?.json()
-    }
-
-    /// Writes, under the caller's key or a new one.
-    pub(crate) async fn write<T: DeserializeOwned>(&self, call: Call) -> Result<T, Error> {
-        self.write_whole(call).await?.json()
-    }
-
-    /// Writes what has no answer's body.
-    pub(crate) async fn write_silent(&self, call: Call) -> Result<(), Error> {
-        self.write_whole(call).await.map(drop)
-    }
-
-    async fn write_whole(&self, call: Call) -> Result<Answer, Error> {
-        let key = self.key.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-        self.until_answered(&call, Some(&key)).await
-    }
-
-    /// Asks until there is an answer to go by.
-    ///
-    /// # Cancel safety
-    /// A dropped call may have had its effect.
-    async fn until_answered(&self, call: &Call, key: Option<&str>) -> Result<Answer, Error> {
-        let mut may_have_happened = false;
-        for attempt in 0.. {
-            let failed = match self.attempt(call, key).await {
-                Ok(answer) => return Ok(answer),
-                Err(failed) => failed,
-            };
-            let random = rand::random::<f64>();
-            let (last, pause) = match failed {
-                Failed::NotSent(why) => (why, Some(retry::pause(attempt, random))),
-                Failed::NotAnswered(why) => {
-                    may_have_happened = true;
-                    (why, Some(retry::pause(attempt, random)))
-                }
-                Failed::Refused(problem) if retry::is_unknown(&problem) => {
-                    may_have_happened = true;
-                    (problem.to_string(), Some(retry::pause(attempt, random)))
-                }
-                Failed::Refused(problem) => match retry::after(&problem, attempt, random) {
-                    Some(pause) if attempt + 1 < self.shared.attempts => (problem.to_string(), Some(pause)),
-                    // It was decided, and not by an effect of an earlier attempt: that one would have been found by the key.
-                    None => return Err(Error::Refused(problem)),
-                    Some(_) if !may_have_happened => return Err(Error::Refused(problem)),
-                    Some(_) => (problem.to_string(), None),
-                },
-            };
-            let Some(pause) = pause.filter(|_| attempt + 1 < self.shared.attempts) else {
-                return Err(given_up(key.filter(|_| may_have_happened), last));
-            };
-            tokio::time::sleep(pause).await;
-        }
-        unreachable!("the last attempt returns")
-    }
-
     /// Asks once and hands the answer on as it comes.
     ///
+    /// # Errors
+    /// [`Error::Unreachable`] also when nothing comes for as long as an attempt may take.
     /// # Cancel safety
     /// Reads only.
     pub(crate) async fn download<W: AsyncWrite + Unpin>(&self, call: &Call, to: &mut W) -> Result<u64, Error> {
+        let limit = self.shared.attempt_timeout;
+        let silent = |_| Error::Unreachable(format!("nothing came for {limit:?}"));
         let broken = |error: &dyn std::error::Error| Error::Unreachable(chain(error));
         let request = self.request(call, None).map_err(Error::Unreachable)?;
-        let answer = self.shared.transport.0.request(request).await.map_err(|error| broken(&error))?;
-        let (parts, mut body) = answer.into_parts();
+        let answer = timeout(limit, self.shared.transport.0.request(request)).await.map_err(silent)?;
+        let (parts, mut body) = answer.map_err(|error| broken(&error))?.into_parts();
         if !parts.status.is_success() {
-            let whole = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
+            let whole = timeout(limit, Limited::new(body, MAX_ANSWER_BYTES).collect()).await.map_err(silent)?;
             let whole = whole.map_err(|error| Error::Unreachable(error.to_string()))?.to_bytes();
             return match judge(parts.status, parts.headers, whole) {
                 Err(Failed::Refused(problem)) => Err(Error::Refused(problem)),
@@ -192,7 +151,7 @@ impl Client {
             };
         }
         let mut bytes = 0;
-        while let Some(frame) = body.frame().await {
+        while let Some(frame) = timeout(limit, body.frame()).await.map_err(silent)? {
             if let Ok(part) = frame.map_err(|error| broken(&error))?.into_data() {
                 bytes += part.len() as u64;
                 to.write_all(&part).await.map_err(|error| broken(&error))?;
@@ -201,7 +160,7 @@ impl Client {
         Ok(bytes)
     }
 
-    async fn attempt(&self, call: &Call, key: Option<&str>) -> Result<Answer, Failed> {
+    pub(crate) async fn attempt(&self, call: &Call, key: Option<&str>) -> Result<Answer, Failed> {
         let request = self.request(call, key).map_err(Failed::NotSent)?;
         let exchange = async {
             let answer = self.shared.transport.0.request(request).await.map_err(|error| {
@@ -214,7 +173,7 @@ impl Client {
         };
         let limit = call.timeout.unwrap_or(self.shared.attempt_timeout);
         let out_of_time = |_| Failed::NotAnswered(format!("no answer after {limit:?}"));
-        tokio::time::timeout(limit, exchange).await.map_err(out_of_time)?
+        timeout(limit, exchange).await.map_err(out_of_time)?
     }
 
     fn request(&self, call: &Call, key: Option<&str>) -> Result<Request<Full<Bytes>>, String> {
@@ -240,7 +199,7 @@ impl Client {
 }
 
 impl Answer {
-    fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| {
             let etag = self.headers.get(ETAG).map(|tag| format!(" ({tag:?})")).unwrap_or_default();
             Error::Unreadable(format!("{error}{etag}"))
@@ -256,13 +215,6 @@ fn judge(status: StatusCode, headers: HeaderMap, body: Bytes) -> Result<Answer, 
     let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
     problem.retry_after = seconds.map(Duration::from_secs);
     Err(Failed::Refused(Box::new(problem)))
-}
-
-fn given_up(key: Option<&str>, last: String) -> Error {
-    match key {
-        Some(key) => Error::Unknown { key: key.to_owned(), last },
-        None => Error::Unreachable(last),
-    }
 }
 
 /// An error with what caused it.

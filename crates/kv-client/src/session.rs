@@ -55,6 +55,6 @@ impl Client {
 
     /// Ends the token.
     pub async fn log_out(&self) -> Result<(), Error> {
-        self.write_silent(Call::post("/auth/logout")).await
+        self.end(Call::post("/auth/logout"), &["token_invalid"]).await
     }
 }

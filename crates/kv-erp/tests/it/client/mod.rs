@@ -1,4 +1,6 @@
-//! The typed client, against the service over a socket: every operation of the description, and writes whose answers are lost.
+//! The typed client, against the service over a socket: every operation of the description.
+
+mod lost;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -15,8 +17,7 @@ use kv_types::stock::{
     Adjust, AdjustLine, AdjustTo, PartLine, Receive, ReceiveLine, Reserve, ReserveLine, TransferLine, TransferStock,
 };
 use kv_types::{CustomerId, MinorUnits, ProductId, Quantity, Ttl, WarehouseId};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
 use crate::operations::operations;
 use crate::world::World;
@@ -267,63 +268,4 @@ async fn sessions(client: &Client) {
     assert_eq!(client.log_in(&me.email, "wrong").await.unwrap_err().code(), Some("invalid_credentials"));
     client.log_out().await.unwrap();
     assert_eq!(client.me().await.unwrap_err().code(), Some("token_invalid"));
-}
-
-/// Lets requests through and cuts the connection instead of the first `cuts` answers.
-async fn cutting(service: SocketAddr, cuts: usize) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        for number in 0.. {
-            let Ok((mut near, _)) = listener.accept().await else { return };
-            tokio::spawn(async move {
-                let mut far = TcpStream::connect(service).await.unwrap();
-                if number >= cuts {
-                    tokio::io::copy_bidirectional(&mut near, &mut far).await.ok();
-                    return;
-                }
-                let mut request = vec![0; 65_536];
-                let length = near.read(&mut request).await.unwrap();
-                far.write_all(&request[..length]).await.unwrap();
-                // The answer is there, so the effect is too.
-                assert!(far.read(&mut request).await.unwrap() > 0);
-            });
-        }
-    });
-    address
-}
-
-#[tokio::test]
-async fn a_write_whose_answers_are_lost_happens_once() {
-    let world = World::new().await;
-    let door = cutting(served(&world).await, 3).await;
-    let made = client(door, &world).customers().create(&customer("once")).await.unwrap();
-    let rows = world.one.get("/customers").await.expect(200);
-    assert_eq!(rows["data"].as_array().unwrap().len(), 1);
-    assert_eq!(rows["data"][0]["id"], made.id.to_string());
-}
-
-#[tokio::test]
-async fn an_outcome_that_no_attempt_could_learn_is_told_with_its_key() {
-    let world = World::new().await;
-    let service = served(&world).await;
-    let door = cutting(service, usize::MAX).await;
-    let cut_off = Client::builder(format!("http://{door}")).token(world.one.token()).attempts(2).build().unwrap();
-    let error = cut_off.customers().create(&customer("lost")).await.unwrap_err();
-    let Error::Unknown { key, .. } = error else { panic!("{error:?}") };
-    let settled = client(service, &world).keys().settle(&key).await.unwrap();
-    assert_eq!((settled.state, settled.status), (KeyState::Completed, Some(201)));
-    let unread = cut_off.customers().list(&[]).await.unwrap_err();
-    assert!(matches!(unread, Error::Unreachable(_)), "a read has no outcome to learn: {unread:?}");
-}
-
-#[tokio::test]
-async fn nobody_at_the_door_is_no_unknown_outcome() {
-    let world = World::new().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let nobody = listener.local_addr().unwrap();
-    drop(listener);
-    let client = Client::builder(format!("http://{nobody}")).token(world.one.token()).attempts(2).build().unwrap();
-    let error = client.customers().create(&customer("c")).await.unwrap_err();
-    assert!(matches!(error, Error::Unreachable(_)), "{error:?}");
 }

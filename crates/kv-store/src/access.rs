@@ -7,6 +7,8 @@
 
 pub mod provision;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use kv_types::{TenantId, UserId};
 use sha2::{Digest as _, Sha256};
@@ -154,7 +156,7 @@ impl Store {
         let ask = async {
             let rows = self.run_untenanted(&CURSOR_SECRET, &[]).await?;
             let secret: Option<Vec<u8>> = rows.first().map(|row| row.try_get(0)).transpose()?;
-            secret.map(CursorSecret).ok_or(StoreError::Corrupt("the cursors' secret"))
+            secret.map(|secret| CursorSecret(secret.into())).ok_or(StoreError::Corrupt("the cursors' secret"))
         };
         self.known_secret().get_or_try_init(|| ask).await
     }
@@ -170,7 +172,7 @@ impl Store {
 
 /// What the cursors of lists are signed with: the same for every process on this database. It does not print itself.
 #[derive(Clone, PartialEq, Eq)]
-pub struct CursorSecret(Vec<u8>);
+pub struct CursorSecret(Arc<[u8]>);
 
 impl CursorSecret {
     /// The raw secret.

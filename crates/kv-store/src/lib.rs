@@ -21,6 +21,7 @@ pub mod session;
 pub mod spent;
 pub mod statement;
 pub mod stock;
+mod watched;
 #[cfg(feature = "wrong-strategies")]
 pub mod wrong;
 

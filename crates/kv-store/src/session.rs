@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use kv_types::TenantId;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{NoTls, Row};
 
@@ -100,6 +101,9 @@ pub struct Store {
     keys_under_way: UnderWay,
     conflicts: Arc<ConflictStats>,
     cursor_secret: Arc<OnceCell<CursorSecret>>,
+    /// Composed reads at a time, which may take long: half of the pool.
+    composed: Arc<Semaphore>,
+    pool_wait: Duration,
 }
 
 /// One page of a list in key order.
@@ -127,19 +131,29 @@ impl Store {
     pub fn open(config: &StoreConfig) -> Result<Self, StoreError> {
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = Manager::from_config(config.session(), NoTls, manager_config);
-        let timeout = Some(config.pool_wait);
+        let patience = Some(config.pool_wait);
         let pool = Pool::builder(manager)
             .max_size(config.pool_size)
-            .wait_timeout(timeout)
-            .create_timeout(timeout)
-            .recycle_timeout(timeout)
+            .wait_timeout(patience)
+            .create_timeout(patience)
+            .recycle_timeout(patience)
             .runtime(deadpool_postgres::Runtime::Tokio1)
             .build()
             .map_err(|_| StoreError::Unavailable(None))?;
         let conflicts = Arc::new(ConflictStats::default());
         let readers = Readers::new(config, Arc::clone(&conflicts));
         let stock = crate::stock::Ledger::start(config, &conflicts);
-        Ok(Self { pool, readers, stock, keys_under_way: UnderWay::default(), conflicts, cursor_secret: Arc::default() })
+        let composed = Arc::new(Semaphore::new((config.pool_size / 2).max(1)));
+        Ok(Self {
+            pool,
+            readers,
+            stock,
+            keys_under_way: UnderWay::default(),
+            conflicts,
+            cursor_secret: Arc::default(),
+            composed,
+            pool_wait: config.pool_wait,
+        })
     }
 
     /// The stock ledger: every change of stock goes through it.
@@ -158,6 +172,12 @@ impl Store {
 
     pub(crate) fn known_secret(&self) -> &OnceCell<CursorSecret> {
         &self.cursor_secret
+    }
+
+    /// A place among the composed reads.
+    pub(crate) async fn composed_place(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let place = timeout(self.pool_wait, Arc::clone(&self.composed).acquire_owned()).await;
+        place.ok().and_then(Result::ok).ok_or(StoreError::Overloaded)
     }
 
     /// A connection of the pool. Whoever leaves a transaction open on it must not let it go back.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::stock::PartLine;
-use crate::{CustomerId, OrderId, ProductId, Quantity, ReservationId, Ttl, WarehouseId};
+use crate::{CustomerId, OrderId, ProductId, Quantity, ReservationId, Revision, Ttl, WarehouseId};
 
 /// Units of one product to order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -154,4 +154,11 @@ pub struct Order {
     #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+}
+
+impl Order {
+    /// The state that it is in.
+    pub fn revision(&self) -> Revision {
+        Revision { version: self.version, limit: self.expires_at.map_or(0, Timestamp::as_microsecond) }
+    }
 }

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// A state of a thing, as one number or two: its version, and of a stock level its backorder limit, which changes without one.
+/// A state of a thing, as one number or two: its version, and what changes without one, which is of a stock level its backorder limit,
+/// and of an order the end of its life, in microseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revision {
     /// The thing's version.

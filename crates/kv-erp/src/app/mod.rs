@@ -1,6 +1,7 @@
 //! What every handler shares.
 
 mod proofs;
+mod shares;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::http::auth::cache::TokenCache;
 use crate::http::metrics::Metrics;
 pub(crate) use proofs::NoPlace;
 use proofs::Proofs;
+use shares::Shares;
 
 /// Requests that work at a time; one more is answered 503.
 const MAX_IN_FLIGHT: usize = 2_048;
@@ -25,8 +27,12 @@ const MAX_LOCK_WAITS: usize = 1_024;
 
 /// Files that are imported at a time: each keeps a connection to the database busy.
 const MAX_UPLOADS: usize = 8;
+/// Those of one tenant.
+const MAX_UPLOADS_PER_TENANT: usize = 4;
 /// Exports at a time.
 const MAX_EXPORTS: usize = 8;
+/// Those of one tenant.
+const MAX_EXPORTS_PER_TENANT: usize = 4;
 
 /// How the HTTP face behaves.
 #[derive(Clone, Debug)]
@@ -93,7 +99,8 @@ struct Shared {
     lock_waits: Semaphore,
     proofs: Proofs,
     uploads: Semaphore,
-    exports: Arc<Semaphore>,
+    uploads_of_tenants: Shares,
+    exports: Shares,
 }
 
 impl App {
@@ -112,7 +119,8 @@ impl App {
             lock_waits: Semaphore::new(MAX_LOCK_WAITS),
             proofs: Proofs::default(),
             uploads: Semaphore::new(MAX_UPLOADS),
-            exports: Arc::new(Semaphore::new(MAX_EXPORTS)),
+            uploads_of_tenants: Shares::new(MAX_UPLOADS, MAX_UPLOADS_PER_TENANT),
+            exports: Shares::new(MAX_EXPORTS, MAX_EXPORTS_PER_TENANT),
         }))
     }
 
@@ -174,8 +182,12 @@ impl App {
         &self.0.uploads
     }
 
-    pub(crate) fn exports(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.0.exports)
+    pub(crate) fn uploads_of_tenants(&self) -> &Shares {
+        &self.0.uploads_of_tenants
+    }
+
+    pub(crate) fn exports(&self) -> &Shares {
+        &self.0.exports
     }
 
     pub(crate) fn proofs(&self) -> &Proofs {

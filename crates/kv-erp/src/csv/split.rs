@@ -1,12 +1,12 @@
 //! Files taken apart row by row as they come, however they are cut on the way.
 //!
 //! Invariants: a row is held in [`MAX_ROW_BYTES`] whatever is sent; each byte is consumed once, and after a row exactly up to its end,
-//! so that a file can be taken up again from there; blank lines are no rows. A line ends with CR LF or LF; a line feed within quotes
-//! counts as a line too.
+//! so that a file can be taken up again from there; blank lines are no rows. A line ends with CR LF or LF, so rows begin on lines of
+//! their own; a line feed within quotes counts as a line too.
 //!
 //! Absent on purpose: guesses. Quotes that do not pair make a row that is refused, not one that is repaired.
 
-use csv_core::{ReadRecordResult, Reader};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder, Terminator};
 
 /// The longest row: its cells together.
 pub const MAX_ROW_BYTES: usize = 64 * 1024;
@@ -24,6 +24,8 @@ pub enum RowFault {
     UnpairedQuote,
     /// It is no UTF-8.
     InvalidUtf8,
+    /// A carriage return stands neither within quotes nor before a line feed.
+    StrayCarriageReturn,
 }
 
 /// Takes a file apart.
@@ -37,6 +39,10 @@ pub struct Splitter {
     line: i64,
     row_line: i64,
     quotes: usize,
+    /// Carriage returns outside of quotes.
+    returns: usize,
+    /// The last byte that was consumed, and the one before.
+    last: [u8; 2],
     fault: Option<RowFault>,
     is_in_row: bool,
 }
@@ -44,7 +50,8 @@ pub struct Splitter {
 impl Splitter {
     /// Begins on a line, counted from 1.
     pub fn new(line: i64) -> Self {
-        let mut core = Reader::new();
+        // Its own line end would be a carriage return too, and then two rows could begin on one line.
+        let mut core = ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build();
         // It would take away a byte order mark from what it sees first; ours is not always the beginning of a file.
         core.read_record(&[], &mut [0], &mut [0]);
         Self {
@@ -56,6 +63,8 @@ impl Splitter {
             line,
             row_line: line,
             quotes: 0,
+            returns: 0,
+            last: [0; 2],
             fault: None,
             is_in_row: false,
         }
@@ -86,8 +95,7 @@ impl Splitter {
             let rest = &input[used..];
             let (result, read, written, ended) =
                 self.core.read_record(rest, &mut self.text[self.text_len..], &mut self.ends[self.ends_len..]);
-            self.line += count(b'\n', &rest[..read]);
-            self.quotes += count(b'"', &rest[..read]) as usize;
+            self.look(&rest[..read]);
             used += read;
             if self.note(&result, written, ended) {
                 return (used, true);
@@ -119,17 +127,41 @@ impl Splitter {
         if !self.quotes.is_multiple_of(2) {
             return Err(RowFault::UnpairedQuote);
         }
+        let ending = usize::from(self.ends_with_return());
+        if self.returns != ending {
+            return Err(RowFault::StrayCarriageReturn);
+        }
         let mut from = 0;
-        let cells = self.ends[..self.ends_len].iter().map(|&to| {
-            let cell = self.text.get(from..to).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let cells = self.ends[..self.ends_len].iter().enumerate().map(|(place, &to)| {
+            let end = if place + 1 == self.ends_len { to - ending } else { to };
+            let cell = self.text.get(from..end).and_then(|bytes| std::str::from_utf8(bytes).ok());
             from = to;
             cell.ok_or(RowFault::InvalidUtf8)
         });
         cells.collect()
     }
 
+    /// Counts what the parser does not tell of.
+    fn look(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            match byte {
+                b'\n' => self.line += 1,
+                b'"' => self.quotes += 1,
+                b'\r' if self.quotes.is_multiple_of(2) => self.returns += 1,
+                _ => {}
+            }
+            self.last = [byte, self.last[0]];
+        }
+    }
+
+    /// Whether the row's line ended with a carriage return, which is then no part of its last cell.
+    fn ends_with_return(&self) -> bool {
+        let last = if self.last[0] == b'\n' { self.last[1] } else { self.last[0] };
+        last == b'\r' && self.quotes.is_multiple_of(2)
+    }
+
     fn begin_row(&mut self) {
-        (self.text_len, self.ends_len, self.quotes, self.fault) = (0, 0, 0, None);
+        (self.text_len, self.ends_len, self.quotes, self.returns, self.fault) = (0, 0, 0, 0, None);
         self.row_line = self.line;
         self.is_in_row = true;
     }
@@ -207,6 +239,18 @@ mod tests {
         for piece in 1..file.len() {
             assert_eq!(rows(file.as_bytes(), piece), (wanted.clone(), 8), "in pieces of {piece}");
         }
+    }
+
+    #[test]
+    fn a_carriage_return_ends_no_row_by_itself() {
+        let file = b"a,b\r\n1,x\ry\r\n2,\"x\ry\r\"\n3,\"z\"\r\n4,w\r";
+        let stray = |line| (line, Err(RowFault::StrayCarriageReturn));
+        let wanted =
+            vec![good(1, &["a", "b"]), stray(2), good(3, &["2", "x\ry\r"]), good(4, &["3", "z"]), good(5, &["4", "w"])];
+        for piece in 1..file.len() {
+            assert_eq!(rows(file, piece), (wanted.clone(), 5), "in pieces of {piece}");
+        }
+        assert_eq!(rows(b"a,b\r1,2\r3,4\r", 4).0, [stray(1)]);
     }
 
     #[test]

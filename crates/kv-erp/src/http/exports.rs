@@ -19,6 +19,7 @@ use kv_types::TenantId;
 use serde::Serialize;
 use std::str::FromStr;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -33,6 +34,8 @@ use crate::csv::write::{Formulas, push_row};
 
 /// How long a client may read nothing.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long an export may take in all.
+const EXPORT_TIME: Duration = Duration::from_hours(1);
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
@@ -105,7 +108,9 @@ async fn export(
         });
         Some(if flag == Some(true) { Formulas::Disarmed } else { Formulas::Raw })
     })?;
-    let place = app.exports().try_acquire_owned().map_err(|_| StoreError::Overloaded)?;
+    let place = app.exports().take(ctx.tenant).ok_or_else(|| {
+        Problem::unavailable("overloaded", "As many exports run as may at a time.", Duration::from_secs(1))
+    })?;
     let reading = Reading { app, tenant: ctx.tenant, export: kind.export(), formulas };
     // Read before the answer begins: what fails at once is told as a problem.
     let first = reading.page(None).await?;
@@ -113,7 +118,9 @@ async fn export(
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         let _place = place;
-        reading.send_all(first, sender).await;
+        if timeout(EXPORT_TIME, reading.send_all(first, sender)).await.is_err() {
+            tracing::warn!("an export took too long and broke off");
+        }
     });
     let name = format!("attachment; filename=\"{}.csv\"", kind.as_str());
     let headers = [

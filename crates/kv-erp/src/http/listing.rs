@@ -3,7 +3,9 @@
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_TYPE, LINK};
 use axum::response::{IntoResponse, Response};
+use kv_store::access::CursorSecret;
 use kv_store::lists::{Ask, Listing};
+use kv_types::TenantId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -21,7 +23,9 @@ pub struct Asked {
     /// What is asked of the store.
     pub ask: Ask,
     /// What its cursors are signed with.
-    pub(super) seal: Seal,
+    pub(super) secret: CursorSecret,
+    /// Whose they are.
+    pub(super) tenant: TenantId,
     /// The address, ready for a cursor behind it.
     pub(super) address: String,
 }
@@ -29,7 +33,8 @@ pub struct Asked {
 impl Asked {
     /// The answer of a page.
     pub fn answer<T>(self, listing: Listing<T>) -> Listed<T> {
-        let next_cursor = listing.next.map(|position| self.seal.close(&position));
+        // Most lists are asked for one page, and that is their last.
+        let next_cursor = listing.next.map(|position| Seal::of(&self.secret, self.tenant, &self.ask).close(&position));
         let link = next_cursor.as_ref().map(|cursor| format!("<{}{cursor}>; rel=\"next\"", self.address));
         Listed { data: listing.rows, next_cursor, total: listing.total, link }
     }

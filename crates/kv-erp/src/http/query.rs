@@ -80,12 +80,14 @@ impl Query {
             }
             return faults.finish(None);
         }
-        let seal = Seal::of(secret, tenant, &ask);
         let position = match cursor {
             None => None,
-            Some(cursor) => Some(seal.open(&cursor, ask.sort().keys).ok_or_else(invalid_cursor)?),
+            Some(cursor) => {
+                let seal = Seal::of(secret, tenant, &ask);
+                Some(seal.open(&cursor, ask.sort().keys).ok_or_else(invalid_cursor)?)
+            }
         };
-        Ok(Asked { ask: ask.after(position), seal, address })
+        Ok(Asked { ask: ask.after(position), secret: secret.clone(), tenant, address })
     }
 
     /// The address with everything but the cursor, and the place for another one behind it.

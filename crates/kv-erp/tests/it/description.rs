@@ -117,7 +117,7 @@ async fn every_example_of_a_body_is_read() {
         let of_form = faults(&answer.body).into_iter().filter(|fault| !fault.contains(" unknown_"));
         let code = answer.body["code"].as_str().unwrap_or_default();
         assert!(
-            code != "validation_failed" && code != "bad_request",
+            code != "validation_failed" && code != "bad_request" && answer.status != 428 && answer.status < 500,
             "{}: {:?} {:#}",
             operation.line,
             of_form.collect::<Vec<_>>(),

@@ -205,3 +205,25 @@ async fn an_order_is_closed_in_the_state_that_was_seen() {
     world.one.with("if-match", "\"1\"").ask(&line).await.refused(412, "version_mismatch");
     assert_eq!(world.one.with("if-match", etag(&part)).ask(&line).await.expect(200)["status"], "fulfilled");
 }
+
+#[tokio::test]
+async fn a_longer_life_is_another_state_of_an_order() {
+    let world = World::new().await;
+    let (product, _) = world.one.stocked("A", 5).await;
+    let customer = world.one.customer("C").await;
+    let items = json!([{"product_id": product, "quantity": 2}]);
+    let body = json!({"customer_id": customer, "items": items, "ttl_seconds": 600});
+    let made = world.one.post("/orders", &body).await;
+    let first = etag(&made).to_owned();
+    let path = format!("/orders/{}", made.made());
+    let held = world.one.get(&path).await.expect(200)["reservation_id"].clone();
+    let line = format!("POST /reservations/{}/extend", held.as_str().unwrap());
+    world.one.send(&line, &json!({"ttl_seconds": 6_000})).await.expect(200);
+    let seen = world.one.with("if-none-match", first.as_str()).get(&path).await;
+    assert_eq!(seen.status, 200, "it is not what the caller has");
+    let second = etag(&seen).to_owned();
+    assert_ne!(second, first);
+    let confirm = format!("POST {path}/confirm");
+    world.one.with("if-match", first).ask(&confirm).await.refused(412, "version_mismatch");
+    world.one.with("if-match", second).ask(&confirm).await.expect(200);
+}

@@ -141,6 +141,56 @@ async fn known_rows_are_changed_when_that_is_asked() {
 }
 
 #[tokio::test]
+async fn a_change_leaves_what_its_file_has_no_column_for() {
+    let world = World::new().await;
+    let one = &world.one;
+    let product = json!({"sku": "p", "name": "P", "description": "Zinc", "uom": "kg", "price_minor": 1, "currency": "EUR",
+        "active": false});
+    let product = format!("/products/{}", one.post("/products", &product).await.made());
+    let customer = json!({"code": "c", "name": "C", "email": "c@example.com", "phone": "+49 1"});
+    let customer = format!("/customers/{}", one.post("/customers", &customer).await.made());
+    for (kind, file) in [("products", "sku,name,price_minor,currency\np,Q,2,EUR\n"), ("customers", "code,name\nc,D\n")]
+    {
+        let id = begin(one, json!({"kind": kind, "on_conflict": "update"})).await;
+        put(one, &id, file).await.expect(200);
+    }
+    let shown = one.get(&product).await.expect(200);
+    let kept = (&shown["description"], &shown["uom"], &shown["active"]);
+    assert_eq!((&shown["name"], kept), (&json!("Q"), (&json!("Zinc"), &json!("kg"), &json!(false))));
+    let shown = one.get(&customer).await.expect(200);
+    assert_eq!(
+        (&shown["name"], &shown["email"], &shown["phone"]),
+        (&json!("D"), &json!("c@example.com"), &json!("+49 1"))
+    );
+    // A column that is there and empty is set to what a new row would have.
+    for (kind, file) in [
+        ("products", "sku,name,price_minor,currency,active,uom,description\np,Q,2,EUR,,,\n"),
+        ("customers", "code,name,email\nc,D,\n"),
+    ] {
+        let id = begin(one, json!({"kind": kind, "on_conflict": "update"})).await;
+        put(one, &id, file).await.expect(200);
+    }
+    let shown = one.get(&product).await.expect(200);
+    assert_eq!((&shown["description"], &shown["active"]), (&Value::Null, &json!(true)));
+    let shown = one.get(&customer).await.expect(200);
+    assert_eq!((&shown["email"], &shown["phone"]), (&Value::Null, &json!("+49 1")));
+}
+
+#[tokio::test]
+async fn a_carriage_return_makes_no_second_row_of_a_line() {
+    let world = World::new().await;
+    let one = &world.one;
+    let id = begin(one, json!({"kind": "customers"})).await;
+    let done = put(one, &id, "code,name\r\na,A\rb,B\r\nc,C\r\n").await.expect(200);
+    assert_eq!(shown(&done), ("complete".to_owned(), 1, 1, 3));
+    let rejected = one.get(&format!("/imports/{id}/rejections")).await.expect(200);
+    assert_eq!(
+        (&rejected["data"][0]["line"], &rejected["data"][0]["code"]),
+        (&json!(2), &json!("stray_carriage_return"))
+    );
+}
+
+#[tokio::test]
 async fn a_file_that_broke_off_is_taken_up_where_it_was_done() {
     let world = World::new().await;
     let one = &world.one;

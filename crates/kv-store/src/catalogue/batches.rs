@@ -11,9 +11,9 @@ use kv_types::{IdempotencyKey, TenantId};
 use uuid::Uuid;
 
 use super::bulk::{BulkRow, Stamp, params_of};
-use crate::conflict::Retries;
+use crate::conflict::{ConflictStats, Retries};
 use crate::idempotency::table::{Answers, DROP_EXPIRED_KEY, FIND_KEYS, KEEP_ANSWERS, of_keeping};
-use crate::idempotency::{Answer, Asked, Done, Kept, KeyFault, KeyRow, Once, Open, Param, wait_for};
+use crate::idempotency::{Answer, Asked, Done, Kept, KeyFault, KeyRow, Once, Open, Param, by_itself};
 use crate::session::Params;
 use crate::{Store, StoreError};
 
@@ -67,20 +67,16 @@ impl Store {
         assert!(once.is_empty() || once.len() == rows.len(), "a key for each row or none");
         let is_repeat = once.iter().any(|once| once.presence.is_repeat());
         let store = self.clone();
-        let task = tokio::spawn(async move {
-            let mut retries = Retries::new(store.conflicts());
-            let mut rounds = 0;
-            while rounds < ROUNDS {
+        let work = async move {
+            let mut rounds = Rounds::new(store.conflicts());
+            loop {
                 match store.try_each(tenant, &rows, &once).await {
-                    Err(error) if is_worth_a_round(&error) => rounds += 1,
-                    Err(error) => retries.after(error).await?,
+                    Err(error) => rounds.after(error).await?,
                     done => return done,
                 }
             }
-            Err(KeyFault::InFlight.into())
-        });
-        // A task that panicked may have been committing.
-        wait_for(is_repeat, task).await?.unwrap_or(Err(StoreError::OutcomeUnknown))
+        };
+        by_itself(is_repeat, work).await
     }
 
     /// Makes all rows or none, under one key if there is one.
@@ -97,19 +93,16 @@ impl Store {
     ) -> Result<All<N::Made>, StoreError> {
         let is_repeat = once.as_ref().is_some_and(|once| once.presence.is_repeat());
         let store = self.clone();
-        let task = tokio::spawn(async move {
-            let mut retries = Retries::new(store.conflicts());
-            let mut rounds = 0;
-            while rounds < ROUNDS {
+        let work = async move {
+            let mut rounds = Rounds::new(store.conflicts());
+            loop {
                 match store.try_all(tenant, &rows, once.as_ref()).await {
-                    Err(error) if is_worth_a_round(&error) => rounds += 1,
-                    Err(error) => retries.after(error).await?,
+                    Err(error) => rounds.after(error).await?,
                     done => return done,
                 }
             }
-            Err(KeyFault::InFlight.into())
-        });
-        wait_for(is_repeat, task).await?.unwrap_or(Err(StoreError::OutcomeUnknown))
+        };
+        by_itself(is_repeat, work).await
     }
 
     async fn try_each<N: BulkRow>(
@@ -152,6 +145,30 @@ async fn end<T>(transaction: Open, tried: Result<T, StoreError>, outcome: Outcom
     tried
 }
 
+/// The tries of one batch.
+struct Rounds<'a> {
+    retries: Retries<'a>,
+    done: usize,
+}
+
+impl<'a> Rounds<'a> {
+    const fn new(conflicts: &'a ConflictStats) -> Self {
+        Self { retries: Retries::new(conflicts), done: 0 }
+    }
+
+    /// After an error: whether to try once more.
+    ///
+    /// # Errors
+    /// The error, or [`KeyFault::InFlight`] when somebody came between each time.
+    async fn after(&mut self, error: StoreError) -> Result<(), StoreError> {
+        if !is_worth_a_round(&error) {
+            return self.retries.after(error).await;
+        }
+        self.done += 1;
+        if self.done < ROUNDS { Ok(()) } else { Err(KeyFault::InFlight.into()) }
+    }
+}
+
 fn is_worth_a_round(error: &StoreError) -> bool {
     error.is_taken_key() || error.is_stale_plan()
 }
@@ -167,9 +184,10 @@ async fn each_in<N: BulkRow>(
     let asked: Vec<&Asked> = once.iter().map(|once| &once.asked).collect();
     let known = begin(transaction, tenant, &asked).await?;
     let of = |known: &Known, place: usize| judge(known, asked.get(place).copied());
-    let firsts = first_places(rows);
-    let is_wanted = |place: &usize| firsts[*place].is_none() && matches!(of(&known, *place), Ok(None));
-    let wanted: Vec<usize> = (0..rows.len()).filter(is_wanted).collect();
+    // A row that was done before, or may not be done under its key, stands in nobody's way here.
+    let is_tried: Vec<bool> = (0..rows.len()).map(|place| matches!(of(&known, place), Ok(None))).collect();
+    let firsts = first_places(rows, |place| is_tried[place]);
+    let wanted: Vec<usize> = (0..rows.len()).filter(|place| is_tried[*place] && firsts[*place].is_none()).collect();
     let made = insert(transaction, tenant, rows, &wanted).await?;
     let known = find(transaction, tenant, &asked).await?;
     let mut kept = Vec::new();
@@ -205,7 +223,7 @@ async fn all_in<N: BulkRow>(
     if let Some(answer) = judge(&known, asked.first().copied())? {
         return Ok(All::Done(Done::Before(answer)));
     }
-    let firsts = first_places(rows);
+    let firsts = first_places(rows, |_| true);
     let wanted: Vec<usize> = (0..rows.len()).filter(|place| firsts[*place].is_none()).collect();
     let made = insert(transaction, tenant, rows, &wanted).await?;
     let known = find(transaction, tenant, &asked).await?;
@@ -223,16 +241,18 @@ async fn all_in<N: BulkRow>(
     Ok(All::Done(Done::Now(made)))
 }
 
-/// The place of an earlier row with the same word, for each row.
-fn first_places<N: BulkRow>(rows: &[N]) -> Vec<Option<usize>> {
+/// The place of an earlier row with the same word, for each row; only rows that are tried count as earlier.
+fn first_places<N: BulkRow>(rows: &[N], is_tried: impl Fn(usize) -> bool) -> Vec<Option<usize>> {
     let mut firsts: HashMap<&str, usize> = HashMap::with_capacity(rows.len());
-    rows.iter()
-        .enumerate()
-        .map(|(place, row)| {
-            let first = *firsts.entry(row.word()).or_insert(place);
-            (first != place).then_some(first)
-        })
-        .collect()
+    let mut first_of = |(place, row)| {
+        let row: &N = row;
+        if !is_tried(place) {
+            return None;
+        }
+        let first = *firsts.entry(row.word()).or_insert(place);
+        (first != place).then_some(first)
+    };
+    rows.iter().enumerate().map(&mut first_of).collect()
 }
 
 fn judge(known: &Known, asked: Option<&Asked>) -> Result<Option<Answer>, KeyFault> {

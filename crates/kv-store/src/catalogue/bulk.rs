@@ -23,22 +23,27 @@ statements! {
                as c(id, code, name, priority, active)
          order by c.code
         on conflict on constraint warehouses_code do nothing returning id, version, created_at, updated_at";
-    /// Many customers: new ones, and changes of those whose code is known. A statement must not name a code twice.
+    /// Many customers: new ones, and changes of those whose code is known, as far as $7 names their columns. A statement must not
+    /// name a code twice.
     UPSERT_CUSTOMERS = "insert into customers (tenant_id, id, code, name, email, phone)
         select $1, c.* from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[]) as c(id, code, name, email, phone)
          order by c.code
         on conflict on constraint customers_code do update
-           set name = excluded.name, email = excluded.email, phone = excluded.phone, version = customers.version + 1,
+           set name = excluded.name,
+               email = case when 'email' = any($7::text[]) then excluded.email else customers.email end,
+               phone = case when 'phone' = any($7::text[]) then excluded.phone else customers.phone end, version = customers.version + 1,
                updated_at = now()
         returning id, version, created_at, updated_at";
-    /// Many products, likewise.
+    /// Many products, likewise; $10 names the columns.
     UPSERT_PRODUCTS = "insert into products (tenant_id, id, sku, name, description, uom, price_minor, currency, active)
         select $1, c.* from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[], $9::boolean[])
                as c(id, sku, name, description, uom, price_minor, currency, active)
          order by c.sku
         on conflict on constraint products_sku do update
-           set name = excluded.name, description = excluded.description, uom = excluded.uom, price_minor = excluded.price_minor,
-               currency = excluded.currency, active = excluded.active, version = products.version + 1, updated_at = now()
+           set name = excluded.name, price_minor = excluded.price_minor, currency = excluded.currency,
+               description = case when 'description' = any($10::text[]) then excluded.description else products.description end,
+               uom = case when 'uom' = any($10::text[]) then excluded.uom else products.uom end,
+               active = case when 'active' = any($10::text[]) then excluded.active else products.active end, version = products.version + 1, updated_at = now()
         returning id, version, created_at, updated_at";
 }
 

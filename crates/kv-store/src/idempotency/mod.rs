@@ -27,7 +27,7 @@ pub(crate) use presence::{Presence, UnderWay, wait_for};
 pub use table::KeyRecord;
 pub(crate) use table::{Kept, KeyRow};
 pub use write::Write;
-pub(crate) use write::{Open, Param, params};
+pub(crate) use write::{Open, Param, by_itself, params};
 
 /// What is asked under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -36,9 +36,9 @@ statements! {
                   left join orders o on o.tenant_id = $1 and o.id = p.order_id
                  group by p.key) whole on whole.key = c.key
          order by c.key";
-    /// Whether a write under a key was committed with this answer.
+    /// Whether a write under a key was committed by the transaction that began at that time.
     PROVE_KEY = "select exists (select from idempotency_keys
-         where tenant_id = $1 and key = $2 and fingerprint = $3 and body = $4)";
+         where tenant_id = $1 and key = $2 and fingerprint = $3 and created_at = $4)";
     /// Makes a key void that nothing was done with. Waits for one that is being committed.
     VOID_KEY = "insert into idempotency_keys (tenant_id, key) values ($1, $2) on conflict do nothing returning created_at, expires_at";
     /// What is known of one key.

@@ -67,11 +67,7 @@ impl Store {
     ) -> Result<Option<Done<T>>, StoreError> {
         let Some(once) = once else { return Ok(self.write(&write).await?.map(Done::Now)) };
         let (store, is_repeat) = (self.clone(), once.presence.is_repeat());
-        let task = tokio::spawn(async move { spent::measure(store.write_once(&write, &once)).await });
-        // A task that panicked may have been committing.
-        let Ok((done, took)) = wait_for(is_repeat, task).await? else { return Err(StoreError::OutcomeUnknown) };
-        spent::note(took);
-        done
+        by_itself(is_repeat, async move { store.write_once(&write, &once).await }).await
     }
 
     /// Does a write without a key.
@@ -131,6 +127,19 @@ impl Store {
         transaction.roll_back().await;
         found
     }
+}
+
+/// Does a write as a task of its own: its caller may go at any time, and it ends all the same. A repeat of what is under way is not
+/// waited for without end.
+pub(crate) async fn by_itself<T: Send + 'static>(
+    is_repeat: bool,
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    let task = tokio::spawn(spent::measure(work));
+    // A task that panicked may have been committing.
+    let Ok((done, took)) = wait_for(is_repeat, task).await? else { return Err(StoreError::OutcomeUnknown) };
+    spent::note(took);
+    done
 }
 
 /// A pooled connection on which a transaction may be open.
@@ -213,7 +222,8 @@ impl Open {
         let client = self.client();
         let prepared = client.prepare_cached(statement.sql()).await?;
         let opening = begin(READ_COMMITTED, tenant);
-        let (begun, rows) = futures_util::join!(client.batch_execute(&opening), client.query(&prepared, params));
+        let (begun, rows) =
+            asked(futures_util::future::join(client.batch_execute(&opening), client.query(&prepared, params))).await;
         begun.and(rows).map_err(|error| self.noted(error))
     }
 
@@ -221,7 +231,7 @@ impl Open {
     pub(crate) async fn query(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         let client = self.client();
         let prepared = client.prepare_cached(statement.sql()).await?;
-        client.query(&prepared, params).await.map_err(|error| self.noted(error))
+        asked(client.query(&prepared, params)).await.map_err(|error| self.noted(error))
     }
 
     fn noted(&self, error: tokio_postgres::Error) -> StoreError {
@@ -237,7 +247,8 @@ impl Open {
     /// # Errors
     /// [`StoreError::OutcomeUnknown`] when the connection broke. What PostgreSQL refuses is rolled back.
     pub(crate) async fn commit(mut self) -> Result<(), StoreError> {
-        let committed = self.client().batch_execute("commit").await.map_err(|error| match StoreError::from(error) {
+        let committed = asked(self.client().batch_execute("commit")).await;
+        let committed = committed.map_err(|error| match StoreError::from(error) {
             StoreError::Unavailable(_) => StoreError::OutcomeUnknown,
             other => other,
         });

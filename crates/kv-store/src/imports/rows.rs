@@ -94,7 +94,7 @@ async fn rows_in<N: ImportRow>(
     let mut rejections = step.rejections.clone();
     let on_conflict = upload.record.import.on_conflict;
     let (chosen, twice) = choose(rows, on_conflict);
-    let made = write(transaction, upload, &chosen, on_conflict).await?;
+    let made = write(transaction, upload, (&chosen, &step.columns), on_conflict).await?;
     let is_missing = |(place, _): &(usize, _)| !made.contains(place);
     let taken = chosen.iter().copied().enumerate().filter(is_missing).map(|(_, row)| row).chain(twice);
     rejections.extend(taken.map(|(line, row)| reject::<N>(*line, row.word())));
@@ -125,7 +125,7 @@ fn choose<N: ImportRow>(rows: &[(i64, N)], on_conflict: OnConflict) -> (Rows<'_,
 async fn write<N: ImportRow>(
     transaction: &Open,
     upload: &Upload,
-    rows: &[&(i64, N)],
+    (rows, columns): (&[&(i64, N)], &Vec<String>),
     on_conflict: OnConflict,
 ) -> Result<HashSet<usize>, StoreError> {
     if rows.is_empty() {
@@ -135,9 +135,10 @@ async fn write<N: ImportRow>(
     let places: HashMap<Uuid, usize> = ids.iter().copied().zip(0..).collect();
     let values: Vec<&N> = rows.iter().map(|(_, row)| row).collect();
     let params: Vec<Param> = params_of(upload.tenant, ids, &values);
-    let params: Vec<_> = params.iter().map(|param| &**param as &(dyn ToSql + Sync)).collect();
+    let mut params: Vec<_> = params.iter().map(|param| &**param as &(dyn ToSql + Sync)).collect();
     if on_conflict == OnConflict::Update {
-        // A row that was there keeps its own id, and every row is written.
+        // A row that was there keeps its own id, and every row is written, as far as the file has its columns.
+        params.push(columns);
         transaction.query(N::UPSERT, &params).await?;
         return Ok((0..rows.len()).collect());
     }

@@ -1,6 +1,6 @@
 //! The lists as they are read: the plain way by their own statements, everything else composed, in one round trip on one snapshot.
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, join3};
 use kv_types::catalogue::{Customer, Product, Warehouse};
 use kv_types::order::Order;
 use kv_types::stock::{Adjustment, Receipt, Reservation, StockLevel, StockMovement, Transfer};
@@ -16,8 +16,10 @@ use super::compose::Composed;
 use super::{Ask, Count, Key, Kind, Listing, Position, Value};
 use crate::catalogue::{customers, products, warehouses};
 use crate::session::{SNAPSHOT, begin};
+use crate::spent::{asked, queued};
 use crate::stock::rows::read_reservations;
 use crate::stock::{LevelFilter, read, read_documents};
+use crate::watched::Watched;
 use crate::{Store, StoreError, orders};
 
 /// The rows of a composed page: its own, those of its parts, and how many there are in all.
@@ -207,10 +209,14 @@ impl Store {
     /// Reads with composed statements as a tenant, on one snapshot, in one round trip. They are not prepared: there are more of them
     /// than a connection should remember, and a plan for the very values knows which index serves them.
     ///
+    /// # Errors
+    /// [`StoreError::Overloaded`] when as many run as may: they may take long, and short ones need connections too.
     /// # Cancel safety
-    /// As [`Store::run`].
+    /// Nothing is written. PostgreSQL is told to stop when the future is dropped.
     async fn read_composed(&self, tenant: TenantId, statements: &[Composed]) -> Result<Vec<Vec<Row>>, StoreError> {
-        let client = self.connection().await?;
+        let _place = queued(self.composed_place()).await?;
+        let watched = Watched::on(self.connection().await?);
+        let client = watched.client();
         let (opening, raw) = (begin(SNAPSHOT, tenant), tenant.get());
         let params: Vec<Vec<(&(dyn ToSql + Sync), Type)>> = statements
             .iter()
@@ -222,7 +228,9 @@ impl Store {
         let queries =
             statements.iter().zip(&params).map(|(statement, params)| client.query_typed(&statement.text, params));
         let (begun, answers, committed) =
-            futures_util::join!(client.batch_execute(&opening), join_all(queries), client.batch_execute("commit"));
+            asked(join3(client.batch_execute(&opening), join_all(queries), client.batch_execute("commit"))).await;
+        // All is answered, well or not.
+        watched.give_back();
         begun?;
         let answers = answers.into_iter().collect::<Result<_, _>>().map_err(of_reading)?;
         committed?;

@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use deadpool_postgres::Object;
 use kv_types::{OrderId, ProductId, TenantId, WarehouseId};
-use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tokio_postgres::{NoTls, Row};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::session::{Params, SNAPSHOT, begin};
 use crate::statement::statements;
+use crate::watched::Watched;
 use crate::{Store, StoreError};
 
 statements! {
@@ -184,42 +184,6 @@ async fn read_faults(client: &Object, tenant: TenantId, limit: Duration) -> Resu
     let (levels, orders) = begun.and(set).and(levels).and_then(|levels| Ok((levels, orders?)))?;
     committed?;
     Ok(levels.iter().map(read_level).chain(orders.iter().map(read_order)).collect::<Result<_, _>>()?)
-}
-
-/// A pooled connection whose statement is ended when nobody waits for it any more. It then does not go back to the pool: the word to
-/// stop might reach its next user.
-struct Watched(Option<Object>);
-
-/// How long the word to stop may take.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
-
-impl Watched {
-    fn on(connection: Object) -> Self {
-        Self(Some(connection))
-    }
-
-    fn client(&self) -> &Object {
-        self.0.as_ref().expect("the connection is there until it is given back, which ends this")
-    }
-
-    fn give_back(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        let Some(object) = self.0.take() else { return };
-        let client = Object::take(object);
-        // Outside a runtime the connection has ended with it.
-        let Ok(runtime) = Handle::try_current() else { return };
-        runtime.spawn(async move {
-            let stopped = timeout(STOP_WITHIN, client.cancel_token().cancel_query(NoTls)).await;
-            if !matches!(stopped, Ok(Ok(()))) {
-                tracing::debug!("a statement that nobody waits for runs to its own limit");
-            }
-        });
-    }
 }
 
 fn read_level(row: &Row) -> Result<LedgerFault, tokio_postgres::Error> {

@@ -104,6 +104,8 @@ pub(crate) struct Board {
     pub(crate) tenant: i64,
     /// The time of every decision: taken once the locks were held.
     pub(crate) now: Timestamp,
+    /// When the transaction began.
+    pub(crate) began: Timestamp,
     pub(crate) levels: BTreeMap<LevelKey, Level>,
     pub(crate) products: HashMap<ProductId, ProductFacts>,
     pub(crate) warehouses: HashMap<WarehouseId, WarehouseFacts>,

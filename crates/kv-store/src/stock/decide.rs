@@ -68,7 +68,7 @@ fn check_expected(board: &Board, command: &Command) -> Result<(), Refusal> {
         | Action::FulfillOrder(id, _)
         | Action::ReturnOrder(id, _)
         | Action::CloseOrder(id)
-        | Action::CancelOrder(id) => board.orders.get(id).map(|order| Revision::of(order.version)),
+        | Action::CancelOrder(id) => board.orders.get(id).map(kv_types::order::Order::revision),
         Action::LimitBackorders(product, warehouse, _) => {
             let is_known = board.products.contains_key(product) && board.warehouses.contains_key(warehouse);
             // A level that is not there is in the state in which it would be made.

@@ -162,7 +162,7 @@ async fn prove(connection: &Connection, tenant: i64, board: &Board) -> Result<Ve
     }
     if let Some(kept) = board.effects.answers.last() {
         let (key, fingerprint) = (kept.asked.key.as_str(), kept.asked.fingerprint.as_slice());
-        return connection.query(&PROVE_KEY, &[&tenant, &key, &fingerprint, &kept.answer.body]).await;
+        return connection.query(&PROVE_KEY, &[&tenant, &key, &fingerprint, &board.began]).await;
     }
     if let Some(order) = board.effects.changed_orders.last().and_then(|id| board.orders.get(id)) {
         return connection.query(&PROVE_ORDER, &[&tenant, &order.id.uuid(), &order.version, &board.now]).await;

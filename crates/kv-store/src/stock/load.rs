@@ -25,10 +25,9 @@ use crate::statement::statements;
 
 statements! {
     /// The transaction's id, by which its outcome can be asked for when the connection breaks, and the time of its decisions:
-    /// asked behind the locks, so that whoever holds a level later has a later time. The last is how long that took, in
-    /// microseconds.
-    IDENTIFY = "select pg_current_xact_id()::text, clock_timestamp(),
-        greatest(0, extract(epoch from clock_timestamp() - transaction_timestamp()) * 1000000)::bigint";
+    /// asked behind the locks, so that whoever holds a level later has a later time. The last is when it began, which is also when
+    /// its idempotency keys were made.
+    IDENTIFY = "select pg_current_xact_id()::text, clock_timestamp(), transaction_timestamp()";
     /// Raises each lock's fence; a token older than the stored one is not among the returned rows.
     CLAIM_FENCES = "insert into lock_fences (tenant_id, resource, fence)
         select $1, c.resource, c.fence from unnest($2::text[], $3::bigint[]) as c(resource, fence) order by c.resource
@@ -109,7 +108,8 @@ pub(super) async fn load(
     let ids = Ids::of(tenant, Wanted::by(commands).without_making(unmade));
     let answers = ask(connection, begin, &ids, look).await?;
     let [identity] = answers.identity.as_slice() else { return Err(StoreError::Unavailable(None)) };
-    let mut board = Board { tenant: tenant.get(), now: identity.try_get(1)?, ..Board::default() };
+    let mut board =
+        Board { tenant: tenant.get(), now: identity.try_get(1)?, began: identity.try_get(2)?, ..Board::default() };
     read_facts(&mut board, &answers)?;
     let due = read_reservations(&answers.due)?;
     // More may be due than one batch takes; whoever is still short then is not told that there is nothing.
@@ -122,8 +122,7 @@ pub(super) async fn load(
         let KeyRow { key, kept } = KeyRow::read(row)?;
         board.keys.insert(key, Known::Row(kept));
     }
-    let waited_us: i64 = identity.try_get(2)?;
-    let lock_wait = Duration::from_micros(waited_us.unsigned_abs());
+    let lock_wait = Duration::try_from(board.now.duration_since(board.began)).unwrap_or_default();
     Ok(Loaded { board, transaction: identity.try_get(0)?, lock_wait, ids })
 }
 

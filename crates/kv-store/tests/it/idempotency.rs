@@ -25,7 +25,7 @@ fn key(text: &str) -> IdempotencyKey {
     text.parse().unwrap()
 }
 
-fn asked(text: &str, what: u8) -> Asked {
+pub(crate) fn asked(text: &str, what: u8) -> Asked {
     Asked { key: key(text), fingerprint: [what; 32], line: format!("POST /{what}") }
 }
 
@@ -49,7 +49,12 @@ fn text(done: Done<Outcome>) -> String {
 }
 
 /// What is done, and under which key.
-async fn run(store: &Store, account: Account, action: Action, asked: Asked) -> Result<Done<Outcome>, StockError> {
+pub(crate) async fn run(
+    store: &Store,
+    account: Account,
+    action: Action,
+    asked: Asked,
+) -> Result<Done<Outcome>, StockError> {
     let once = Some(store.once(account.tenant, asked, Arc::new(encode)));
     store
         .stock()

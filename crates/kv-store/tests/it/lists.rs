@@ -1,8 +1,10 @@
 //! Composed lists: every statement is one that the schema understands and that names the tenant; walks meet every row once.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use kv_store::lists::{Ask, Count, Kind, List, Listing, Position, Sort, Value, known};
+use sandbox::testing::eventually;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -151,6 +153,7 @@ macro_rules! assert_walks {
                 assert_eq!(wanted.get_or_insert_with(|| set.clone()), &set, "{} by {:?}", $list.name, sort.name);
                 assert_eq!(sequence.get_or_insert_with(|| met.clone()), &met, "{} by {:?}", $list.name, sort.name);
             }
+            assert_eq!(sequence, Some(in_order(&$house, &$list, sort.name).await), "{} by {:?}", $list.name, sort.name);
             let turned = $list.sorts.iter().find(|other| other.name == format!("-{}", sort.name));
             if let Some(turned) = turned {
                 let ask = Ask::of($list, 100).sorted(turned);
@@ -161,6 +164,28 @@ macro_rules! assert_walks {
             }
         }
     }};
+}
+
+/// The ids of a tenant's rows in an order that is spelt out here.
+async fn in_order(house: &House, list: &List, sort: &str) -> Vec<String> {
+    let (name, direction) = sort.strip_prefix('-').map_or((sort, "asc"), |name| (name, "desc"));
+    let table = match list.name {
+        "stock-levels" => "stock_levels",
+        other => other.trim_start_matches("stock-"),
+    };
+    let id = if table == "stock_levels" { "product_id::text || warehouse_id::text" } else { "id::text" };
+    let column = match name {
+        "" => id,
+        "total" => "total_minor",
+        "sku" | "code" | "name" | "created_at" | "priority" | "number" => name,
+        other => panic!("{other}: say here what it means"),
+    };
+    let sorted = format!(
+        "select id from (select distinct {id} as id, {column} as key from {table} where tenant_id = $1) rows
+          order by key {direction}, id {direction}"
+    );
+    let rows = house.database.connect().await.unwrap().query(&sorted, &[&house.one.tenant.get()]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
 }
 
 fn page_total<T>(wanted: Option<&BTreeSet<String>>, page: &Listing<T>) -> usize {
@@ -256,4 +281,33 @@ async fn the_secret_is_the_same_for_every_store_and_made_when_there_is_none() {
     assert_ne!(made, house.store.cursor_secret().await.unwrap());
     let app = kv_store::admin::connect(&app_config(&house.database)).await.unwrap();
     app.query("select secret from app.cursor_secrets", &[]).await.unwrap_err();
+}
+
+/// Composed reads may take long, so they leave connections to what is short, and end with whoever asked.
+#[tokio::test]
+async fn composed_reads_leave_room_and_end_with_their_caller() {
+    let house = House::new().await;
+    let mut config = kv_store::StoreConfig::new(app_config(&house.database));
+    config.pool_size = 2;
+    config.pool_wait = Duration::from_millis(200);
+    let store = kv_store::Store::open(&config).unwrap();
+    let (blocker, looker) = (house.database.connect().await.unwrap(), house.database.connect().await.unwrap());
+    blocker.batch_execute("begin; lock table customers in access exclusive mode").await.unwrap();
+    let waiting = async || {
+        let waiting = "select count(*) from pg_stat_activity
+             where datname = current_database() and wait_event_type = 'Lock' and query ilike '%from customers%'";
+        looker.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0)
+    };
+    let ask = Ask::of(&known::CUSTOMERS, 10).counted(Count::Exact);
+    let (again, tenant, first) = (store.clone(), house.one.tenant, ask.clone());
+    let reading = tokio::spawn(async move { again.list_customers(tenant, &first).await });
+    eventually(Duration::from_secs(20), async || waiting().await == 1).await;
+    let second = store.list_customers(tenant, &ask).await;
+    assert!(matches!(second, Err(kv_store::StoreError::Overloaded)), "{second:?}");
+    let warehouse = kv_types::catalogue::NewWarehouse { code: "w".into(), name: "W".into(), priority: 1, active: true };
+    store.create_warehouse(tenant, &warehouse).await.unwrap();
+    reading.abort();
+    eventually(Duration::from_secs(20), async || waiting().await == 0).await;
+    blocker.batch_execute("rollback").await.unwrap();
+    store.list_customers(tenant, &ask).await.unwrap();
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, Provisioner};
-use kv_store::stock::StockError;
+use kv_store::idempotency::Done;
+use kv_store::stock::{Action, StockError};
 use kv_store::{Store, StoreConfig, StoreError, admin};
-use kv_types::order::{Order, OrderStatus};
+use kv_types::order::{Order, OrderStatus, PlaceOrder};
 use kv_types::stock::{ReservationStatus, Reserve};
 use kv_types::{MinorUnits, ProductId, WarehouseId};
 use sandbox::testing::eventually;
@@ -18,6 +19,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
 
+use crate::idempotency::{asked, run};
 use crate::isolation::{fill, order_of};
 use crate::support::{APP_PASSWORD, Account, House, quantity, reserve};
 
@@ -137,8 +139,19 @@ async fn a_lost_commit_is_told_although_the_row_has_moved_on() {
     house.assert_ledger_holds().await;
 }
 
-/// The same when the server has been started anew since, so that the transaction's number proves nothing: a movement proves itself,
-/// and of a row that has moved on nothing is claimed.
+/// What is lost on the way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Lost {
+    /// It moves stock.
+    Movement,
+    /// It moves none.
+    Step,
+    /// Likewise, under an idempotency key.
+    KeyedStep,
+}
+
+/// The same when the server has been started anew since, so that the transaction's number proves nothing: a movement proves itself, and
+/// so does a key; of a row that has moved on nothing is claimed.
 #[tokio::test]
 async fn after_a_crash_a_lost_commit_is_proved_or_said_to_be_unknown() {
     let mut server = Postgres::start(PostgresOptions::default()).await.unwrap();
@@ -156,19 +169,26 @@ async fn after_a_crash_a_lost_commit_is_proved_or_said_to_be_unknown() {
     let line = Line::to(server.address()).await;
     let severed = line.store(app);
 
-    for is_moving in [true, false] {
+    for lost in [Lost::Movement, Lost::Step, Lost::KeyedStep] {
         line.arm();
+        let order = store.stock().place_order(one.tenant, one.user, order.clone(), None).await.unwrap();
         let (again, id) = (severed.clone(), order.id);
         let wish = Reserve { reference: Some("severed".to_owned()), ..reserve(&[(key, 2)]) };
         let acting = tokio::spawn(async move {
-            if is_moving {
-                let held = again.stock().reserve(one.tenant, one.user, wish, None).await;
-                return held.map(|held| held.status == ReservationStatus::Pending);
+            match lost {
+                Lost::Movement => {
+                    let held = again.stock().reserve(one.tenant, one.user, wish, None).await;
+                    held.map(|held| held.status == ReservationStatus::Pending)
+                }
+                Lost::Step => again.stock().confirm_order(one.tenant, one.user, id, None).await.map(|_| true),
+                Lost::KeyedStep => {
+                    let confirmed = run(&again, one, Action::ConfirmOrder(id), asked("lost", 1)).await;
+                    confirmed.map(|done| matches!(done, Done::Now(_)))
+                }
             }
-            again.stock().confirm_order(one.tenant, one.user, id, None).await.map(|_| true)
         });
         line.until_severed().await;
-        if is_moving {
+        if lost == Lost::Movement {
             let is_held =
                 async || store.stock_level(tenant, key.0, key.1).await.unwrap().unwrap().reserved_quantity == 3;
             eventually(SOON, is_held).await;
@@ -184,23 +204,23 @@ async fn after_a_crash_a_lost_commit_is_proved_or_said_to_be_unknown() {
             assert!(tries < 10, "{error}");
         }
         eventually(SOON, async || store.ping().await).await;
-        if !is_moving {
+        if lost != Lost::Movement {
             let cancel = async || store.stock().cancel_order(one.tenant, one.user, order.id, None).await;
             eventually(SOON, cancel).await;
         }
         line.mend();
         let told = acting.await.unwrap();
-        if is_moving {
-            assert!(matches!(told, Ok(true)), "{told:?}");
-        } else {
+        if lost == Lost::Step {
             assert!(matches!(told, Err(StockError::Store(StoreError::OutcomeUnknown))), "{told:?}");
+        } else {
+            assert!(matches!(told, Ok(true)), "{lost:?}: {told:?}");
         }
     }
     assert_eq!(store.audit_stock(tenant).await.unwrap(), vec![]);
 }
 
-/// Ten units of a product, one of them ordered.
-async fn goods(store: &Store, one: Account) -> ((ProductId, WarehouseId), Order) {
+/// Ten units of a product, and what orders one of them.
+async fn goods(store: &Store, one: Account) -> ((ProductId, WarehouseId), PlaceOrder) {
     use kv_types::catalogue::{NewCustomer, NewProduct, NewWarehouse};
     use kv_types::stock::{Receive, ReceiveLine};
     let product = NewProduct {
@@ -220,6 +240,5 @@ async fn goods(store: &Store, one: Account) -> ((ProductId, WarehouseId), Order)
     let line = ReceiveLine { product, warehouse, quantity: quantity(10) };
     let receive = Receive { lines: vec![line], reference: None };
     store.stock().receive(one.tenant, one.user, receive, None).await.unwrap();
-    let order = order_of(customer, product, 1);
-    ((product, warehouse), store.stock().place_order(one.tenant, one.user, order, None).await.unwrap())
+    ((product, warehouse), order_of(customer, product, 1))
 }

@@ -8,6 +8,12 @@ use kv_store::imports::{ImportError, LEASE};
 
 use crate::http::problem::{FieldFault, Problem};
 
+/// The tenant has as many under way as it may.
+pub(super) fn crowded() -> Problem {
+    let detail = "As many files of the tenant are taken in as may at a time.";
+    Problem::unavailable("overloaded", detail, Duration::from_secs(1))
+}
+
 /// 415 for what does not say that it is CSV as it is.
 pub(super) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();

@@ -147,6 +147,7 @@ fn code_of(fault: RowFault) -> &'static str {
         RowFault::TooManyCells => "too_many_cells",
         RowFault::UnpairedQuote => "unpaired_quote",
         RowFault::InvalidUtf8 => "invalid_utf8",
+        RowFault::StrayCarriageReturn => "stray_carriage_return",
     }
 }
 
@@ -156,6 +157,7 @@ fn detail_of(fault: RowFault) -> String {
         RowFault::TooManyCells => format!("has more than {MAX_CELLS} cells"),
         RowFault::UnpairedQuote => "has quotes that do not pair".to_owned(),
         RowFault::InvalidUtf8 => "is no UTF-8".to_owned(),
+        RowFault::StrayCarriageReturn => "has a carriage return that ends no line; put the cell in quotes".to_owned(),
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) async fn run(
     id: ImportId,
     (headers, body): (&HeaderMap, Body),
 ) -> Result<Import, Problem> {
+    let _share = app.uploads_of_tenants().take(writer.tenant).ok_or_else(faults::crowded)?;
     let record = app.store().import(writer.tenant, id).await?.ok_or(ImportError::NotFound)?;
     faults::check_media_type(headers)?;
     if record.import.state == ImportState::Complete {

@@ -32,7 +32,8 @@ impl Told<'_> {
         let level = format!("product_id = '{product}' and warehouse_id = '{warehouse}'");
         let limited_at = changed("stock_levels", &level).await;
         let fingerprint: Vec<u8> = theirs("select sha256('foreign')").await.get(0);
-        let body = b"FOREIGN".to_vec();
+        let kept_at: Timestamp =
+            theirs("select created_at from kept.idempotency_keys where tenant_id = 2 and key = 'k-b'").await.get(0);
         // The second tenant's fence is higher by a thousand.
         let asked: [(&str, Params<'_>); 7] = [
             ("READ_ORDER_NUMBERS", &[&me, &vec![order]]),
@@ -40,7 +41,7 @@ impl Told<'_> {
             ("PROVE_ORDER", &[&me, &order, &1_i64, &ordered_at]),
             ("PROVE_RESERVATION", &[&me, &held, &held_at]),
             ("PROVE_LIMIT", &[&me, &product, &warehouse, &limited_at]),
-            ("PROVE_KEY", &[&me, &"k-b", &fingerprint, &body]),
+            ("PROVE_KEY", &[&me, &"k-b", &fingerprint, &kept_at]),
             ("PROVE_FENCE", &[&me, &FENCED.0, &(FENCED.1 + 1000)]),
         ];
         for (name, params) in asked {

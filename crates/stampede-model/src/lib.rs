@@ -4,8 +4,10 @@
 //! verdict on any machine. All times are nanoseconds in integers, measured from the start of the run.
 //! Absent on purpose: HTTP. How a request is sent and when it came back is the engine's business.
 
+pub mod chaos;
 pub mod check;
 pub mod compare;
+pub mod diagnose;
 pub mod failure;
 pub mod histogram;
 pub mod history;

@@ -5,12 +5,16 @@ use clap::{Parser, Subcommand};
 use crate::ab::AbArgs;
 use crate::accept::AcceptArgs;
 use crate::baseline::BaselineArgs;
+use crate::chaos::ChaosArgs;
 use crate::check::CheckArgs;
+use crate::cluster::ClusterArgs;
 use crate::compare::CompareArgs;
+use crate::diagnose::DiagnoseArgs;
 use crate::doctor::DoctorArgs;
 use crate::exit;
 use crate::gateway::GatewayArgs;
 use crate::load::LoadArgs;
+use crate::monitor::WatchArgs;
 use crate::plan::PlanArgs;
 use crate::report::{ExportArgs, ReportArgs};
 use crate::run::RunArgs;
@@ -42,6 +46,14 @@ pub(crate) enum Command {
     Plan(Box<PlanArgs>),
     /// Put one part under stress: a database, a cache, a pool of connections, a service.
     Stress(StressArgs),
+    /// Run a described system in several replicas on this machine, with links that can be disturbed.
+    Cluster(ClusterArgs),
+    /// Break something of a cluster on purpose, and see how clients get over it.
+    Chaos(Box<ChaosArgs>),
+    /// Look at PostgreSQL, Redis and processes once a second.
+    Watch(WatchArgs),
+    /// Look at a system in trouble and say what is wrong.
+    Diagnose(DiagnoseArgs),
     /// Give Redis and PostgreSQL an HTTP face, so that what is made of them can be checked.
     Gateway(GatewayArgs),
     /// Find out what this machine can measure.

@@ -7,14 +7,18 @@
 mod ab;
 mod accept;
 mod baseline;
+mod chaos;
 mod check;
 mod cli;
+mod cluster;
 mod compare;
+mod diagnose;
 mod doctor;
 mod exit;
 mod gateway;
 mod live;
 mod load;
+mod monitor;
 mod plan;
 mod print;
 mod report;
@@ -49,6 +53,10 @@ fn main() -> ExitCode {
         Command::Ab(args) => ab::command(&args),
         Command::Gateway(args) => gateway::command(&args),
         Command::Doctor(args) => doctor::command(&args),
+        Command::Cluster(args) => cluster::command(&args),
+        Command::Chaos(args) => chaos::command(&args),
+        Command::Watch(args) => monitor::command(&args),
+        Command::Diagnose(args) => diagnose::command(&args),
     };
     match outcome {
         Ok(exit) => exit.into(),

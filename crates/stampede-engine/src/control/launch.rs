@@ -25,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A program that was started.
 #[derive(Debug)]
-pub(super) struct Launched {
+pub(crate) struct Launched {
     name: String,
     log: Option<PathBuf>,
     program: Program,
@@ -41,7 +41,7 @@ enum Program {
 #[derive(Debug)]
 struct Detached(Option<Child>);
 
-pub(super) fn launch(
+pub(crate) fn launch(
     process: &Process,
     place: &Place,
     log_folder: Option<&Path>,
@@ -98,22 +98,22 @@ fn detach(mut command: Command, log: Option<&Path>) -> io::Result<Child> {
 
 impl Launched {
     /// The last lines of its log, under its name.
-    pub(super) fn log_tail(&self) -> String {
+    pub(crate) fn log_tail(&self) -> String {
         self.log.as_deref().map(|log| log_tail(log, LOG_LINES)).unwrap_or_default()
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Says so when it has ended by itself.
-    pub(super) fn death(&mut self) -> Option<ControlError> {
+    pub(crate) fn death(&mut self) -> Option<ControlError> {
         let status = self.exit_status()?;
         Some(ControlError::Died { name: self.name.clone(), how: status.to_string(), log: self.log_tail() })
     }
 
     /// Waits for the good end of a program that does one thing.
-    pub(super) async fn finish(&mut self) -> Result<(), ControlError> {
+    pub(crate) async fn finish(&mut self) -> Result<(), ControlError> {
         let deadline = Instant::now() + ONCE;
         loop {
             match self.exit_status() {
@@ -139,7 +139,7 @@ impl Launched {
     }
 
     /// Asks it to end, waits its grace, kills it.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         match self.program {
             Program::Supervised(program) => {
                 program.terminate().await;
@@ -149,7 +149,7 @@ impl Launched {
     }
 
     /// Its name and process id; a detached one goes on.
-    pub(super) fn leave(self) -> (String, u32) {
+    pub(crate) fn leave(self) -> (String, u32) {
         let pid = match self.program {
             Program::Supervised(program) => program.pid(),
             Program::Detached(mut detached) => detached.0.take().map_or(0, |child| child.id()),

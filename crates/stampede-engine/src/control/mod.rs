@@ -6,8 +6,8 @@
 //! Absent on purpose: a shell. Commands are a program and its arguments.
 
 mod error;
-mod launch;
-mod place;
+pub(crate) mod launch;
+pub(crate) mod place;
 mod ready;
 
 use std::path::{Path, PathBuf};

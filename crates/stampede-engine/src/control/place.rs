@@ -22,7 +22,7 @@ pub type Environment<'e> = &'e dyn Fn(&str) -> Option<String>;
 pub fn environment_of(target: &Target, environment: Environment<'_>) -> Result<Scope, ControlError> {
     let users = target.user.values().flat_map(|user| user.values().map(std::convert::AsRef::as_ref));
     let mut scope = Scope::default();
-    for slot in templates(&target.start).chain(users).flat_map(Template::slots) {
+    for slot in templates(&target.start).chain(users).chain(cluster_templates(target)).flat_map(Template::slots) {
         let Some(name) = slot.strip_prefix("env.") else { continue };
         let value = environment(name).ok_or_else(|| ControlError::NoVariable { name: name.to_owned() })?;
         scope.set(slot, value);
@@ -31,13 +31,13 @@ pub fn environment_of(target: &Target, environment: Environment<'_>) -> Result<S
 }
 
 /// The slots of one run.
-#[derive(Debug)]
-pub(super) struct Place {
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
     scope: Scope,
 }
 
 impl Place {
-    pub(super) fn new(bin: &Path, folder: Option<&Path>, environment: &Scope) -> Self {
+    pub(crate) fn new(bin: &Path, folder: Option<&Path>, environment: &Scope) -> Self {
         let mut scope = environment.clone();
         scope.set("bin", bin.to_string_lossy());
         if let Some(folder) = folder {
@@ -46,7 +46,7 @@ impl Place {
         Self { scope }
     }
 
-    pub(super) fn urls(&mut self, postgres: Option<String>, redis: Option<String>) {
+    pub(crate) fn urls(&mut self, postgres: Option<String>, redis: Option<String>) {
         // For programs that come as another role than the superuser in the URL.
         let address = postgres.as_ref().and_then(|url| url.rsplit_once('@')?.1.split('/').next().map(str::to_owned));
         if let Some(address) = address {
@@ -60,7 +60,7 @@ impl Place {
     }
 
     /// Gives every `{port}` and `{port.NAME}` a port of its own that is free right now.
-    pub(super) fn choose_ports(&mut self, start: &Start) -> io::Result<()> {
+    pub(crate) fn choose_ports(&mut self, start: &Start) -> io::Result<()> {
         let slots: BTreeSet<&str> = templates(start).flat_map(Template::slots).filter(|slot| is_port(slot)).collect();
         let mut chosen = BTreeSet::new();
         for slot in slots {
@@ -73,13 +73,18 @@ impl Place {
         Ok(())
     }
 
-    pub(super) fn fill(&self, template: &Template) -> Result<String, ControlError> {
+    /// Gives a slot a value.
+    pub(crate) fn set(&mut self, slot: &str, value: &impl ToString) {
+        self.scope.set(slot, value.to_string());
+    }
+
+    pub(crate) fn fill(&self, template: &Template) -> Result<String, ControlError> {
         Ok(template.render(&self.scope)?)
     }
 }
 
 /// The run's folder: open to be walked through, because a program started by root may go on as another user inside.
-pub(super) fn folder() -> Result<TempDir, ControlError> {
+pub(crate) fn folder() -> Result<TempDir, ControlError> {
     let make = || {
         let folder = tempfile::Builder::new()
             .prefix("stampede-")
@@ -91,11 +96,20 @@ pub(super) fn folder() -> Result<TempDir, ControlError> {
     make().map_err(|source| ControlError::Folder { source })
 }
 
-fn is_port(slot: &str) -> bool {
+/// The templates of a cluster's services and links.
+pub(crate) fn cluster_templates(target: &Target) -> impl Iterator<Item = &Template> {
+    let services = target.cluster.iter().flat_map(|cluster| &cluster.service);
+    let texts =
+        services.flat_map(|service| service.templates().chain(&service.listen)).map(std::convert::AsRef::as_ref);
+    let links = target.cluster.iter().flat_map(|cluster| cluster.link.values()).map(|place| place.to.as_ref());
+    texts.chain(links)
+}
+
+pub(crate) fn is_port(slot: &str) -> bool {
     slot == "port" || slot.starts_with("port.")
 }
 
-fn templates(start: &Start) -> impl Iterator<Item = &Template> {
+pub(crate) fn templates(start: &Start) -> impl Iterator<Item = &Template> {
     let commands = start.process.iter().flat_map(|process| process.command.as_ref().iter().chain(process.env.values()));
     let urls =
         std::iter::once(&start.url).chain(&start.replicas).chain(&start.gateway).map(std::convert::AsRef::as_ref);

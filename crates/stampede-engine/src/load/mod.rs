@@ -43,6 +43,7 @@ mod watch;
 use std::sync::{Arc, Barrier, OnceLock};
 use std::thread;
 
+use stampede_model::chaos::Outcome;
 use stampede_model::run_result::{Ending, LagOf};
 use thiserror::Error;
 
@@ -96,6 +97,10 @@ pub struct SampledRun {
     pub result: LoadResult,
     /// Single answers, in no particular order.
     pub samples: Vec<Sample>,
+    /// How requests came out, in no particular order.
+    pub outcomes: Vec<Outcome>,
+    /// Requests whose outcome was beyond the bound.
+    pub outcomes_left_out: u64,
     /// What the first answer said of itself.
     pub first_answer: Option<FirstAnswer>,
 }
@@ -179,7 +184,7 @@ pub fn run_keeping(plan: &LoadPlan, control: &Control, keep: Keep) -> Result<Sam
 /// Adds what the threads brought home to what they handed in.
 fn add_up(harvests: Vec<Harvest>, ledger: Ledger, common: &Common) -> SampledRun {
     let mut result = ledger.finish();
-    let mut samples = Vec::new();
+    let (mut samples, mut outcomes, mut outcomes_left_out) = (Vec::new(), Vec::new(), 0);
     let mut first_answer = None;
     let mut slowest: Vec<Slowest> = (0..result.steps.len()).map(|_| Slowest::default()).collect();
     let health = &mut result.health;
@@ -195,6 +200,8 @@ fn add_up(harvests: Vec<Harvest>, ledger: Ledger, common: &Common) -> SampledRun
         looks += harvest.looks;
         slowest.iter_mut().zip(harvest.recorded.slowest).for_each(|(all, part)| all.merge(part));
         samples.extend(harvest.recorded.samples);
+        outcomes.extend(harvest.recorded.outcomes);
+        outcomes_left_out += harvest.recorded.outcomes_left_out;
         first_answer = first_answer.or(harvest.recorded.first_answer);
     }
     health.in_flight_mean = looked;
@@ -207,5 +214,5 @@ fn add_up(harvests: Vec<Harvest>, ledger: Ledger, common: &Common) -> SampledRun
             result.ending = Ending::Aborted;
         }
     }
-    SampledRun { result, samples, first_answer }
+    SampledRun { result, samples, outcomes, outcomes_left_out, first_answer }
 }

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use stampede_model::chaos::Outcome;
 use stampede_model::failure::FailureKind;
 use stampede_model::run_result::{Counts, Exemplar};
 
@@ -33,6 +34,8 @@ pub(super) struct Recorder {
     redacted: Arc<[String]>,
     keep: Keep,
     samples: Vec<Sample>,
+    outcomes: Vec<Outcome>,
+    outcomes_left_out: u64,
     first_answer: Option<FirstAnswer>,
 }
 
@@ -40,6 +43,8 @@ pub(super) struct Recorder {
 pub(super) struct Recorded {
     pub(super) slowest: Vec<Slowest>,
     pub(super) samples: Vec<Sample>,
+    pub(super) outcomes: Vec<Outcome>,
+    pub(super) outcomes_left_out: u64,
     pub(super) first_answer: Option<FirstAnswer>,
 }
 
@@ -56,6 +61,8 @@ impl Recorder {
             redacted,
             keep,
             samples: Vec::new(),
+            outcomes: Vec::new(),
+            outcomes_left_out: 0,
             first_answer: None,
         }
     }
@@ -105,7 +112,7 @@ impl Recorder {
 
     /// Whether single answers are kept.
     pub(super) fn keeps_samples(&self) -> bool {
-        self.keep != Keep::Nothing
+        matches!(self.keep, Keep::AtMost(_))
     }
 
     /// Whether a request that took `total_ns` would be among the slowest.
@@ -124,6 +131,7 @@ impl Recorder {
         let step = &mut sheet.steps[call.series as usize];
         step.status(answered.status);
         let total_ns = end_ns.saturating_sub(intent_ns);
+        let failure = if let Verdict::Bad(kind, _) = &verdict { Some(*kind) } else { None };
         match verdict {
             Verdict::Good => {
                 step.counts.succeeded += 1;
@@ -141,8 +149,10 @@ impl Recorder {
         if self.slowest[call.series as usize].is_slow(total_ns) {
             self.remember(call, stamps, answered);
         }
-        if self.keep != Keep::Nothing {
-            self.keep_sample(stamps, answered);
+        match self.keep {
+            Keep::Nothing => {}
+            Keep::AtMost(_) => self.keep_sample(stamps, answered),
+            Keep::Outcomes(most) => self.keep_outcome(most, Outcome { intent_ns, end_ns, failure }),
         }
     }
 
@@ -155,6 +165,9 @@ impl Recorder {
         step.failure(kind, end_ns, || text);
         step.latency.failed.record(end_ns.saturating_sub(intent_ns));
         self.counts.failed += 1;
+        if let Keep::Outcomes(most) = self.keep {
+            self.keep_outcome(most, Outcome { intent_ns, end_ns, failure: Some(kind) });
+        }
     }
 
     /// Counts a request whose end was not seen until `now_ns`, and says as what.
@@ -177,6 +190,9 @@ impl Recorder {
         } else {
             step.failure(kind, now_ns, || "no end within the time-out".to_owned());
             self.counts.failed += 1;
+            if let Keep::Outcomes(most) = self.keep {
+                self.keep_outcome(most, Outcome { intent_ns, end_ns: now_ns, failure: Some(kind) });
+            }
         }
         kind
     }
@@ -193,6 +209,8 @@ impl Recorder {
         Recorded {
             slowest: std::mem::take(&mut self.slowest),
             samples: std::mem::take(&mut self.samples),
+            outcomes: std::mem::take(&mut self.outcomes),
+            outcomes_left_out: self.outcomes_left_out,
             first_answer: self.first_answer.take(),
         }
     }
@@ -233,6 +251,14 @@ impl Recorder {
             curl: curl(call.request, &self.redacted),
             answer_headers: telling(answered.headers, &self.redacted),
         });
+    }
+
+    fn keep_outcome(&mut self, most: usize, outcome: Outcome) {
+        if self.outcomes.len() < most {
+            self.outcomes.push(outcome);
+        } else {
+            self.outcomes_left_out += 1;
+        }
     }
 
     #[cold]

@@ -10,6 +10,8 @@ pub enum Keep {
     Nothing,
     /// The first so many: 56 bytes each.
     AtMost(usize),
+    /// Of the first so many requests, when each ended and how: 32 bytes each.
+    Outcomes(usize),
 }
 
 impl Keep {
@@ -18,6 +20,7 @@ impl Keep {
         match self {
             Self::Nothing => Self::Nothing,
             Self::AtMost(most) => Self::AtMost(most.div_ceil(threads)),
+            Self::Outcomes(most) => Self::Outcomes(most.div_ceil(threads)),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! Absent on purpose: loops and conditions. A system that needs them is described by a small program in front of it.
 
 mod check;
+mod cluster;
 mod demand;
 mod error;
 mod request;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use cluster::{Cluster, LinkedPlace, MAX_REPLICAS, Restart, Service};
 pub use demand::Effort;
 pub use error::TargetError;
 pub use request::{
@@ -34,7 +36,7 @@ pub use start::{Origin, PrivateServer, Process, Ready, Start};
 pub use template::{BadTemplate, JsonTemplate, MissingSlot, Scope, Template};
 pub use workload::{Resolve, Role, Roles, Workload};
 
-use error::Source;
+pub(crate) use error::Source;
 pub(crate) use error::nearest;
 
 /// A described system.
@@ -44,6 +46,8 @@ pub struct Target {
     /// Where it is and what runs for it.
     #[serde(rename = "target")]
     pub start: Start,
+    /// Services in several replicas, for `stampede cluster`.
+    pub cluster: Option<Cluster>,
     /// How users log in.
     #[serde(default)]
     pub session: Session,
@@ -116,6 +120,7 @@ impl Target {
     #[must_use]
     pub fn found_at(mut self, url: &str) -> Self {
         self.start.process.clear();
+        self.cluster = None;
         self.start.replicas.clear();
         self.start.gateway = None;
         self.start.postgres = None;

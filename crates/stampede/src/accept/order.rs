@@ -38,6 +38,7 @@ impl Order {
             }
             target = target.found_at(url);
         }
+        crate::cluster::refuse(&target)?;
         let known: Vec<String> = target.rows().iter().map(|row| row.id().to_owned()).collect();
         if let Some(unknown) = args.only.iter().find(|only| !known.contains(only)) {
             bail!("--only: there is no row `{unknown}` in {file}\nhint: it has {}", known.join(", "));

@@ -35,7 +35,8 @@ impl Order {
         let name = file.display().to_string();
         let mut target = read(file)?;
         if let Some(start) = &args.start {
-            target.start = read(start).context("--start")?.start;
+            let read = read(start).context("--start")?;
+            (target.start, target.cluster) = (read.start, read.cluster);
         }
         for url in &args.url {
             let endpoint = Endpoint::parse(url).context("--url")?;
@@ -46,6 +47,7 @@ impl Order {
         if let Some(first) = args.url.first() {
             target = target.found_at(first);
         }
+        crate::cluster::refuse(&target)?;
         let environment = environment_of(&target, &|name| env::var(name).ok())?;
         let program = env::current_exe().context("cannot find this program's own folder")?;
         let workloads = chosen(args, &target, &name)?;

@@ -95,3 +95,21 @@ fn the_slowest_are_remembered_with_the_way_to_repeat_them() {
     assert_eq!(wait_ns + first_byte_ns + receive_ns, total_ns);
     assert_eq!(slowest[0].curl, "curl 'http://x.test/'");
 }
+
+#[test]
+fn outcomes_tell_how_each_request_ended_and_how_many_were_beyond_the_bound() {
+    let mut bench = Bench::new(Keep::Outcomes(3));
+    bench.answered((0, 100), 200, Verdict::Good);
+    bench.answered((0, 110), 503, Verdict::Bad(FailureKind::Status5xx, None));
+    bench.recorder.failed((0, 20), 120, RequestFailure { kind: FailureKind::Reset, text: "gone".to_owned() });
+    bench.recorder.unseen((0, 0), 200, Unseen::TimedOut { sent_at_ns: Some(20), seen: Seen::Nothing });
+    let (_, recorded) = bench.finish();
+    let outcome = |intent_ns, end_ns, failure| Outcome { intent_ns, end_ns, failure };
+    let expected = [
+        outcome(0, 100, None),
+        outcome(0, 110, Some(FailureKind::Status5xx)),
+        outcome(20, 120, Some(FailureKind::Reset)),
+    ];
+    assert_eq!((recorded.outcomes.as_slice(), recorded.outcomes_left_out), (expected.as_slice(), 1));
+    assert!(recorded.samples.is_empty());
+}

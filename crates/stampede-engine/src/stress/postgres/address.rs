@@ -14,21 +14,21 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// A checked URL.
 #[derive(Clone)]
-pub(in crate::stress) struct Address {
+pub(crate) struct Address {
     config: Config,
     shown: String,
 }
 
 /// One session; its connection ends with it.
 #[derive(Debug)]
-pub(in crate::stress) struct Session {
+pub(crate) struct Session {
     client: Client,
     driver: JoinHandle<()>,
 }
 
 impl Address {
     /// Reads a URL, or a libpq connection string.
-    pub(in crate::stress) fn parse(url: &str) -> Result<Self, StressError> {
+    pub(crate) fn parse(url: &str) -> Result<Self, StressError> {
         let bad = |reason: &str| StressError::Url { what: "PostgreSQL", reason: reason.to_owned() };
         // The parser's own words may repeat what it could not read, and with it the password.
         let form = "write it as postgres://user:password@host:5432/database";
@@ -46,7 +46,7 @@ impl Address {
     }
 
     /// The URL without its password.
-    pub(in crate::stress) fn shown(&self) -> &str {
+    pub(crate) fn shown(&self) -> &str {
         &self.shown
     }
 
@@ -85,12 +85,12 @@ impl Address {
     ///
     /// # Cancel safety
     /// Dropping the future closes the socket.
-    pub(in crate::stress) async fn connect(&self, name: &str) -> Result<Session, StressError> {
+    pub(crate) async fn connect(&self, name: &str) -> Result<Session, StressError> {
         self.try_connect(name).await.map_err(self.refused("connect"))
     }
 
     /// As [`Address::connect`], with PostgreSQL's own answer.
-    pub(in crate::stress) async fn try_connect(&self, name: &str) -> Result<Session, tokio_postgres::Error> {
+    pub(crate) async fn try_connect(&self, name: &str) -> Result<Session, tokio_postgres::Error> {
         let mut config = self.config.clone();
         config.application_name(name).connect_timeout(CONNECT_WITHIN);
         let (client, connection) = config.connect(NoTls).await?;
@@ -103,7 +103,7 @@ impl Address {
     }
 
     /// Makes an error of PostgreSQL's answer.
-    pub(in crate::stress) fn refused(&self, action: &str) -> impl FnOnce(tokio_postgres::Error) -> StressError {
+    pub(crate) fn refused(&self, action: &str) -> impl FnOnce(tokio_postgres::Error) -> StressError {
         let (address, action) = (self.shown.clone(), action.to_owned());
         move |source| StressError::Postgres { address, action, source }
     }

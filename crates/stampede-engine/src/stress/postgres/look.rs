@@ -66,15 +66,15 @@ const BUSIEST: usize = 10;
 
 /// Whoever looks.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(crate) struct Look {
     session: Session,
     start: Counters,
     slow: Duration,
     statements: Option<BTreeMap<i64, (i64, f64)>>,
-    pub(super) samples: Vec<PostgresSample>,
-    pub(super) findings: PostgresFindings,
+    pub(crate) samples: Vec<PostgresSample>,
+    pub(crate) findings: PostgresFindings,
     /// Looks that failed, and the last reason.
-    pub(super) missed: (u64, String),
+    pub(crate) missed: (u64, String),
 }
 
 /// Counters as PostgreSQL has them.
@@ -101,7 +101,7 @@ impl Counters {
 
 impl Look {
     /// Opens a session of its own, before the load takes the connections.
-    pub(super) async fn open(address: &Address, slow: Duration) -> Result<Self, StressError> {
+    pub(crate) async fn open(address: &Address, slow: Duration) -> Result<Self, StressError> {
         let session = address.connect("stampede").await?;
         let refused = |action| address.refused(action);
         session.batch_execute("SET statement_timeout = '4s'").await.map_err(refused("set a time limit"))?;
@@ -130,7 +130,7 @@ impl Look {
     ///
     /// # Cancel safety
     /// Dropping the future loses this sample; the session stays usable.
-    pub(super) async fn sample(&mut self, at_ns: u64) {
+    pub(crate) async fn sample(&mut self, at_ns: u64) {
         let taken = timeout(LOOK_WITHIN, self.take(at_ns)).await;
         let reason = match taken {
             Ok(Ok(sample)) => {
@@ -210,7 +210,7 @@ impl Look {
 }
 
 /// What the server allows ordinary users, and what is in use.
-pub(in crate::stress) async fn room(session: &Session) -> Result<(u32, u32), tokio_postgres::Error> {
+pub(crate) async fn room(session: &Session) -> Result<(u32, u32), tokio_postgres::Error> {
     // The second kind of reserved connections came with version 16.
     let sql = "SELECT current_setting('max_connections')::int4
                     - current_setting('superuser_reserved_connections')::int4

@@ -23,9 +23,8 @@ use tokio::time::interval;
 
 use super::tool::{Call, Running, Tool, folder, seconds, tail};
 use super::{Form, Server, StressError, Watcher, look_every, ns, private, unix_ns};
-pub(super) use address::{Address, Session};
-use look::Look;
-pub(super) use look::room;
+pub(crate) use address::{Address, Session};
+pub(crate) use look::{Look, room};
 
 /// A rate that pgbench does not reach on one machine.
 const EXPECTED_TPS_MAX: f64 = 200_000.0;

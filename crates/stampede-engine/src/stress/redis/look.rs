@@ -17,20 +17,20 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const ARGUMENTS: usize = 2;
 
 /// Whoever looks.
-pub(super) struct Look {
+pub(crate) struct Look {
     connection: MultiplexedConnection,
     lists: Vec<String>,
     start: RedisSample,
     first_slow: i64,
     missed: u64,
     in_a_row: u32,
-    pub(super) samples: Vec<RedisSample>,
-    pub(super) findings: RedisFindings,
+    pub(crate) samples: Vec<RedisSample>,
+    pub(crate) findings: RedisFindings,
 }
 
 impl Look {
     /// Opens a connection of its own.
-    pub(super) async fn open(url: &str, lists: &[String]) -> Result<Self, StressError> {
+    pub(crate) async fn open(url: &str, lists: &[String]) -> Result<Self, StressError> {
         let opened = async {
             let client = redis::Client::open(url)?;
             let config = AsyncConnectionConfig::new()
@@ -63,7 +63,7 @@ impl Look {
     ///
     /// # Cancel safety
     /// Dropping the future loses this sample.
-    pub(super) async fn sample(&mut self, at_ns: u64) {
+    pub(crate) async fn sample(&mut self, at_ns: u64) {
         match self.take(at_ns).await {
             Ok(sample) => {
                 self.in_a_row = 0;
@@ -98,7 +98,7 @@ impl Look {
         self.missed
     }
 
-    pub(super) fn missed_in_a_row(&self) -> u32 {
+    pub(crate) fn missed_in_a_row(&self) -> u32 {
         self.in_a_row
     }
 

@@ -19,7 +19,7 @@ use tokio::time::interval;
 
 use super::tool::{Call, Running, Tool, folder, tail};
 use super::{Form, LOOK_EVERY, SAMPLES_MAX, Server, StressError, Watcher, ns, private, unix_ns};
-use look::Look;
+pub(crate) use look::Look;
 
 /// Looks in a row that may fail before the server is taken for gone.
 const MISSED_MAX: u32 = 5;

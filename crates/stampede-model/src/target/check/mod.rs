@@ -1,5 +1,6 @@
 //! The whole-file check: every name exists, every slot has a value where it is used, every field a row judges is taken.
 
+mod cluster;
 mod rows;
 mod workloads;
 
@@ -20,6 +21,7 @@ type Check = Result<(), TargetError>;
 pub(super) fn check(target: &Target, source: &Source<'_>) -> Check {
     let checker = Checker { target, source };
     checker.start()?;
+    target.cluster.iter().try_for_each(|cluster| checker.cluster(cluster))?;
     checker.session()?;
     checker.requests()?;
     checker.ids()?;
@@ -85,26 +87,28 @@ impl Checker<'_> {
 
     /// Slots of what is started: ports, folders, private servers, the environment.
     fn place_slots(&self, template: &Template, span: Range<usize>) -> Check {
-        for slot in template.slots() {
-            let start = &self.target.start;
-            let known = matches!(slot, "dir" | "bin" | "port")
-                || slot.starts_with("port.")
-                || slot.starts_with("env.")
-                || (matches!(slot, "postgres_url" | "postgres_address") && start.postgres.is_some())
-                || (slot == "redis_url" && start.redis.is_some());
-            if !known {
-                let hint = match slot {
-                    "postgres_url" | "postgres_address" | "redis_url" => {
-                        let server = slot.split_once('_').map_or(slot, |(server, _)| server);
-                        format!("add a table [target.{server}] so that one is started")
-                    }
-                    _ => "known here: {port}, {port.NAME}, {dir}, {bin}, {env.NAME}, {postgres_url}, {postgres_address}, {redis_url}"
-                        .to_owned(),
-                };
-                return Err(self.source.error(span, format!("slot `{{{slot}}}` has no value here"), hint));
-            }
+        template.slots().try_for_each(|slot| self.place_slot(slot, span.clone()))
+    }
+
+    fn place_slot(&self, slot: &str, span: Range<usize>) -> Check {
+        let start = &self.target.start;
+        let known = matches!(slot, "dir" | "bin" | "port")
+            || slot.starts_with("port.")
+            || slot.starts_with("env.")
+            || (matches!(slot, "postgres_url" | "postgres_address") && start.postgres.is_some())
+            || (slot == "redis_url" && start.redis.is_some());
+        if known {
+            return Ok(());
         }
-        Ok(())
+        let hint = match slot {
+            "postgres_url" | "postgres_address" | "redis_url" => {
+                let server = slot.split_once('_').map_or(slot, |(server, _)| server);
+                format!("add a table [target.{server}] so that one is started")
+            }
+            _ => "known here: {port}, {port.NAME}, {dir}, {bin}, {env.NAME}, {postgres_url}, {postgres_address}, {redis_url}"
+                .to_owned(),
+        };
+        Err(self.source.error(span, format!("slot `{{{slot}}}` has no value here"), hint))
     }
 
     fn session(&self) -> Check {

@@ -1,0 +1,24 @@
+//! Faults on purpose: what can be broken, when, how it is made whole again, and how clients got over it.
+//!
+//! Invariants: every fault has an end; what undoes it is known, and written down, before it begins; which replica a fault meets
+//! follows from the plan's seed alone. Absent on purpose: the breaking itself, which is the engine's business.
+
+mod abort;
+mod draw;
+mod fault;
+mod journal;
+mod kind;
+mod plan;
+mod raw;
+mod recovery;
+mod report;
+
+pub use abort::{AbortRule, SecondSeen};
+pub use draw::draw;
+pub use fault::{DatabaseStop, Direction, Fault, Limits, RedisPause, Rough};
+pub use journal::{BadJournal, Entry, Journal, OpenFault, ProcessId, Reach, Undo};
+pub use kind::Kind;
+pub use plan::{ChaosPlan, Due, PlanFault, PlanLoad, Steady};
+pub use raw::{BadFault, RawFault};
+pub use recovery::{Outcome, Recovery, Window, recovery};
+pub use report::{CHAOS_FORMAT, CHAOS_VERSION, ChaosReport, FaultReport, SteadyReport};

@@ -1,0 +1,160 @@
+//! A chaos plan: which faults when, under which load, what must hold meanwhile, and when to give up.
+//!
+//! Invariants: a plan that was read can be carried out, but for what its targets say; when each fault is due follows from the
+//! file alone. Absent on purpose: conditions between faults. What depends on what happened is two plans.
+
+mod read;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::abort::AbortRule;
+use super::fault::Fault;
+use super::kind::Kind;
+
+/// Most faults of one run.
+const MOST: usize = 1_000;
+
+/// A read plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChaosPlan {
+    /// What replicas are drawn from; `None` when the file names none.
+    pub seed: Option<u64>,
+    /// How long the run is.
+    pub lasts: Duration,
+    /// What clients do meanwhile.
+    pub load: PlanLoad,
+    /// What shows that all is well.
+    pub steady: Steady,
+    /// When to give up.
+    pub abort: Option<AbortRule>,
+    /// The faults.
+    pub faults: Vec<PlanFault>,
+}
+
+/// What clients do meanwhile.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PlanLoad {
+    /// A scenario file, relative to the plan's folder.
+    Scenario(PathBuf),
+    /// One GET.
+    Path {
+        /// What is asked.
+        path: String,
+        /// How often.
+        rate_per_s: f64,
+        /// How long an answer may take.
+        timeout: Duration,
+    },
+}
+
+/// A question that is answered as expected while all is well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Steady {
+    /// Path of a GET; the target's own question about readiness when the file names none.
+    pub path: Option<String>,
+    /// The answer that means well.
+    pub status: u16,
+    /// How long it may take to be so again after the last fault.
+    pub within: Duration,
+}
+
+impl Default for Steady {
+    fn default() -> Self {
+        Self { path: None, status: 200, within: Duration::from_secs(30) }
+    }
+}
+
+/// A fault of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanFault {
+    /// Its kind.
+    pub kind: Kind,
+    /// The fault.
+    pub fault: Fault,
+    /// What it meets: a service, a replica, a link or a server. A service means one of its replicas, drawn by the seed.
+    pub on: Option<String>,
+    /// When first.
+    pub at: Duration,
+    /// How often again.
+    pub every: Option<Duration>,
+    /// How many times at most.
+    pub times: Option<u32>,
+    /// How long it lasts.
+    pub lasts: Duration,
+    /// How soon clients must be served again.
+    pub recovery: Option<Duration>,
+}
+
+/// One injection that is to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// When, from the start of the run.
+    pub at: Duration,
+    /// Which fault of the plan.
+    pub fault: usize,
+    /// Which injection of the run, from 0: what the seed's numbers are counted by.
+    pub index: u64,
+}
+
+impl ChaosPlan {
+    /// When which fault is due, in order.
+    pub fn dues(&self) -> Vec<Due> {
+        let mut dues: Vec<(Duration, usize)> = Vec::new();
+        for (place, fault) in self.faults.iter().enumerate() {
+            let most = fault.times.unwrap_or(if fault.every.is_some() { u32::MAX } else { 1 });
+            let mut at = fault.at;
+            for _ in 0..most {
+                // One more than allowed, so that the caller sees that it is too many.
+                if at >= self.lasts || dues.len() > MOST {
+                    break;
+                }
+                dues.push((at, place));
+                let Some(every) = fault.every else { break };
+                at = at.saturating_add(every);
+            }
+        }
+        dues.sort();
+        let numbered = dues.into_iter().zip(0..);
+        numbered.map(|((at, fault), index)| Due { at, fault, index }).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "seed = 7\nlasts = \"60s\"\n[load]\npath = \"/readyz\"\nrate = \"50/s\"\n";
+
+    fn dues(faults: &str) -> Vec<(u64, usize)> {
+        let plan = ChaosPlan::parse("p.toml", &format!("{HEAD}{faults}")).unwrap();
+        plan.dues().iter().map(|due| (due.at.as_secs(), due.fault)).collect()
+    }
+
+    #[test]
+    fn faults_are_due_in_order_and_as_often_as_said() {
+        let kill = "[[fault]]\nkind = \"kill\"\non = \"api\"\nat = \"5s\"\nevery = \"20s\"\n";
+        assert_eq!(dues(kill), [(5, 0), (25, 0), (45, 0)]);
+        assert_eq!(dues(&format!("{kill}times = 2\n")), [(5, 0), (25, 0)]);
+        let cut = "[[fault]]\nkind = \"cut\"\non = \"api-redis\"\nat = \"10s\"\nfor = \"3s\"\n";
+        assert_eq!(dues(&format!("{kill}{cut}")), [(5, 0), (10, 1), (25, 0), (45, 0)]);
+    }
+
+    #[test]
+    fn each_mistake_has_its_line() {
+        for (text, place, word) in [
+            ("[[fault]]\nkind = \"kil\"\n".to_owned(), "p.toml:7:1", "did you mean `kill`"),
+            ("[[fault]]\nkind = \"kill\"\nat = \"70s\"\n".to_owned(), "p.toml:8:1", "after the end"),
+            ("[[fault]]\nkind = \"cut\"\nat = \"soon\"\n".to_owned(), "p.toml:8:1", "no duration"),
+            ("[[fault]]\nkind = \"cut\"\nfor = \"9s\"\nevery = \"5s\"\n".to_owned(), "p.toml:9:1", "before it is over"),
+            ("[[fault]]\nkind = \"clock\"\n".to_owned(), "p.toml:7:1", "faketime"),
+            ("[abort]\nerrors = \"200%\"\n[[fault]]\nkind = \"kill\"\n".to_owned(), "p.toml:7:1", "no share"),
+            ("[[fault]]\nkind = \"kill\"\nwhen = \"1s\"\n".to_owned(), "p.toml:8:1", "unknown field"),
+        ] {
+            let error = ChaosPlan::parse("p.toml", &format!("{HEAD}{text}")).unwrap_err().to_string();
+            assert!(error.starts_with(place) && error.contains(word), "{text}: {error}");
+        }
+        let error = ChaosPlan::parse("p.toml", "lasts = \"1s\"\n[load]\n[[fault]]\nkind = \"kill\"\n").unwrap_err();
+        assert!(error.message.contains("neither"), "{error}");
+    }
+}

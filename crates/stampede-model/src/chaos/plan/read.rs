@@ -1,0 +1,235 @@
+//! A plan's file: read, checked, each mistake at its line.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{ChaosPlan, MOST, PlanFault, PlanLoad, Steady};
+use crate::chaos::abort::AbortRule;
+use crate::chaos::fault::Direction;
+use crate::chaos::raw::{BadFault, RawFault};
+use crate::target::{Source, TargetError};
+use crate::units::{parse_duration, parse_rate, parse_share};
+
+const LONGEST: Duration = Duration::from_hours(24);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    seed: Option<u64>,
+    lasts: Spanned<String>,
+    load: Spanned<FileLoad>,
+    steady: Option<Spanned<FileSteady>>,
+    abort: Option<Spanned<FileAbort>>,
+    fault: Vec<Spanned<FileFault>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileLoad {
+    scenario: Option<PathBuf>,
+    path: Option<String>,
+    rate: Option<String>,
+    timeout: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileSteady {
+    path: Option<String>,
+    status: Option<u16>,
+    within: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileAbort {
+    errors: String,
+    #[serde(rename = "for")]
+    lasts: Option<String>,
+}
+
+// The fields of `RawFault` stand here once more: serde cannot both flatten a struct and refuse unknown fields.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileFault {
+    kind: String,
+    on: Option<String>,
+    #[serde(rename = "for")]
+    lasts: Option<String>,
+    latency: Option<String>,
+    jitter: Option<String>,
+    rate: Option<String>,
+    direction: Option<Direction>,
+    connections: Option<u32>,
+    table: Option<String>,
+    rows: Option<String>,
+    how: Option<String>,
+    at: Option<String>,
+    every: Option<String>,
+    times: Option<u32>,
+    recovery: Option<String>,
+}
+
+impl ChaosPlan {
+    /// Reads a plan's text; `file` is its name in error messages.
+    ///
+    /// # Errors
+    /// The first fault of the file, with line, column and a hint.
+    pub fn parse(file: &str, text: &str) -> Result<Self, TargetError> {
+        let source = Source { file, text };
+        let read: File = toml::from_str(text).map_err(|error| {
+            let hint = "docs/chaos.md has a plan with every field; fields are never ignored";
+            source.error(error.span().unwrap_or(0..0), error.message().trim_end(), hint)
+        })?;
+        let at = At { source, text };
+        let lasts = at.time(read.lasts.span(), "lasts", read.lasts.as_ref())?;
+        if lasts.is_zero() || lasts > LONGEST {
+            return Err(source.error(read.lasts.span(), "a run lasts longer than 0s and at most 24h", "change lasts"));
+        }
+        let plan = Self {
+            seed: read.seed,
+            lasts,
+            load: at.load(&read.load)?,
+            steady: read.steady.as_ref().map_or(Ok(Steady::default()), |steady| at.steady(steady))?,
+            abort: read.abort.as_ref().map(|abort| at.abort(abort)).transpose()?,
+            faults: read.fault.iter().map(|fault| at.fault(fault, lasts)).collect::<Result<_, _>>()?,
+        };
+        if plan.faults.is_empty() {
+            return Err(source.error(0..0, "the plan has no fault", "add a [[fault]] with kind, on and at"));
+        }
+        if plan.dues().len() > MOST {
+            let hint = "make `every` longer, or limit it with `times`";
+            return Err(source.error(0..0, format!("the plan has more than {MOST} faults"), hint));
+        }
+        Ok(plan)
+    }
+}
+
+struct At<'a> {
+    source: Source<'a>,
+    text: &'a str,
+}
+
+impl At<'_> {
+    fn time(&self, span: Range<usize>, field: &str, text: &str) -> Result<Duration, TargetError> {
+        let place = self.field(span, field);
+        parse_duration(text).map_err(|error| {
+            self.source.error(place, format!("{field}: {error}"), format!("write it as {field} = \"10s\""))
+        })
+    }
+
+    /// Where a field of a table stands; the table itself when it cannot be seen.
+    fn field(&self, span: Range<usize>, field: &str) -> Range<usize> {
+        let mut start = span.start;
+        for line in self.text.get(span.start..).unwrap_or_default().split_inclusive('\n') {
+            let indented = line.len() - line.trim_start().len();
+            if start > span.start && line.trim_start().starts_with('[') {
+                break;
+            }
+            if line.trim_start().strip_prefix(field).is_some_and(|rest| rest.trim_start().starts_with('=')) {
+                return start + indented..start + line.len();
+            }
+            start += line.len();
+        }
+        span
+    }
+
+    fn load(&self, load: &Spanned<FileLoad>) -> Result<PlanLoad, TargetError> {
+        let span = load.span();
+        let FileLoad { scenario, path, rate, timeout } = load.as_ref();
+        let timeout =
+            timeout.as_deref().map_or(Ok(Duration::from_secs(5)), |text| self.time(span.clone(), "timeout", text))?;
+        match (scenario, path, rate) {
+            (Some(file), None, None) => Ok(PlanLoad::Scenario(file.clone())),
+            (None, Some(path), Some(rate)) if path.starts_with('/') => {
+                let rate_per_s = parse_rate(rate).map_err(|error| {
+                    let place = self.field(span, "rate");
+                    self.source.error(place, format!("rate: {error}"), "write it as rate = \"100/s\"")
+                })?;
+                Ok(PlanLoad::Path { path: path.clone(), rate_per_s, timeout })
+            }
+            _ => {
+                let hint = "write path = \"/readyz\" and rate = \"100/s\", or scenario = \"FILE\" alone";
+                Err(self.source.error(span, "load says neither what to ask nor which scenario to run", hint))
+            }
+        }
+    }
+
+    fn steady(&self, steady: &Spanned<FileSteady>) -> Result<Steady, TargetError> {
+        let (span, usual) = (steady.span(), Steady::default());
+        let FileSteady { path, status, within } = steady.as_ref();
+        if path.as_ref().is_some_and(|path| !path.starts_with('/')) {
+            let place = self.field(span, "path");
+            return Err(self.source.error(place, "steady.path does not start with `/`", "write path = \"/readyz\""));
+        }
+        let within = within.as_deref().map_or(Ok(usual.within), |text| self.time(span, "within", text))?;
+        Ok(Steady { path: path.clone(), status: status.unwrap_or(usual.status), within })
+    }
+
+    fn abort(&self, abort: &Spanned<FileAbort>) -> Result<AbortRule, TargetError> {
+        let span = abort.span();
+        let FileAbort { errors, lasts } = abort.as_ref();
+        let share = parse_share(errors).map_err(|error| {
+            let place = self.field(span.clone(), "errors");
+            self.source.error(place, format!("errors: {error}"), "write it as errors = \"50%\"")
+        })?;
+        let lasts = lasts.as_deref().map_or(Ok(Duration::from_secs(10)), |text| self.time(span, "for", text))?;
+        Ok(AbortRule { share, seconds: u32::try_from(lasts.as_secs().max(1)).unwrap_or(u32::MAX) })
+    }
+
+    fn fault(&self, fault: &Spanned<FileFault>, run: Duration) -> Result<PlanFault, TargetError> {
+        let (span, file) = (fault.span(), fault.as_ref().clone());
+        let raw = RawFault {
+            kind: file.kind,
+            on: file.on,
+            lasts: file.lasts,
+            latency: file.latency,
+            jitter: file.jitter,
+            rate: file.rate,
+            direction: file.direction,
+            connections: file.connections,
+            table: file.table,
+            rows: file.rows,
+            how: file.how,
+        };
+        let named = |BadFault { field, text }: BadFault| {
+            let (message, hint) = match text.split_once("hint: ") {
+                Some((message, hint)) => (message.trim_end().to_owned(), hint.to_owned()),
+                None => (text, format!("correct `{field}`")),
+            };
+            self.source.error(self.field(span.clone(), field), message, hint)
+        };
+        let optional =
+            |field, text: &Option<String>| text.as_deref().map(|text| self.time(span.clone(), field, text)).transpose();
+        let read = PlanFault {
+            kind: raw.kind().map_err(named)?,
+            fault: raw.fault().map_err(named)?,
+            lasts: raw.lasts().map_err(named)?,
+            on: raw.on,
+            at: optional("at", &file.at)?.unwrap_or_default(),
+            every: optional("every", &file.every)?,
+            times: file.times,
+            recovery: optional("recovery", &file.recovery)?,
+        };
+        let wrong =
+            |field, message: &str, hint: &str| Err(self.source.error(self.field(span.clone(), field), message, hint));
+        if read.at >= run {
+            return wrong("at", "the fault comes after the end of the run", "make `lasts` longer, or `at` earlier");
+        }
+        if read.every.is_some_and(|every| every < Duration::from_millis(100)) {
+            return wrong("every", "a fault comes again after 100ms at the earliest", "make `every` longer");
+        }
+        if read.every.is_some_and(|every| every < read.lasts) && !read.kind.is_an_instant() {
+            return wrong(
+                "every",
+                "the fault would come again before it is over",
+                "make `every` longer, or `for` shorter",
+            );
+        }
+        Ok(read)
+    }
+}

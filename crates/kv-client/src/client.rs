@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use thiserror::Error;
 
 use crate::send::Transport;
+use crate::written::Written;
 
 /// Attempts of a call, the first included.
 const ATTEMPTS: u32 = 8;
@@ -19,7 +20,7 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Idle connections that are kept.
 const IDLE_CONNECTIONS: usize = 64;
 
-/// A client of one tenant's account. Cheap to clone; clones share their connections.
+/// A client of one tenant's account. Cheap to clone; clones share their connections, and each reads what another has written.
 #[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) attempts: u32,
     pub(crate) attempt_timeout: Duration,
+    pub(crate) written: Written,
 }
 
 /// How a client is made.
@@ -143,6 +145,7 @@ impl Builder {
             authorization,
             attempts: self.attempts,
             attempt_timeout: self.attempt_timeout,
+            written: Written::default(),
         };
         Ok(Client { shared: Arc::new(shared), key: None, fence: None })
     }

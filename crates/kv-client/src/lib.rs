@@ -24,11 +24,13 @@
 //!
 //! Absent on purpose: a cache, and a guess about what happened.
 
+mod access;
 mod attempts;
 mod batch;
 mod client;
 mod error;
 mod files;
+mod follow;
 mod keys;
 mod list;
 mod locks;
@@ -39,11 +41,14 @@ mod retry;
 mod send;
 mod session;
 mod stock;
+mod written;
 
+pub use access::{ApiTokens, AuditLog, IssuedToken, Users};
 pub use batch::Each;
 pub use client::{Builder, Client, WrongUrl};
 pub use error::Error;
 pub use files::{Imports, Rejections};
+pub use follow::{DeliveryPage, EndpointPatch, Events, JobPage, Jobs, NewEndpoint, Webhooks};
 pub use keys::{KeyRecord, KeyState, Keys};
 pub use list::Listed;
 pub use locks::{LockGrant, LockRenewal, LockState, Locks};

@@ -1,7 +1,7 @@
 //! Orders and reservations.
 
 use futures_util::stream::Stream;
-use kv_types::order::{Order, OrderLine, PlaceOrder, ReturnGoods};
+use kv_types::order::{Order, OrderConfirmation, OrderLine, PlaceOrder, ReturnGoods};
 use kv_types::stock::{PartLine, Reservation, Reserve};
 use kv_types::{OrderId, ReservationId, Ttl};
 use serde_json::json;
@@ -51,6 +51,11 @@ impl Orders<'_> {
     /// One page; `query` has the list's parameters, for example `[("status", "confirmed")]`.
     pub async fn list(&self, query: &[(&str, &str)]) -> Result<Listed<Order>, Error> {
         self.0.page("/orders", query).await
+    }
+
+    /// What its customer is told; 404 until a worker has made it.
+    pub async fn confirmation(&self, id: OrderId) -> Result<OrderConfirmation, Error> {
+        self.0.read(Call::get(format!("/orders/{id}/confirmation"))).await
     }
 
     /// Every one, a page at a time.

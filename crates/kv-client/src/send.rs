@@ -21,6 +21,7 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::problem::Problem;
 use crate::retry;
+use crate::written::X_READ_YOUR_WRITES;
 
 /// Where the resources lie.
 const BASE: &str = "/api/v1";
@@ -169,6 +170,7 @@ impl Client {
             let (parts, body) = answer.into_parts();
             let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await;
             let body = body.map_err(|error| Failed::NotAnswered(error.to_string()))?.to_bytes();
+            self.shared.written.note(&parts.headers);
             judge(parts.status, parts.headers, body)
         };
         let limit = call.timeout.unwrap_or(self.shared.attempt_timeout);
@@ -190,6 +192,9 @@ impl Client {
         }
         if let Some(fence) = self.fence.as_ref().filter(|_| key.is_some()) {
             request = request.header("x-lock-fence", fence);
+        }
+        if let Some(token) = self.shared.written.token().filter(|_| call.method == Method::GET) {
+            request = request.header(X_READ_YOUR_WRITES, token);
         }
         for (name, value) in &call.headers {
             request = request.header(*name, value);

@@ -2,7 +2,9 @@
 
 use futures_util::stream::Stream;
 use http::Method;
-use kv_types::stock::{Adjust, Adjustment, Receipt, Receive, StockLevel, StockMovement, Transfer, TransferStock};
+use kv_types::stock::{
+    Adjust, Adjustment, Receipt, Receive, ReorderPoint, StockLevel, StockMovement, Transfer, TransferStock,
+};
 use kv_types::{AdjustmentId, ProductId, ReceiptId, TransferId, WarehouseId};
 use serde::Deserialize;
 use serde_json::json;
@@ -76,6 +78,22 @@ impl Levels<'_> {
     ) -> Result<StockLevel, Error> {
         let call = Call::new(Method::PUT, format!("/stock-levels/{product}/{warehouse}/backorder-limit"));
         self.0.write(call.json(&json!({"limit": limit}))?).await
+    }
+
+    /// With how many available units a level is low.
+    pub async fn reorder_point(&self, product: ProductId, warehouse: WarehouseId) -> Result<ReorderPoint, Error> {
+        self.0.read(Call::get(format!("/stock-levels/{product}/{warehouse}/reorder-point"))).await
+    }
+
+    /// Says with how many available units a level is low; `None` takes the point away.
+    pub async fn set_reorder_point(
+        &self,
+        product: ProductId,
+        warehouse: WarehouseId,
+        point: Option<i64>,
+    ) -> Result<ReorderPoint, Error> {
+        let call = Call::new(Method::PUT, format!("/stock-levels/{product}/{warehouse}/reorder-point"));
+        self.0.write(call.json(&json!({"reorder_point": point}))?).await
     }
 
     /// The movements of a level behind a version, in order and without a gap.

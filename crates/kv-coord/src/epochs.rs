@@ -15,6 +15,8 @@ use crate::lock::{Epoch, EpochSource, Fence};
 const MAX_DRAWS: usize = 4;
 /// How long the source of epochs may take.
 const DRAW_BUDGET: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long to wait for another call that draws: as long as one draw may take with its installation.
+const WAIT_BUDGET: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Knows the highest epoch seen, below which no grant is accepted.
 pub(crate) struct Epochs {
@@ -46,7 +48,8 @@ impl Epochs {
 
     /// Draws and installs a new epoch, unless another call has done so since `floor` was read.
     pub(crate) async fn renew(&self, link: &Link, floor: u64, run_id: &str) -> Result<(), CoordError> {
-        let _one_at_a_time = self.drawing.lock().await;
+        let waited = timeout(WAIT_BUDGET, self.drawing.lock()).await;
+        let _one_at_a_time = waited.map_err(|_| CoordError::Epoch("somebody else's draw takes too long".into()))?;
         let keys = self.keys.each_ref().map(String::as_str);
         for _ in 0..MAX_DRAWS {
             if floor < self.floor() {

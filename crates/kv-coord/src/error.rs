@@ -17,6 +17,9 @@ pub enum CoordError {
     /// The Redis URL cannot be used; found before anything is sent.
     #[error("the Redis URL cannot be read; use redis://[user:password@]host[:port][/db]")]
     BadUrl(#[source] redis::RedisError),
+    /// The URL of a Sentinel cannot be used; found before anything is sent.
+    #[error("the Redis URL cannot be read: {0}; use redis+sentinel://[user:password@]host:port,host:port/master")]
+    BadSentinelUrl(&'static str),
     /// Redis did not answer, or answered that it cannot serve yet. The operation may or may not have happened.
     #[error("Redis at {address} is unreachable")]
     Unreachable {
@@ -70,6 +73,9 @@ pub enum Unreachable {
     /// The connection failed, or the server is loading, read-only or without its master.
     #[error("connection failed")]
     Broken(#[source] redis::RedisError),
+    /// No Sentinel has named a master yet.
+    #[error("no Sentinel names a master")]
+    NoMaster,
     /// It did not answer a moment ago and is not asked again yet.
     #[error("it did not answer a moment ago")]
     Recently,

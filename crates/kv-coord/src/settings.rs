@@ -3,10 +3,10 @@
 //! Invariant: the password never leaves this value: `Debug` and errors print the address alone.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{ConnectionInfo, IntoConnectionInfo};
-
+use crate::endpoint::{Endpoint, Place};
 use crate::error::CoordError;
 use crate::queue::QueueTag;
 
@@ -20,7 +20,12 @@ const QUEUE_DB: i64 = 0;
 /// Where Redis is and how patient to be.
 #[derive(Clone)]
 pub struct RedisSettings {
-    pub(crate) server: ConnectionInfo,
+    place: Place,
+    /// Authorities to believe instead of the machine's, as PEM.
+    ca: Option<Arc<Vec<u8>>>,
+    /// What stands in braces before the keys of locks, of limits and of the queue, so that a cluster keeps those of one script
+    /// together. A cluster has database 0 only, so with a tag the databases do not count.
+    pub key_tag: Option<QueueTag>,
     /// The database of the locks. Locks keep out of the URL's own database so that a cache or queue can be flushed alone.
     pub lock_db: i64,
     /// The database of the rate limits.
@@ -41,13 +46,17 @@ pub struct RedisSettings {
 }
 
 impl RedisSettings {
-    /// Reads `redis://[user:password@]host[:port]`, `unix:///path` or their kin. Databases are chosen here, not in the URL.
+    /// Reads `redis://[user:password@]host[:port]`, `rediss://..` (TLS), `unix:///path` or their kin, or
+    /// `redis+sentinel://[user:password@]host:port,host:port/master` (`rediss+sentinel://` with TLS; the Sentinels' own login as
+    /// `?sentinel_user=..&sentinel_password=..`). Databases are chosen here, not in the URL.
     ///
     /// # Errors
-    /// [`CoordError::BadUrl`] when it is none of these.
+    /// [`CoordError::BadUrl`] or [`CoordError::BadSentinelUrl`] when it is none of these.
     pub fn parse(url: &str) -> Result<Self, CoordError> {
         Ok(Self {
-            server: url.into_connection_info().map_err(CoordError::BadUrl)?,
+            place: Place::parse(url)?,
+            ca: None,
+            key_tag: None,
             lock_db: LOCK_DB,
             limit_db: LIMIT_DB,
             queue_db: QUEUE_DB,
@@ -59,14 +68,50 @@ impl RedisSettings {
         })
     }
 
-    /// Host and port, or the socket's path.
-    pub fn address(&self) -> String {
-        self.server.addr().to_string()
+    /// The same, believing only these authorities (PEM) of an encrypted connection.
+    #[must_use]
+    pub fn with_authorities(mut self, pem: Vec<u8>) -> Self {
+        self.ca = Some(Arc::new(pem));
+        self
     }
 
-    pub(crate) fn server_with_db(&self, db: i64) -> ConnectionInfo {
-        let login = self.server.redis_settings().clone().set_db(db);
-        self.server.clone().set_redis_settings(login)
+    /// Whether connections are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.place.is_encrypted()
+    }
+
+    /// Host and port, the socket's path, or the Sentinels and the master's name.
+    pub fn address(&self) -> String {
+        self.place.shown()
+    }
+
+    pub(crate) fn endpoint(&self, db: i64) -> Endpoint {
+        Endpoint::new(self.place.clone(), db, self.ca.clone(), self.connect_timeout)
+    }
+
+    pub(crate) fn lock_db(&self) -> i64 {
+        self.db(self.lock_db)
+    }
+
+    pub(crate) fn limit_db(&self) -> i64 {
+        self.db(self.limit_db)
+    }
+
+    pub(crate) fn queue_db(&self) -> i64 {
+        self.db(self.queue_db)
+    }
+
+    fn db(&self, chosen: i64) -> i64 {
+        if self.key_tag.is_some() { 0 } else { chosen }
+    }
+
+    /// What stands before the keys of locks and of logins.
+    pub(crate) fn key_prefix(&self) -> String {
+        self.key_tag.as_ref().map(|tag| format!("{{{tag}}}:")).unwrap_or_default()
+    }
+
+    pub(crate) fn queue_tag(&self) -> Option<&QueueTag> {
+        self.queue_tag.as_ref().or(self.key_tag.as_ref())
     }
 }
 
@@ -90,8 +135,35 @@ mod tests {
         let settings = RedisSettings::parse("redis://user:secret@localhost:6380/5").expect("a URL");
         assert_eq!(settings.address(), "localhost:6380");
         assert!(!format!("{settings:?}").contains("secret"));
-        assert_eq!(settings.server_with_db(settings.lock_db).redis_settings().db(), 2);
-        assert_eq!(settings.server_with_db(2).redis_settings().password(), Some("secret"));
+        let client = settings.endpoint(settings.lock_db()).client().expect("settings").expect("one server");
+        let login = client.get_connection_info().redis_settings();
+        assert_eq!((login.db(), login.username(), login.password()), (2, Some("user"), Some("secret")));
+    }
+
+    #[test]
+    fn a_sentinel_s_url_has_hosts_and_a_master() {
+        let url = "rediss+sentinel://user:se%40cret@s1:26379,s2:26380/mymaster?sentinel_password=other";
+        let settings = RedisSettings::parse(url).expect("a URL");
+        assert_eq!(settings.address(), "mymaster by Sentinel s1:26379,s2:26380");
+        assert!(settings.is_encrypted() && !format!("{settings:?}").contains("cret"));
+        for bad in [
+            "redis+sentinel://h:1",
+            "redis+sentinel://h:1/",
+            "redis+sentinel://h/m",
+            "redis+sentinel:///m",
+            "x+sentinel://h:1/m",
+        ] {
+            let error = RedisSettings::parse(bad).expect_err(bad);
+            assert!(error.to_string().contains("redis+sentinel://"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_tag_has_everything_in_database_0() {
+        let mut settings = RedisSettings::parse("redis://h").expect("a URL");
+        assert_eq!((settings.lock_db(), settings.limit_db(), settings.key_prefix().as_str()), (2, 1, ""));
+        settings.key_tag = Some(QueueTag::parse("erp").expect("allowed"));
+        assert_eq!((settings.lock_db(), settings.limit_db(), settings.key_prefix().as_str()), (0, 0, "{erp}:"));
     }
 
     #[test]

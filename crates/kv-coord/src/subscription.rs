@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::Client;
 use redis::aio::{PubSubSink, PubSubStream};
 use tokio::time::{Instant, interval_at, sleep, timeout};
 use tracing::{debug, warn};
+
+use crate::endpoint::{Endpoint, Seen};
+use crate::error::{CoordError, Unreachable};
 
 const PING_INTERVAL: Duration = Duration::from_secs(2);
 const PING_BUDGET: Duration = Duration::from_secs(1);
@@ -29,23 +31,27 @@ pub(crate) trait Listener {
     fn broke(&self);
 }
 
-/// Listens until it is dropped.
+/// Listens until it is dropped, to whichever server is the master.
 pub(crate) async fn listen_for_ever<L: Listener>(
-    client: &Client,
+    endpoint: &Endpoint,
     connect_timeout: Duration,
     channel: &str,
     listener: &L,
 ) {
-    let mut pause = PAUSE_MIN;
+    let (mut pause, mut seen) = (PAUSE_MIN, Seen::default());
     loop {
-        match timeout(connect_timeout, subscribe(client, channel)).await {
-            Ok(Ok((sink, stream))) => {
+        match timeout(connect_timeout, subscribe(endpoint, channel)).await {
+            Ok(Ok(Some((sink, stream)))) => {
                 pause = PAUSE_MIN;
                 listener.stands();
-                listen(sink, stream, listener).await;
+                tokio::select! {
+                    () = listen(sink, stream, listener) => {}
+                    () = endpoint.moved(&mut seen) => {}
+                }
                 listener.broke();
                 warn!(of = L::NAME, "a subscription broke; who waits asks for himself until it is back");
             }
+            Ok(Ok(None)) => debug!(of = L::NAME, "no subscription: no master is known"),
             Ok(Err(error)) => debug!(of = L::NAME, error = &error as &dyn std::error::Error, "no subscription"),
             Err(_) => debug!(of = L::NAME, "no subscription: no answer"),
         }
@@ -54,10 +60,17 @@ pub(crate) async fn listen_for_ever<L: Listener>(
     }
 }
 
-async fn subscribe(client: &Client, channel: &str) -> Result<(PubSubSink, PubSubStream), redis::RedisError> {
-    let (mut sink, stream) = client.get_async_pubsub().await?.split();
-    sink.subscribe(channel).await?;
-    Ok((sink, stream))
+async fn subscribe(endpoint: &Endpoint, channel: &str) -> Result<Option<(PubSubSink, PubSubStream)>, CoordError> {
+    let Some(client) = endpoint.client()? else { return Ok(None) };
+    let subscribed = async {
+        let (mut sink, stream) = client.get_async_pubsub().await?.split();
+        sink.subscribe(channel).await?;
+        Ok::<_, redis::RedisError>((sink, stream))
+    };
+    subscribed
+        .await
+        .map(Some)
+        .map_err(|source| CoordError::Unreachable { address: endpoint.shown(), source: Unreachable::Broken(source) })
 }
 
 /// Passes on what is said until the connection fails or goes silent.

@@ -9,15 +9,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
 use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, ProvisionError, Provisioner};
+use kv_store::access::tenants::{Tenant, TenantStatus};
 use kv_store::stock::{BrokenChain, Verified, verify_chains};
 use kv_store::{Store, StoreConfig, admin};
 
-use crate::cli::{AdminCommand, AdminConnection, MigrateArgs};
+use crate::cli::{AdminCommand, AdminConnection, MigrateArgs, TenantCommand};
 use crate::config;
 use crate::credentials::password;
 use crate::credentials::token::{Token, TokenKind};
 use crate::demo;
 use crate::failure::Failure;
+
+mod queue;
 
 const FLAG: &str = "--database-url";
 
@@ -52,17 +55,18 @@ async fn fill(superuser: &tokio_postgres::Config, app_password: &str) -> Result<
 /// A failure that names what exists already or is missing.
 pub async fn run(command: &AdminCommand) -> Result<(), Failure> {
     match command {
-        AdminCommand::CreateTenant { connection, slug, name } => {
-            checked_words(&[("--slug", slug), ("--name", name)])?;
-            let tenant = connect(connection).await?.create_tenant(slug, name).await.map_err(|error| refused(&error))?;
-            print(&tenant.to_string())
-        }
+        AdminCommand::Tenant(command) => tenant(command).await,
+        AdminCommand::CreateTenant { connection, slug, name } => create_tenant(connection, slug, name).await,
         AdminCommand::CreateUser { connection, tenant, email, role, password_file, rate_limit_per_minute } => {
             let limits = (*role, *rate_limit_per_minute);
             create_user(connection, (tenant, email), password_file.as_deref(), limits).await
         }
         AdminCommand::SetRateLimit { connection, email, per_minute } => {
             connect(connection).await?.set_rate_limit(email, *per_minute).await.map_err(|error| refused(&error))
+        }
+        AdminCommand::Queue(command) => queue::run(command).await,
+        AdminCommand::Deliveries { connection, tenant, state, limit } => {
+            deliveries(connection, tenant.as_deref(), (state.as_deref(), *limit)).await
         }
         AdminCommand::Verify { connection, tenant } => verify(connection, tenant.as_deref()).await,
         AdminCommand::CreateToken { connection, email, days } => {
@@ -75,11 +79,39 @@ pub async fn run(command: &AdminCommand) -> Result<(), Failure> {
     }
 }
 
+async fn tenant(command: &TenantCommand) -> Result<(), Failure> {
+    match command {
+        TenantCommand::Create { connection, slug, name } => create_tenant(connection, slug, name).await,
+        TenantCommand::List { connection } => {
+            let tenants = connect(connection).await?.tenants().await.map_err(|error| refused(&error))?;
+            tenants.iter().try_for_each(print_tenant)
+        }
+        TenantCommand::Suspend { connection, slug } => set_status(connection, slug, TenantStatus::Suspended).await,
+        TenantCommand::Resume { connection, slug } => set_status(connection, slug, TenantStatus::Active).await,
+    }
+}
+
+async fn create_tenant(connection: &AdminConnection, slug: &str, name: &str) -> Result<(), Failure> {
+    checked_words(&[("--slug", slug), ("--name", name)])?;
+    let tenant = connect(connection).await?.create_tenant(slug, name).await.map_err(|error| refused(&error))?;
+    print(&tenant.to_string())
+}
+
+async fn set_status(connection: &AdminConnection, slug: &str, status: TenantStatus) -> Result<(), Failure> {
+    let tenant = connect(connection).await?.set_tenant_status(slug, status).await.map_err(|error| refused(&error))?;
+    print_tenant(&tenant)
+}
+
+fn print_tenant(tenant: &Tenant) -> Result<(), Failure> {
+    let Tenant { id, slug, name, status, .. } = tenant;
+    print(&format!("{id} {slug} {} {name}", status.as_str()))
+}
+
 async fn create_user(
     connection: &AdminConnection,
     (tenant, email): (&str, &str),
     password_file: Option<&Path>,
-    (role, rate_limit_per_minute): (Role, Option<u32>),
+    (role, rate_limit_per_minute): (Option<Role>, Option<u32>),
 ) -> Result<(), Failure> {
     checked_words(&[("--tenant", tenant), ("--email", email)])?;
     if !email.contains('@') {
@@ -88,8 +120,15 @@ async fn create_user(
     let given = password_file.map(first_line).transpose()?;
     let password = given.clone().unwrap_or_else(|| URL_SAFE_NO_PAD.encode(rand::random::<[u8; 18]>()));
     let password_hash = password::hash(&password).map_err(|error| Failure::of(&error))?;
+    let mut provisioner = connect(connection).await?;
+    let role = match role {
+        Some(role) => role,
+        // Somebody has to manage the accounts.
+        None if provisioner.has_owner(tenant).await.map_err(|error| refused(&error))? => Role::Clerk,
+        None => Role::Owner,
+    };
     let new = NewUser { tenant, email, password_hash: &password_hash, role, rate_limit_per_minute };
-    connect(connection).await?.create_user(&new).await.map_err(|error| refused(&error))?;
+    provisioner.create_user(&new).await.map_err(|error| refused(&error))?;
     if given.is_none() {
         return print(&password);
     }
@@ -118,6 +157,23 @@ async fn verify(connection: &AdminConnection, tenant: Option<&str>) -> Result<()
     }
     let failure = Failure::failed(format!("the chains of {broken} levels are broken"));
     Err(failure.hint("compare these levels with a backup; what was changed begins at the versions named"))
+}
+
+/// Prints a line for each delivery, the newest first.
+async fn deliveries(
+    connection: &AdminConnection,
+    tenant: Option<&str>,
+    (state, limit): (Option<&str>, i64),
+) -> Result<(), Failure> {
+    let lines = connect(connection).await?.deliveries(tenant, state, limit).await.map_err(|error| refused(&error))?;
+    lines.iter().try_for_each(|line| {
+        let answer = line.last_status.map_or_else(|| "-".to_owned(), |status| status.to_string());
+        let error = line.last_error.as_deref().unwrap_or("-").replace(char::is_control, " ");
+        print(&format!(
+            "{:.0} {} {} {} {} attempts={} status={answer} {error}",
+            line.created_at, line.tenant, line.event_id, line.url, line.state, line.attempts
+        ))
+    })
 }
 
 async fn connect(connection: &AdminConnection) -> Result<Provisioner, Failure> {

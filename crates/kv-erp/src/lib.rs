@@ -14,11 +14,15 @@ pub mod demo;
 pub mod failure;
 pub mod http;
 pub mod limits;
+pub mod process;
 pub mod serve;
 pub mod service;
 pub mod signals;
+pub mod status;
 pub mod sweep;
 pub mod telemetry;
 pub mod up;
+pub mod webhooks;
+pub mod worker;
 #[cfg(feature = "wrong-strategies")]
 pub mod wrong;

@@ -3,23 +3,19 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use kv_erp::cli::{Cli, Command};
+use kv_erp::cli::Command;
+use kv_erp::config::resolve::{Resolved, Variables, resolve};
 use kv_erp::failure::Failure;
-use kv_erp::{admin, api, http, limits, telemetry, up};
+use kv_erp::telemetry::{Running, Telemetry};
+use kv_erp::{admin, api, config, http, limits, status, up, worker};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let ended = telemetry::start(&cli.log, cli.log_format).and_then(|()| {
-        #[cfg(feature = "wrong-strategies")]
-        kv_erp::wrong::choose()?;
-        limits::raise_open_files();
-        run(&cli.command)
-    });
-    match ended {
+    let (line, variables): (Vec<_>, _) = (std::env::args_os().collect(), Variables::of_process());
+    let resolved = resolve(&line, &variables).unwrap_or_else(|error| error.exit());
+    match start(resolved, &variables) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             // With stderr closed there is nobody to tell; the exit code still does.
@@ -29,18 +25,33 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command) -> Result<(), Failure> {
+fn start(resolved: Resolved, variables: &Variables) -> Result<(), Failure> {
+    let cli = resolved.cli?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::while_doing("starting the runtime", &error))?;
-    runtime.block_on(async {
-        match command {
-            Command::Up(args) => up::run(args).await,
-            Command::Api(args) => api::run(args).await,
-            Command::Migrate(args) => admin::migrate(args).await,
-            Command::Admin(command) => admin::run(command).await,
-            Command::Openapi => std::io::stdout()
-                .write_all(&http::openapi_json())
-                .map_err(|error| Failure::while_doing("writing to stdout", &error)),
-        }
-    })
+    let _inside = runtime.enter();
+    let running = Telemetry::of(&cli).start()?;
+    resolved.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
+    #[cfg(feature = "wrong-strategies")]
+    kv_erp::wrong::choose()?;
+    limits::raise_open_files();
+    match &cli.command {
+        Command::Config(args) => config::print(args, &cli, variables),
+        command => runtime.block_on(run(command, &running)),
+    }
+}
+
+async fn run(command: &Command, telemetry: &Running) -> Result<(), Failure> {
+    match command {
+        Command::Up(args) => up::run(args, telemetry).await,
+        Command::Api(args) => api::run(args, telemetry).await,
+        Command::Worker(args) => worker::run(args).await,
+        Command::Migrate(args) => admin::migrate(args).await,
+        Command::Admin(command) => admin::run(command).await,
+        Command::Status(args) => status::run(args).await,
+        Command::Config(_) => unreachable!("it was printed"),
+        Command::Openapi => std::io::stdout()
+            .write_all(&http::openapi_json())
+            .map_err(|error| Failure::while_doing("writing to stdout", &error)),
+    }
 }

@@ -72,7 +72,7 @@ struct Face {
 
 /// Serves `app` until `stop`, then drains.
 pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
-    let face = Face { router: http::router(app.clone()), app };
+    let face = Face { router: http::router(app.clone()), app: app.clone() };
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     while let Some((stream, peer)) = accept(&listener, &stop).await {
@@ -88,6 +88,7 @@ pub async fn serve(listener: TcpListener, app: App, stop: CancellationToken) {
     if tokio::time::timeout(DRAIN, connections.wait()).await.is_err() {
         tracing::warn!(left = connections.len(), "connections were dropped after {} s of draining", DRAIN.as_secs());
     }
+    app.audit().flush().await;
 }
 
 /// The next connection, or `None` after the stop signal.

@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::future::ready;
 use futures_util::stream;
-use kv_store::Store;
 use kv_store::stock::{Action, DueReservation};
+use kv_store::{Store, StoreError};
 use kv_types::UserId;
 use kv_types::stock::ReservationStatus;
 use tokio::time::{MissedTickBehavior, interval};
@@ -66,6 +66,27 @@ async fn expire(store: &Store, place: &mut Option<DueReservation>) {
         *place = next;
         if ended == 0 || is_last {
             return;
+        }
+        tokio::time::sleep(BREATH).await;
+    }
+}
+
+/// Ends all that is due now, once.
+///
+/// # Errors
+/// The store's.
+pub async fn expire_all(store: &Store) -> Result<(), StoreError> {
+    let mut place: Option<DueReservation> = None;
+    loop {
+        let due = store.due_reservations(place.as_ref(), DUE_AT_A_TIME).await?;
+        let is_last = due.len() < DUE_AT_A_TIME.unsigned_abs() as usize;
+        place = due.last().copied();
+        stream::iter(due.into_iter().map(|due| end(store, due)))
+            .buffer_unordered(DUE_SIDE_BY_SIDE)
+            .for_each(|_| ready(()))
+            .await;
+        if is_last {
+            return Ok(());
         }
         tokio::time::sleep(BREATH).await;
     }

@@ -5,66 +5,44 @@
 //!
 //! Absent on purpose: passwords and tokens in the clear. A password arrives here as a hash, a token as its SHA-256.
 
+pub mod names;
+pub mod operate;
 pub mod provision;
+pub mod tenants;
+pub mod tokens;
+pub mod users;
 
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use kv_types::{TenantId, UserId};
+use kv_types::{ApiTokenId, TenantId, UserId};
 use sha2::{Digest as _, Sha256};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
+use crate::idempotency::{Write, params};
 use crate::statement::statements;
 use crate::{Store, StoreError};
 
+pub use kv_types::access::{Role, Scope, Scopes};
+pub use names::email_key;
+
 statements! {
-    /// The account of an e-mail address, whatever its tenant.
-    FIND_LOGIN = "select tenant_id, user_id, email, role, rate_limit_per_minute, password_hash from app.find_login($1)";
-    /// The account behind a token that is neither revoked nor expired.
-    FIND_TOKEN = "select tenant_id, user_id, email, role, rate_limit_per_minute, expires_at from app.find_token($1)";
+    /// The active account of an e-mail address, whatever its tenant.
+    FIND_LOGIN = "select tenant_id, user_id, email, role, rate_limit_per_minute, is_suspended, password_hash from app.find_login($1)";
+    /// The active account behind a token that is neither revoked nor expired, and what the token may do.
+    FIND_TOKEN = "select tenant_id, user_id, email, role, rate_limit_per_minute, is_suspended, expires_at, token_id, kind, scopes, lineage,
+               token_rate_limit_per_minute, last_used_at from app.find_token($1)";
     /// Stores a session's token.
     INSERT_SESSION = "insert into api_tokens (tenant_id, token_sha256, user_id, kind, expires_at)
-        values ($1, $2, $3, 'session', $4)";
+        values ($1, $2, $3, 'session', $4) returning user_id";
     /// Ends a token. A second time changes nothing.
     REVOKE_TOKEN = "update api_tokens set revoked_at = now()
-        where tenant_id = $1 and token_sha256 = $2 and revoked_at is null";
+        where tenant_id = $1 and token_sha256 = $2 and revoked_at is null returning user_id";
     /// A number that no lock back end had before.
     NEXT_LOCK_EPOCH = "select nextval('lock_epochs')";
     /// What the cursors of lists are signed with, made when there is none.
     CURSOR_SECRET = "select app.cursor_secret()";
-}
-
-/// What an account may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// Everything.
-    Owner,
-    /// Everything but the accounts.
-    Manager,
-    /// Daily work.
-    Clerk,
-    /// Looking only.
-    ReadOnly,
-}
-
-impl Role {
-    /// Every role.
-    pub const ALL: [Self; 4] = [Self::Owner, Self::Manager, Self::Clerk, Self::ReadOnly];
-
-    /// The word in the table and in answers.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Manager => "manager",
-            Self::Clerk => "clerk",
-            Self::ReadOnly => "read_only",
-        }
-    }
-
-    /// Reads the table's word.
-    pub fn parse(raw: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.as_str() == raw)
-    }
 }
 
 /// A token as the database knows it. It cannot be turned back into the token.
@@ -96,6 +74,8 @@ pub struct Account {
     pub role: Role,
     /// Requests per minute, where the account has a number of its own.
     pub rate_limit_per_minute: Option<u32>,
+    /// Whether its tenant is suspended: nothing may be done then.
+    pub is_suspended: bool,
 }
 
 /// An account with what a login is checked against.
@@ -107,6 +87,21 @@ pub struct Login {
     pub password_hash: String,
 }
 
+/// What a token adds to its account, or takes from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// The API token; `None` for a session.
+    pub api_token: Option<ApiTokenId>,
+    /// What it may do; `None` for all that its account may.
+    pub scopes: Option<Scopes>,
+    /// The tokens by which it was made.
+    pub lineage: Vec<Uuid>,
+    /// Requests per minute of its own.
+    pub rate_limit_per_minute: Option<u32>,
+    /// When it was last used, roughly.
+    pub last_used_at: Option<Timestamp>,
+}
+
 /// An account that showed a valid token.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -114,20 +109,24 @@ pub struct Session {
     pub account: Account,
     /// Until when the token is valid.
     pub expires_at: Timestamp,
+    /// What it may do.
+    pub grant: Grant,
 }
 
 impl Store {
-    /// The account that logs in with this address, in any case of letters.
+    /// The active account that logs in with this address, in any case of letters.
     pub async fn find_login(&self, email: &str) -> Result<Option<Login>, StoreError> {
-        let rows = self.run_untenanted(&FIND_LOGIN, &[&email]).await?;
-        let read = |row: &Row| Ok(Login { account: read_account(row)?, password_hash: row.try_get(5)? });
+        let rows = self.run_untenanted(&FIND_LOGIN, &[&email_key(email)]).await?;
+        let read = |row: &Row| Ok(Login { account: read_account(row)?, password_hash: row.try_get(6)? });
         rows.first().map(read).transpose()
     }
 
-    /// The account behind a token, or `None` when the token is unknown, expired or revoked.
+    /// The active account behind a token, or `None` when the token is unknown, expired or revoked.
     pub async fn find_token(&self, token: &TokenHash) -> Result<Option<Session>, StoreError> {
         let rows = self.run_untenanted(&FIND_TOKEN, &[&token.0.as_slice()]).await?;
-        let read = |row: &Row| Ok(Session { account: read_account(row)?, expires_at: row.try_get(5)? });
+        let read = |row: &Row| {
+            Ok(Session { account: read_account(row)?, expires_at: row.try_get(6)?, grant: read_grant(row)? })
+        };
         rows.first().map(read).transpose()
     }
 
@@ -139,13 +138,14 @@ impl Store {
         token: &TokenHash,
         expires_at: Timestamp,
     ) -> Result<(), StoreError> {
-        let params: crate::session::Params<'_> = &[&tenant.get(), &token.0.as_slice(), &user.uuid(), &expires_at];
-        self.run(tenant, &INSERT_SESSION, params).await.map(drop)
+        let params = params![tenant.get(), token.0.to_vec(), user.uuid(), expires_at];
+        self.apply(Write { tenant, statement: &INSERT_SESSION, params, read: |_| Ok(()) }, None).await.map(drop)
     }
 
     /// Ends a token; one that has ended already stays so.
     pub async fn revoke_token(&self, tenant: TenantId, token: &TokenHash) -> Result<(), StoreError> {
-        self.run(tenant, &REVOKE_TOKEN, &[&tenant.get(), &token.0.as_slice()]).await.map(drop)
+        let params = params![tenant.get(), token.0.to_vec()];
+        self.apply(Write { tenant, statement: &REVOKE_TOKEN, params, read: |_| Ok(()) }, None).await.map(drop)
     }
 
     /// What the cursors of lists are signed with. Asked for once in the life of a store.
@@ -187,7 +187,7 @@ impl std::fmt::Debug for CursorSecret {
     }
 }
 
-/// Reads the first five columns of both look-ups.
+/// Reads the first six columns of both look-ups.
 fn read_account(row: &Row) -> Result<Account, StoreError> {
     let tenant: i64 = row.try_get(0)?;
     let role: String = row.try_get(3)?;
@@ -198,20 +198,27 @@ fn read_account(row: &Row) -> Result<Account, StoreError> {
         email: row.try_get(2)?,
         role: Role::parse(&role).ok_or(StoreError::Corrupt("an account's role"))?,
         rate_limit_per_minute: limit.map(i32::unsigned_abs),
+        is_suspended: row.try_get(5)?,
+    })
+}
+
+/// Reads what [`FIND_TOKEN`] says of the token.
+fn read_grant(row: &Row) -> Result<Grant, StoreError> {
+    let (id, kind): (Uuid, &str) = (row.try_get(7)?, row.try_get(8)?);
+    let scopes: Option<Vec<String>> = row.try_get(9)?;
+    let limit: Option<i32> = row.try_get(11)?;
+    Ok(Grant {
+        api_token: (kind == "api").then_some(ApiTokenId::from_uuid(id)),
+        scopes: scopes.map(|words| Scopes::of_words(&words)),
+        lineage: row.try_get(10)?,
+        rate_limit_per_minute: limit.map(i32::unsigned_abs),
+        last_used_at: row.try_get(12)?,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn roles_are_read_as_they_are_written() {
-        for role in Role::ALL {
-            assert_eq!(Role::parse(role.as_str()), Some(role));
-        }
-        assert_eq!(Role::parse("Owner"), None);
-    }
 
     #[test]
     fn a_token_hash_is_sha_256_of_the_text() {

@@ -49,6 +49,28 @@ pub enum AdminError {
         /// What is wrong with it.
         fault: &'static str,
     },
+    /// A server that was given as a replica follows another primary.
+    #[error(
+        "the replica at {replica} is of another cluster than the primary: its system identifier is {found}, the primary's {expected}; \
+         hint: name a server that follows this primary, or leave the replica out"
+    )]
+    OtherCluster {
+        /// Where it is.
+        replica: String,
+        /// Its identifier.
+        found: String,
+        /// The primary's.
+        expected: String,
+    },
+    /// Sessions behind a pooler by transaction run without the limits that the service relies on.
+    #[error(
+        "behind a pooler by transaction the role's own settings count, and there {settings}; hint: run `kv-erp migrate` on this \
+         database, past the pooler"
+    )]
+    NoLimits {
+        /// Those that are wrong, as `name = value`.
+        settings: String,
+    },
     /// The schema is older or newer than this program.
     #[error("the schema is at version {found}, this program needs {needed}; hint: run `kv-erp migrate`")]
     SchemaVersion {
@@ -88,6 +110,13 @@ const ROLES: &str = "
         if not pg_has_role(current_user, 'kv_owner', 'member') then execute format('grant kv_owner to %I', current_user); end if;
         execute format('grant create, connect, temporary on database %I to kv_owner', current_database());
         execute format('grant connect on database %I to kv_app', current_database());
+        -- What the service's sessions run under where they cannot say it themselves: behind a pooler by transaction.
+        execute format('alter role kv_app in database %I set statement_timeout = ''5s''', current_database());
+        execute format('alter role kv_app in database %I set lock_timeout = ''2s''', current_database());
+        execute format('alter role kv_app in database %I set idle_in_transaction_session_timeout = ''10s''', current_database());
+        execute format('alter role kv_app in database %I set default_transaction_isolation = ''read committed''', current_database());
+        execute format('alter role kv_app in database %I set synchronous_commit = on', current_database());
+        execute format('alter role kv_app in database %I set jit = off', current_database());
         grant create on schema public to kv_owner;
         grant usage on schema public to kv_app, kv_auth;
     end $$;
@@ -220,6 +249,14 @@ async fn connect_as_service(config: &tokio_postgres::Config) -> Result<Client, t
     connect(&crate::StoreConfig::new(config.clone()).session()).await
 }
 
+/// The same behind whatever pooler there is, in a transaction that is never committed: what is prepared in it stays on one
+/// connection of the server.
+async fn look_as_service(config: &crate::StoreConfig) -> Result<Client, tokio_postgres::Error> {
+    let client = connect(&config.session()).await?;
+    client.batch_execute("begin").await?;
+    Ok(client)
+}
+
 /// Refuses a role or a schema with which row-level security would not hold, and logs a warning with the [`weak_settings`], which
 /// a server for tests has on purpose.
 ///
@@ -228,7 +265,18 @@ async fn connect_as_service(config: &tokio_postgres::Config) -> Result<Client, t
 /// [`AdminError::UnsafeTable`] for a tenant's table without forced security; [`AdminError::SchemaVersion`] when migrations are
 /// missing.
 pub async fn check_role(config: &tokio_postgres::Config) -> Result<(), AdminError> {
-    let client = connect_as_service(config).await?;
+    check_service(&crate::StoreConfig::new(config.clone())).await
+}
+
+/// The same with all that a service is configured with.
+///
+/// # Errors
+/// As for [`check_role`], and [`AdminError::NoLimits`] behind a pooler by transaction whose sessions have no limits.
+pub async fn check_service(config: &crate::StoreConfig) -> Result<(), AdminError> {
+    let client = look_as_service(config).await?;
+    if config.pooler == crate::Pooler::Transaction {
+        check_limits(&client).await?;
+    }
     let row = client.query_one(ROLE_FAULTS, &[]).await?;
     let role: String = row.get(0);
     for (column, fault) in ROLE_FAULT_WORDS {
@@ -255,6 +303,99 @@ pub async fn check_role(config: &tokio_postgres::Config) -> Result<(), AdminErro
         tracing::warn!(settings = %weak.join(", "), "a crash of PostgreSQL may lose what was acknowledged");
     }
     Ok(())
+}
+
+/// Refuses replicas of another cluster; what does not answer is warned of, as it may come back.
+///
+/// # Errors
+/// [`AdminError::OtherCluster`], or when the primary does not answer.
+pub async fn check_replicas(config: &crate::StoreConfig) -> Result<(), AdminError> {
+    if config.replicas.is_empty() {
+        return Ok(());
+    }
+    let expected = cluster_of(config).await?;
+    for replica in &config.replicas {
+        let shown = hosts(replica);
+        match cluster_of(&crate::StoreConfig { connection: replica.clone(), ..config.clone() }).await {
+            Ok(found) if found == expected => {}
+            Ok(found) => return Err(AdminError::OtherCluster { replica: shown, found, expected }),
+            Err(error) => {
+                tracing::warn!(replica = shown, %error, "a replica does not answer; the primary is read until it does");
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn cluster_of(config: &crate::StoreConfig) -> Result<String, tokio_postgres::Error> {
+    let client = look_as_service(config).await?;
+    client.query_one(crate::replicas::PRIMARY_CLUSTER.sql(), &[]).await?.try_get(0)
+}
+
+/// Limits without which a statement may hang for ever, and isolation that the statements rely on.
+const LIMITS: &str = "
+    select name || ' = ' || setting from pg_settings
+     where (name in ('statement_timeout', 'lock_timeout', 'idle_in_transaction_session_timeout') and setting = '0')
+        or (name = 'default_transaction_isolation' and setting <> 'read committed')
+     order by name";
+
+async fn check_limits(client: &Client) -> Result<(), AdminError> {
+    let rows = client.query(LIMITS, &[]).await?;
+    let missing: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+    if missing.is_empty() { Ok(()) } else { Err(AdminError::NoLimits { settings: missing.join(", ") }) }
+}
+
+/// Hosts and ports, as they were given.
+fn hosts(config: &tokio_postgres::Config) -> String {
+    let hosts = config.get_hosts().iter().enumerate().map(|(at, host)| {
+        let port = config.get_ports().get(at).or(config.get_ports().first()).copied().unwrap_or(5432);
+        match host {
+            tokio_postgres::config::Host::Tcp(name) => format!("{name}:{port}"),
+            tokio_postgres::config::Host::Unix(path) => format!("{}:{port}", path.display()),
+        }
+    });
+    hosts.collect::<Vec<_>>().join(",")
+}
+
+/// How many connections the service's role may have on this database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConnectionRoom {
+    /// As many.
+    pub connections: usize,
+    /// What sets the limit.
+    pub limited_by: LimitedBy,
+}
+
+/// What sets a limit on connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitedBy {
+    /// The server's `max_connections`, less what is kept for superusers.
+    Server,
+    /// `ALTER ROLE .. CONNECTION LIMIT`.
+    Role,
+    /// `ALTER DATABASE .. CONNECTION LIMIT`.
+    Database,
+}
+
+/// The server's limit without what is reserved, the role's and the database's; -1 is none. What newer servers reserve besides is
+/// missing on older ones.
+const CONNECTION_ROOM: &str = "
+    select current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+           - coalesce(current_setting('reserved_connections', true)::int, 0),
+           r.rolconnlimit, d.datconnlimit
+      from pg_roles r, pg_database d where r.rolname = current_user and d.datname = current_database()";
+
+/// Asks how many connections there can be.
+pub async fn connection_room(config: &crate::StoreConfig) -> Result<ConnectionRoom, AdminError> {
+    let client = look_as_service(config).await?;
+    let row = client.query_one(CONNECTION_ROOM, &[]).await?;
+    let limits = [(0, LimitedBy::Server), (1, LimitedBy::Role), (2, LimitedBy::Database)];
+    let rooms = limits.into_iter().filter_map(|(column, limited_by)| {
+        let connections = usize::try_from(row.get::<_, i32>(column)).ok()?;
+        Some(ConnectionRoom { connections, limited_by })
+    });
+    let least = rooms.min_by_key(|room| room.connections);
+    Ok(least.unwrap_or(ConnectionRoom { connections: usize::MAX, limited_by: LimitedBy::Server }))
 }
 
 async fn check_version(client: &Client) -> Result<(), AdminError> {

@@ -228,7 +228,7 @@ impl Store {
         );
         let rows = begun.and(rows).map_err(StoreError::from).inspect_err(|error| {
             if error.is_stale_plan() {
-                client.statement_cache.clear();
+                client.forget_plans();
             }
         })?;
         committed?;

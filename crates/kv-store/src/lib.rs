@@ -8,22 +8,28 @@
 
 pub mod access;
 pub mod admin;
+pub mod audit_log;
 pub mod catalogue;
 pub mod conflict;
 pub mod error;
+pub mod events;
 pub mod exports;
 pub mod idempotency;
 pub mod imports;
+pub mod jobs;
 pub mod lists;
 pub mod orders;
+mod plan;
 pub mod readers;
+pub mod replicas;
 pub mod session;
 pub mod spent;
 pub mod statement;
 pub mod stock;
 mod watched;
+pub mod webhooks;
 #[cfg(feature = "wrong-strategies")]
 pub mod wrong;
 
 pub use error::StoreError;
-pub use session::{Page, Store, StoreConfig};
+pub use session::{Page, Pooler, Store, StoreConfig};

@@ -45,11 +45,14 @@ pub const PAGE_READERS: usize = 2;
 /// and few enough that the last of them waits for milliseconds.
 const MAX_IN_FLIGHT: usize = 64;
 
-/// When a line is given up on which only the pages of callers who have gone are left: a little more than a session waits for a lock.
-const HELD_UP: Duration = Duration::from_secs(3);
+/// A line is given up on which only the pages of callers who have gone are left, this much later than a session waits for a lock.
+const HELD_UP_MARGIN: Duration = Duration::from_secs(1);
+
+/// Pages write nothing.
+const READ_ONLY: &str = "-c default_transaction_read_only=on";
 
 /// What the sessions of the lines run under, besides what all do.
-pub const PAGE_OPTIONS: &str = "-c default_transaction_read_only=on -c plan_cache_mode=force_generic_plan \
+pub const PAGE_OPTIONS: &str = "-c plan_cache_mode=force_generic_plan \
     -c enable_sort=off -c enable_seqscan=off -c enable_bitmapscan=off";
 
 /// The lines. Cheap to clone.
@@ -59,6 +62,7 @@ pub(crate) struct Readers(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     config: tokio_postgres::Config,
+    held_up: Duration,
     patience: Duration,
     conflicts: Arc<ConflictStats>,
     places: Arc<Semaphore>,
@@ -84,15 +88,23 @@ struct Line {
     /// The task that reads and writes.
     connection: AbortHandle,
     given_up: AtomicBool,
+    /// How long it may say nothing to anybody.
+    held_up: Duration,
 }
 
 impl Readers {
     /// Connects when the first page is asked for.
     pub(crate) fn new(config: &StoreConfig, conflicts: Arc<ConflictStats>) -> Self {
-        let mut session = config.session_with(PAGE_OPTIONS);
+        // A session that must be able to write is asked whether it can, and would be refused for what it is told here.
+        let mut session = if config.wants_primary() {
+            config.session_with(PAGE_OPTIONS)
+        } else {
+            config.session_with(&format!("{READ_ONLY} {PAGE_OPTIONS}"))
+        };
         session.application_name("kv-erp pages");
         Self(Arc::new(Shared {
             config: session,
+            held_up: config.row_lock_timeout + HELD_UP_MARGIN,
             patience: config.pool_wait,
             conflicts,
             places: Arc::new(Semaphore::new(MAX_IN_FLIGHT)),
@@ -168,7 +180,7 @@ impl Slot {
             if let Some(line) = self.usable() {
                 return Ok(line);
             }
-            let line = Arc::new(Line::open(&shared.config).await?);
+            let line = Arc::new(Line::open(&shared.config, shared.held_up).await?);
             *self.current() = Some(Arc::clone(&line));
             Ok(line)
         };
@@ -190,7 +202,7 @@ impl Slot {
 }
 
 impl Line {
-    async fn open(config: &tokio_postgres::Config) -> Result<Self, StoreError> {
+    async fn open(config: &tokio_postgres::Config, held_up: Duration) -> Result<Self, StoreError> {
         let (client, connection) = config.connect(NoTls).await.map_err(StoreError::of_connecting)?;
         let connection = tokio::spawn(async move {
             if let Err(error) = connection.await {
@@ -198,7 +210,7 @@ impl Line {
             }
         });
         let prepared = Default::default();
-        Ok(Self { client, prepared, connection: connection.abort_handle(), given_up: AtomicBool::new(false) })
+        Ok(Self { client, prepared, connection: connection.abort_handle(), given_up: AtomicBool::new(false), held_up })
     }
 
     async fn ask(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, tokio_postgres::Error> {
@@ -247,7 +259,7 @@ impl Drop for Place {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {
             // The answer to this comes behind the page's. Nobody is there to see that the page met a lock, so the time tells.
-            if timeout(HELD_UP, line.client.check_connection()).await.is_err() {
+            if timeout(line.held_up, line.client.check_connection()).await.is_err() {
                 line.give_up();
             }
             drop(held);

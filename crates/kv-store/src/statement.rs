@@ -41,16 +41,26 @@ pub(crate) use statements;
 pub fn all() -> impl Iterator<Item = &'static Statement> {
     [
         crate::access::STATEMENTS,
+        crate::access::tenants::STATEMENTS,
+        crate::access::tokens::STATEMENTS,
+        crate::access::users::STATEMENTS,
+        crate::audit_log::STATEMENTS,
         crate::catalogue::bulk::STATEMENTS,
         crate::catalogue::customers::STATEMENTS,
         crate::catalogue::products::STATEMENTS,
         crate::catalogue::warehouses::STATEMENTS,
+        crate::events::STATEMENTS,
         crate::exports::STATEMENTS,
         crate::idempotency::table::STATEMENTS,
         crate::imports::STATEMENTS,
         crate::imports::receipts::STATEMENTS,
+        crate::jobs::STATEMENTS,
+        crate::jobs::bell::STATEMENTS,
+        crate::jobs::effect::STATEMENTS,
+        crate::jobs::relay::STATEMENTS,
         crate::lists::search::STATEMENTS,
         crate::orders::STATEMENTS,
+        crate::replicas::STATEMENTS,
         crate::session::STATEMENTS,
         crate::stock::audit::STATEMENTS,
         crate::stock::read::STATEMENTS,
@@ -63,6 +73,9 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::stock::load::STATEMENTS,
         crate::stock::locks::STATEMENTS,
         crate::stock::read_documents::STATEMENTS,
+        crate::stock::reorder::STATEMENTS,
+        crate::stock::signals::STATEMENTS,
+        crate::webhooks::STATEMENTS,
     ]
     .into_iter()
     .flatten()

@@ -2,23 +2,24 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_postgres::NoTls;
+
+use crate::plan::Connection;
 
 /// How long the word to stop may take.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Such a connection. One that was not given back does not go to the pool: the word to stop might reach its next user.
-pub(crate) struct Watched(Option<Object>);
+pub(crate) struct Watched(Option<Connection>);
 
 impl Watched {
-    pub(crate) fn on(connection: Object) -> Self {
+    pub(crate) fn on(connection: Connection) -> Self {
         Self(Some(connection))
     }
 
-    pub(crate) fn client(&self) -> &Object {
+    pub(crate) fn client(&self) -> &Connection {
         self.0.as_ref().expect("the connection is there until it is given back, which ends this")
     }
 
@@ -31,7 +32,7 @@ impl Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         let Some(object) = self.0.take() else { return };
-        let client = Object::take(object);
+        let client = object.take();
         // Outside a runtime the connection has ended with it.
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {

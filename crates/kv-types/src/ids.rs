@@ -135,3 +135,28 @@ uuid_id!(
     ImportId,
     "01960000-0000-7000-8000-00000000000a"
 );
+uuid_id!(
+    /// A token, as it is managed: it is not the secret.
+    ApiTokenId,
+    "01960000-0000-7000-8000-00000000000b"
+);
+uuid_id!(
+    /// One piece of work that follows a commit.
+    JobId,
+    "01960000-0000-7000-8000-00000000000f"
+);
+uuid_id!(
+    /// One thing that happened.
+    EventId,
+    "01960000-0000-7000-8000-00000000000c"
+);
+uuid_id!(
+    /// A place that a tenant's events are sent to.
+    WebhookEndpointId,
+    "01960000-0000-7000-8000-00000000000d"
+);
+uuid_id!(
+    /// One event on its way to one endpoint.
+    WebhookDeliveryId,
+    "01960000-0000-7000-8000-00000000000e"
+);

@@ -86,6 +86,26 @@ impl OrderStatus {
     }
 }
 
+/// What an order's customer is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OrderConfirmation {
+    /// Of which order.
+    pub order_id: OrderId,
+    /// Where it goes; null when the customer has no address.
+    #[schema(example = "ada@example.com")]
+    pub recipient: Option<String>,
+    /// The subject.
+    #[schema(example = "Your order 100001")]
+    pub subject: String,
+    /// The text.
+    #[schema(example = "Dear Ada Lovelace, we have received your order 100001 for 25.98 EUR.")]
+    pub body: String,
+    /// When it was made.
+    #[serde(serialize_with = "crate::time::rfc3339_micros")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+}
+
 /// Units of an order's line that one warehouse gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Allocation {

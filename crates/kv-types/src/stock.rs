@@ -88,6 +88,21 @@ pub struct StockLevel {
     pub updated_at: Timestamp,
 }
 
+/// With how many available units a stock level is low.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReorderPoint {
+    /// Of what.
+    pub product_id: ProductId,
+    /// Where.
+    pub warehouse_id: WarehouseId,
+    /// Available units as they are now.
+    #[schema(example = 7)]
+    pub quantity: i64,
+    /// When the available units fall to so many or fewer, `stock.low` is told; null when nobody wants to know.
+    #[schema(example = 5)]
+    pub reorder_point: Option<i64>,
+}
+
 /// The states of a reservation. All but the first are final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -7,6 +7,7 @@ mod check;
 mod compare;
 mod generator;
 mod generator_server;
+mod jobs;
 mod list;
 mod peers;
 mod pgbench;
@@ -51,6 +52,8 @@ enum Name {
     Reserve,
     /// A page of customers over HTTP, beside a bare axum handler that answers with the same bytes.
     List,
+    /// Jobs from the transaction that asks for them to their end, beside SKIP LOCKED alone and beside LPUSH alone.
+    Jobs,
     /// CPU time per request of the load generator, beside that of others, against a server that does nothing.
     Generator,
     /// A server that stands still for a while, as this load generator and others report it.
@@ -95,6 +98,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match args.name {
         Name::Reserve => runtime.block_on(reserve::run(&bench))?,
         Name::List => runtime.block_on(list::run(&bench))?,
+        Name::Jobs => runtime.block_on(jobs::run(&bench))?,
         Name::Generator => generator::run(&bench, &args.generator)?,
         Name::Stall => stall::run(&bench)?,
         Name::Compare => compare::run(&bench)?,
@@ -105,7 +109,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 fn build(root: &Path, name: Name) -> Result<()> {
     let mut args = vec!["build", "--release", "--package", "stampede"];
-    if matches!(name, Name::Reserve | Name::List) {
+    if matches!(name, Name::Reserve | Name::List | Name::Jobs) {
         args.extend(["--package", "kv-erp"]);
     }
     if name == Name::List {

@@ -3,7 +3,7 @@
 //! BEGIN; SELECT .. FOR UPDATE; UPDATE; INSERT; COMMIT on one hot row, prepared statements, as many clients as the load has
 //! connections, on the same PostgreSQL with fsync on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
@@ -30,28 +30,47 @@ COMMIT;
 ";
 
 /// A database with one hot stock level.
-pub(crate) struct Guide {
-    program: PathBuf,
-    script: PathBuf,
-    url: String,
-}
+pub(crate) struct Guide(Script);
 
 impl Guide {
     pub(crate) async fn prepare(postgres: &Postgres) -> Result<Self> {
         postgres.connect("postgres").await?.batch_execute(&format!("create database {DATABASE}")).await?;
         postgres.connect(DATABASE).await?.batch_execute(TABLES).await?;
-        let script = postgres.folder().join("guide.sql");
-        std::fs::write(&script, TRANSACTION).context("write pgbench's script")?;
-        Ok(Self { program: find_pgbench()?, script, url: postgres.url_for(DATABASE, Login::Superuser) })
+        let url = postgres.url_for(DATABASE, Login::Superuser);
+        Script::write(postgres, (&find_pgbench()?, &url), ("guide.sql", TRANSACTION)).map(Self)
     }
 
     pub(crate) fn measure(&self, bench: &Bench) -> Result<Figure> {
+        Ok(Figure { per_second: self.0.measure(bench)?, p99_ms: None })
+    }
+}
+
+/// A script of pgbench's, and where it runs.
+pub(super) struct Script {
+    program: PathBuf,
+    file: PathBuf,
+    url: String,
+}
+
+impl Script {
+    pub(super) fn write(
+        postgres: &Postgres,
+        (program, url): (&Path, &str),
+        (name, text): (&str, &str),
+    ) -> Result<Self> {
+        let file = postgres.folder().join(name);
+        std::fs::write(&file, text).context("write pgbench's script")?;
+        Ok(Self { program: program.to_owned(), file, url: url.to_owned() })
+    }
+
+    /// Runs of the script a second.
+    pub(super) fn measure(&self, bench: &Bench) -> Result<f64> {
         let clients = bench.connections.to_string();
         let seconds = bench.seconds.to_string();
         let output = Command::new(&self.program)
             .args(["--no-vacuum", "--protocol", "prepared", "--client", &clients, "--jobs", "2", "--time", &seconds])
             .arg("--file")
-            .arg(&self.script)
+            .arg(&self.file)
             .arg(&self.url)
             .output()
             .context("run pgbench")?;
@@ -59,7 +78,7 @@ impl Guide {
             bail!("pgbench failed: {}", String::from_utf8_lossy(&output.stderr));
         }
         let text = String::from_utf8_lossy(&output.stdout);
-        Ok(Figure { per_second: tps(&text).with_context(|| format!("no tps in {text}"))?, p99_ms: None })
+        tps(&text).with_context(|| format!("no tps in {text}"))
     }
 }
 
@@ -68,7 +87,7 @@ fn tps(text: &str) -> Option<f64> {
 }
 
 /// On PATH, else where Debian puts it.
-fn find_pgbench() -> Result<PathBuf> {
+pub(super) fn find_pgbench() -> Result<PathBuf> {
     let on_path = std::env::var_os("PATH").unwrap_or_default();
     let mut folders: Vec<PathBuf> = std::env::split_paths(&on_path).collect();
     if let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") {

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::{Bench, Figure};
 
-const DATABASE: &str = "kv_saas_erp";
-const APP_PASSWORD: &str = "bench-app-password";
+pub(super) const DATABASE: &str = "kv_saas_erp";
+pub(super) const APP_PASSWORD: &str = "bench-app-password";
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// A running service with one tenant, whose token is not limited in practice.

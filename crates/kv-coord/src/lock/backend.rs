@@ -1,5 +1,7 @@
 //! What a store of locks can do.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 
 use super::bounds::{LockOptions, Ttl};
@@ -20,8 +22,12 @@ pub(crate) trait LockBackend: Send + Sync + 'static {
     /// Dropping the future takes the waiter out of the line, or gives back a grant that was already on its way.
     fn acquire<'a>(&'a self, key: &'a LockKey, options: LockOptions) -> BoxFuture<'a, Result<Grant, AcquireError>>;
 
-    /// Gives the lock back and hands it to the next in line, in one step.
-    fn release<'a>(&'a self, key: &'a LockKey, token: Token) -> BoxFuture<'a, Result<ReleaseOutcome, CoordError>>;
+    /// Gives the lock back and hands it to the next in line, in one step. With it comes how long it was held, when that is known.
+    fn release<'a>(
+        &'a self,
+        key: &'a LockKey,
+        token: Token,
+    ) -> BoxFuture<'a, Result<(ReleaseOutcome, Option<Duration>), CoordError>>;
 
     /// The same, without an answer and without blocking: for `Drop`.
     fn release_detached(&self, key: &LockKey, token: Token);

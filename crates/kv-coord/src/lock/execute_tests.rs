@@ -33,9 +33,13 @@ impl LockBackend for Stub {
         ready(Ok(Grant::new(Token::random(), fence, options.ttl, Instant::now()))).boxed()
     }
 
-    fn release<'a>(&'a self, _: &'a LockKey, _: Token) -> BoxFuture<'a, Result<ReleaseOutcome, CoordError>> {
+    fn release<'a>(
+        &'a self,
+        _: &'a LockKey,
+        _: Token,
+    ) -> BoxFuture<'a, Result<(ReleaseOutcome, Option<Duration>), CoordError>> {
         self.released.fetch_add(1, Ordering::Relaxed);
-        ready(Ok(ReleaseOutcome::Released { handed_to: None })).boxed()
+        ready(Ok((ReleaseOutcome::Released { handed_to: None }, None))).boxed()
     }
 
     fn release_detached(&self, _: &LockKey, _: Token) {

@@ -83,7 +83,7 @@ impl LockGuard {
     /// # Cancel safety
     /// Dropping the future sends the release in the background.
     pub async fn release(mut self) -> Result<ReleaseOutcome, CoordError> {
-        let outcome = self.service.backend().release(&self.key, self.grant.token).await;
+        let outcome = self.service.backend().release(&self.key, self.grant.token).await.map(|(outcome, _held)| outcome);
         // After an error the background tries again; after an answer there is nothing left to give back.
         if outcome.is_ok() {
             self.on_drop = OnDrop::Nothing;

@@ -223,10 +223,17 @@ impl LockBackend for InProcess {
         .boxed()
     }
 
-    fn release<'a>(&'a self, key: &'a LockKey, token: Token) -> BoxFuture<'a, Result<ReleaseOutcome, CoordError>> {
+    fn release<'a>(
+        &'a self,
+        key: &'a LockKey,
+        token: Token,
+    ) -> BoxFuture<'a, Result<(ReleaseOutcome, Option<Duration>), CoordError>> {
         let now = Instant::now();
-        let outcome = self.shard(key).change(key, now, |state| state.release(now, token, &self.mint));
-        future::ready(Ok(outcome.unwrap_or(ReleaseOutcome::Expired))).boxed()
+        let outcome = self.shard(key).change(key, now, |state| {
+            let held = state.inspect(now, &self.mint).map(|info| Duration::from_millis(info.age_ms));
+            (state.release(now, token, &self.mint), held)
+        });
+        future::ready(Ok(outcome.unwrap_or((ReleaseOutcome::Expired, None)))).boxed()
     }
 
     fn release_detached(&self, key: &LockKey, token: Token) {

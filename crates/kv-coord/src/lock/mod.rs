@@ -15,6 +15,7 @@ mod fence;
 mod grant;
 mod guard;
 mod in_process;
+mod measured;
 mod redis;
 mod resource;
 mod service;
@@ -29,6 +30,7 @@ pub use fence::{BadEpoch, Epoch, EpochSource, Fence};
 pub(crate) use fence::{COUNTER_BITS, Mint};
 pub use grant::{LockGrant, LockInfo, ReleaseOutcome};
 pub use guard::LockGuard;
+pub use measured::LockStats;
 pub use resource::{BadResource, Resource, StockItem};
 pub use service::LockService;
 #[cfg(feature = "conformance")]

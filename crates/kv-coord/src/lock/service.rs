@@ -12,6 +12,7 @@ use super::fence::{Epoch, EpochSource};
 use super::grant::{LockInfo, ReleaseOutcome, RenewOutcome};
 use super::guard::LockGuard;
 use super::in_process::InProcess;
+use super::measured::{LockStats, Measured};
 use super::redis::RedisLocks;
 use super::resource::{LockKey, Resource};
 use super::token::Token;
@@ -22,6 +23,7 @@ use crate::settings::RedisSettings;
 #[derive(Clone)]
 pub struct LockService {
     backend: Arc<dyn LockBackend>,
+    stats: Arc<LockStats>,
 }
 
 impl fmt::Debug for LockService {
@@ -50,7 +52,13 @@ impl LockService {
     }
 
     pub(super) fn with_backend(backend: Arc<dyn LockBackend>) -> Self {
-        Self { backend }
+        let (measured, stats) = Measured::new(backend);
+        Self { backend: Arc::new(measured), stats }
+    }
+
+    /// What has become of the locks of this service and its clones.
+    pub fn stats(&self) -> &LockStats {
+        &self.stats
     }
 
     pub(super) fn backend(&self) -> &dyn LockBackend {
@@ -86,7 +94,7 @@ impl LockService {
         resource: &Resource,
         token: Token,
     ) -> Result<ReleaseOutcome, CoordError> {
-        self.backend.release(&LockKey::new(tenant, resource), token).await
+        Ok(self.backend.release(&LockKey::new(tenant, resource), token).await?.0)
     }
 
     /// Starts a lock's lifetime anew by its token, for a holder outside this process.

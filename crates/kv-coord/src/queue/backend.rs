@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::bounds::{ClaimCount, LeaseTtl};
 use super::counts::QueueCounts;
-use super::job::{Job, JobId, Kind, Priority};
+use super::job::{Job, JobId, Kind, Priority, Queues};
 use super::outcome::{ClaimedJob, DeadLetter, Enqueued, FailOutcome, Lease, Replayed, Verdict};
 use crate::error::CoordError;
 
@@ -43,7 +43,7 @@ pub(crate) trait QueueBackend: Send + Sync + 'static {
     /// At most [`ENQUEUE_MAX`](super::ENQUEUE_MAX) jobs.
     fn enqueue<'a>(&'a self, jobs: &'a [Job]) -> BoxFuture<'a, Result<Vec<Enqueued>, CoordError>>;
 
-    fn claim(&self, count: ClaimCount, ttl: LeaseTtl) -> BoxFuture<'_, Result<Claim, CoordError>>;
+    fn claim(&self, queues: Queues, count: ClaimCount, ttl: LeaseTtl) -> BoxFuture<'_, Result<Claim, CoordError>>;
 
     fn heartbeat<'a>(&'a self, lease: &'a Lease, ttl: LeaseTtl) -> BoxFuture<'a, Result<Heard<u64>, CoordError>>;
 
@@ -66,6 +66,9 @@ pub(crate) trait QueueBackend: Send + Sync + 'static {
     fn set_flow(&self, priority: Priority, flow: Flow) -> BoxFuture<'_, Result<(), CoordError>>;
 
     fn counts(&self) -> BoxFuture<'_, Result<QueueCounts, CoordError>>;
+
+    /// The name of this life of the store: another one when what it held may be lost.
+    fn incarnation(&self) -> BoxFuture<'_, Result<String, CoordError>>;
 
     fn ping(&self) -> BoxFuture<'_, Result<(), CoordError>>;
 

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::backend::{Claim, Flow, Heard, QueueBackend, Which};
 use super::bounds::{ClaimCount, LeaseTtl};
 use super::counts::QueueCounts;
-use super::job::{Job, Priority};
+use super::job::{Job, Priority, Queues};
 use super::outcome::{DeadLetter, Enqueued, FailOutcome, Lease, Replayed, Verdict};
 use super::state::QueueState;
 use crate::error::CoordError;
@@ -28,6 +28,7 @@ pub(crate) struct InProcess {
     bell: Notify,
     begin: Instant,
     begin_unix_ms: u64,
+    incarnation: String,
 }
 
 impl InProcess {
@@ -40,6 +41,7 @@ impl InProcess {
             bell: Notify::new(),
             begin: Instant::now(),
             begin_unix_ms: unix.as_millis() as u64,
+            incarnation: format!("process|{:032x}", rand::random::<u128>()),
         }
     }
 
@@ -70,9 +72,9 @@ impl QueueBackend for InProcess {
         self.step(|state, now_ms| jobs.iter().map(|job| state.enqueue(now_ms, job)).collect())
     }
 
-    fn claim(&self, count: ClaimCount, ttl: LeaseTtl) -> BoxFuture<'_, Result<Claim, CoordError>> {
+    fn claim(&self, queues: Queues, count: ClaimCount, ttl: LeaseTtl) -> BoxFuture<'_, Result<Claim, CoordError>> {
         let mint = &self.mint;
-        let claimed = self.step(|state, now_ms| state.claim(now_ms, count.get(), ttl.as_millis(), mint));
+        let claimed = self.step(|state, now_ms| state.claim_from(queues, (now_ms, count.get()), ttl.as_millis(), mint));
         async move { claimed.await?.ok_or(CoordError::FencesUsedUp) }.boxed()
     }
 
@@ -110,6 +112,10 @@ impl QueueBackend for InProcess {
 
     fn counts(&self) -> BoxFuture<'_, Result<QueueCounts, CoordError>> {
         self.step(|state, now_ms| state.counts(now_ms))
+    }
+
+    fn incarnation(&self) -> BoxFuture<'_, Result<String, CoordError>> {
+        ready(Ok(self.incarnation.clone())).boxed()
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<(), CoordError>> {

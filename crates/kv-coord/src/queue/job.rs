@@ -181,6 +181,37 @@ impl Priority {
     }
 }
 
+/// Which of the three queues a worker takes jobs from: one at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Queues([bool; 3]);
+
+impl Queues {
+    /// All three.
+    pub const ALL: Self = Self([true; 3]);
+
+    /// Some of them; `None` for none.
+    pub fn of(priorities: impl IntoIterator<Item = Priority>) -> Option<Self> {
+        let mut queues = [false; 3];
+        for priority in priorities {
+            queues[priority as usize] = true;
+        }
+        queues.contains(&true).then_some(Self(queues))
+    }
+
+    /// Whether one is among them.
+    pub const fn has(self, priority: Priority) -> bool {
+        self.0[priority as usize]
+    }
+}
+
+impl fmt::Display for Queues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> =
+            Priority::ALL.into_iter().filter(|priority| self.has(*priority)).map(Priority::as_str).collect();
+        f.write_str(&names.join(","))
+    }
+}
+
 /// How much a job may suffer before it is a dead letter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct JobLimits {
@@ -280,6 +311,14 @@ mod tests {
         for (attempts, losses) in [(0, 1), (1, 0), (1_001, 1), (1, 1_001)] {
             assert!(matches!(JobLimits::new(attempts, losses), Err(BadJob::Range { .. })));
         }
+    }
+
+    #[test]
+    fn queues_are_written_as_they_are_named() {
+        assert_eq!(Queues::ALL.to_string(), "high,default,low");
+        let some = Queues::of([Priority::Low, Priority::High]).expect("two");
+        assert_eq!((some.to_string().as_str(), some.has(Priority::Default)), ("high,low", false));
+        assert_eq!(Queues::of([]), None);
     }
 
     #[test]

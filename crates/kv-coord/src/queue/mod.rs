@@ -24,7 +24,7 @@ mod turn;
 
 pub use bounds::{BadClaimCount, BadLeaseTtl, CLAIM_MAX, ClaimCount, DEAD_MAX, ENQUEUE_MAX, JOBS_MAX, LeaseTtl};
 pub use counts::{QueueCounts, ReadyCount};
-pub use job::{BadJob, Job, JobId, JobLimits, Kind, PayloadRef, Priority, QueueTag, UniqueKey};
+pub use job::{BadJob, Job, JobId, JobLimits, Kind, PayloadRef, Priority, QueueTag, Queues, UniqueKey};
 pub use outcome::{ClaimedJob, DeadLetter, Enqueued, FailOutcome, Lease, LeaseError, Reason, Replayed, Stage, Verdict};
 pub use retry::RetryPolicy;
 pub use service::JobQueue;

@@ -12,7 +12,7 @@ use super::backend::{Flow, Heard, QueueBackend, Which};
 use super::bounds::{ClaimCount, ENQUEUE_MAX, LeaseTtl};
 use super::counts::QueueCounts;
 use super::in_process::InProcess;
-use super::job::{Job, JobId, Kind, Priority};
+use super::job::{Job, JobId, Kind, Priority, Queues};
 use super::outcome::{ClaimedJob, DeadLetter, Enqueued, FailOutcome, Lease, LeaseError, Replayed, Verdict};
 use super::redis::RedisQueue;
 use crate::error::CoordError;
@@ -85,7 +85,7 @@ impl JobQueue {
     /// # Cancel safety
     /// Dropping the future gives back what it took, in the background.
     pub async fn claim(&self, count: ClaimCount, ttl: LeaseTtl) -> Result<Vec<ClaimedJob>, CoordError> {
-        Ok(self.take(count, ttl).await?.0)
+        Ok(self.take(Queues::ALL, count, ttl).await?.0)
     }
 
     /// Takes up to `count` jobs, waiting up to `wait` (at most a minute) for the first. Empty when none came.
@@ -100,9 +100,25 @@ impl JobQueue {
         ttl: LeaseTtl,
         wait: Duration,
     ) -> Result<Vec<ClaimedJob>, CoordError> {
+        self.claim_or_wait_from(Queues::ALL, count, ttl, wait).await
+    }
+
+    /// [`JobQueue::claim_or_wait`] from some queues alone.
+    ///
+    /// # Errors
+    /// When the store did not answer.
+    /// # Cancel safety
+    /// Dropping the future gives back what it took, in the background.
+    pub async fn claim_or_wait_from(
+        &self,
+        queues: Queues,
+        count: ClaimCount,
+        ttl: LeaseTtl,
+        wait: Duration,
+    ) -> Result<Vec<ClaimedJob>, CoordError> {
         let deadline = Instant::now() + wait.min(WAIT_MAX);
         loop {
-            let (jobs, next) = self.take(count, ttl).await?;
+            let (jobs, next) = self.take(queues, count, ttl).await?;
             let left = deadline.saturating_duration_since(Instant::now());
             if !jobs.is_empty() || left.is_zero() {
                 return Ok(jobs);
@@ -206,6 +222,15 @@ impl JobQueue {
         self.backend.counts().await
     }
 
+    /// The name of this life of the store. Another one than before says that what was enqueued may be lost: Redis was flushed,
+    /// started anew or replaced by a replica; a queue of this process has one for its life.
+    ///
+    /// # Errors
+    /// When the store did not answer.
+    pub async fn incarnation(&self) -> Result<String, CoordError> {
+        self.backend.incarnation().await
+    }
+
     /// Asks the store for a sign of life.
     ///
     /// # Errors
@@ -215,11 +240,16 @@ impl JobQueue {
     }
 
     /// Claims in a task of its own, so that a caller who goes away meanwhile does not take jobs along.
-    async fn take(&self, count: ClaimCount, ttl: LeaseTtl) -> Result<(Vec<ClaimedJob>, Option<Duration>), CoordError> {
+    async fn take(
+        &self,
+        queues: Queues,
+        count: ClaimCount,
+        ttl: LeaseTtl,
+    ) -> Result<(Vec<ClaimedJob>, Option<Duration>), CoordError> {
         let (give, taken) = oneshot::channel();
         let backend = Arc::clone(&self.backend);
         tokio::spawn(async move {
-            let claim = backend.claim(count, ttl).await;
+            let claim = backend.claim(queues, count, ttl).await;
             let parcel = claim.map(|claim| (Parcel { backend, jobs: claim.jobs }, claim.next_ms));
             // Nobody takes it: the parcel sees to its jobs itself.
             drop(give.send(parcel));

@@ -11,7 +11,7 @@ use kv_types::TenantId;
 use super::backend::{Claim, Flow, Heard, Which};
 use super::bounds::{DEAD_KEEP_MS, DEAD_MAX, JOBS_MAX, REPLAY_MAX, SETTLE_MAX, SHOW_MAX};
 use super::counts::{QueueCounts, ReadyCount};
-use super::job::{Job, JobId, Kind, Priority, UniqueKey};
+use super::job::{Job, JobId, Kind, Priority, Queues, UniqueKey};
 use super::line::{Line, Number};
 use super::outcome::{ClaimedJob, DeadLetter, Enqueued, FailOutcome, Lease, Reason, Replayed, Stage, Verdict};
 use super::turn::order_of;
@@ -138,11 +138,23 @@ impl QueueState {
     }
 
     /// Hands out up to `count` jobs; `None` when there are some and the fences are used up.
+    #[cfg(any(test, feature = "conformance"))]
     pub(crate) fn claim(&mut self, now_ms: u64, count: u32, ttl_ms: u64, mint: &Mint) -> Option<Claim> {
+        self.claim_from(Queues::ALL, (now_ms, count), ttl_ms, mint)
+    }
+
+    /// Hands out up to `count` jobs of some queues; `None` when there are some and the fences are used up.
+    pub(crate) fn claim_from(
+        &mut self,
+        queues: Queues,
+        (now_ms, count): (u64, u32),
+        ttl_ms: u64,
+        mint: &Mint,
+    ) -> Option<Claim> {
         self.settle(now_ms);
         let mut jobs = Vec::new();
         while jobs.len() < count as usize {
-            let Some(priority) = self.next_line() else { break };
+            let Some(priority) = self.next_line(queues) else { break };
             let Some(fence) = mint.next() else {
                 if jobs.is_empty() {
                     return None;
@@ -155,7 +167,7 @@ impl QueueState {
         self.calls = self.calls.saturating_sub(jobs.len());
         let ends = self.delayed.first().into_iter().chain(self.leases.first());
         let next = ends.map(|(at_ms, _)| at_ms.saturating_sub(now_ms)).min();
-        let next_ms = if self.next_line().is_some() { Some(0) } else { next };
+        let next_ms = if self.next_line(queues).is_some() { Some(0) } else { next };
         Some(Claim { jobs, next_ms })
     }
 
@@ -279,9 +291,10 @@ impl QueueState {
     }
 
     /// The line that is served next.
-    fn next_line(&self) -> Option<Priority> {
-        let has_work =
-            |priority: &Priority| !self.paused.contains(priority) && self.lines[*priority as usize].len() > 0;
+    fn next_line(&self, queues: Queues) -> Option<Priority> {
+        let has_work = |priority: &Priority| {
+            queues.has(*priority) && !self.paused.contains(priority) && self.lines[*priority as usize].len() > 0
+        };
         order_of(self.turn + 1).into_iter().find(has_work)
     }
 

@@ -62,6 +62,11 @@ impl Fallback {
         }
     }
 
+    /// Whether Redis is left alone at the moment.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.circuit.shut_until_ms.load(Ordering::Acquire) != 0
+    }
+
     /// Whether Redis answers.
     pub(crate) async fn ping(&self) -> Result<(), CoordError> {
         self.redis.ping().await

@@ -12,12 +12,14 @@ mod in_process;
 mod policy;
 mod redis;
 mod service;
+mod stats;
 mod tally;
 
 pub use clock::{Clock, Now, SystemClock};
 pub use decision::{Decision, Mode, PolicyState, Verdict};
 pub use policy::{BadPolicy, LimitKey, Policy, SLIDING_MAX};
 pub use service::RateLimiter;
+pub use stats::{DecisionCounts, LimiterStats};
 
 /// What to do with the policies of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use kv_types::{TenantId, UserId};
+use kv_types::{ApiTokenId, TenantId, UserId};
 use thiserror::Error;
 
 use crate::lock::Resource;
@@ -21,6 +21,17 @@ impl LimitKey {
     /// The calls of one user, whichever of the user's tokens they come with.
     pub fn user(tenant: TenantId, user: UserId) -> Self {
         Self(format!("rl:{{tenant:{tenant}}}:user:{user}:api"))
+    }
+
+    /// The calls with one API token, which count as its user's too.
+    pub fn token(tenant: TenantId, token: ApiTokenId) -> Self {
+        Self(format!("rl:{{tenant:{tenant}}}:token:{token}:api"))
+    }
+
+    /// The same calls in a longer window, so that the two counts do not share a key.
+    #[must_use]
+    pub fn lasting(&self) -> Self {
+        Self(format!("{}:lasting", self.0))
     }
 
     /// The calls of a whole tenant, so that one user cannot spend the tenant's share unseen.
@@ -163,6 +174,9 @@ mod tests {
         let user: UserId = "018f0000-0000-7000-8000-000000000000".parse().expect("a UUID");
         assert_eq!(LimitKey::user(tenant(), user).0, "rl:{tenant:7}:user:018f0000-0000-7000-8000-000000000000:api");
         assert_eq!(LimitKey::tenant(tenant()).0, "rl:{tenant:7}:tenant");
+        let token: ApiTokenId = "018f0000-0000-7000-8000-000000000000".parse().expect("a UUID");
+        assert_eq!(LimitKey::token(tenant(), token).0, "rl:{tenant:7}:token:018f0000-0000-7000-8000-000000000000:api");
+        assert_eq!(LimitKey::login_account(&[1]).lasting().0, "rl:login:01:lasting");
         assert_eq!(LimitKey::login_account(&[0, 255, 16]).0, "rl:login:00ff10");
     }
 

@@ -19,18 +19,30 @@ const NUMBERS: usize = 4;
 pub(crate) struct RedisLimits {
     link: Link,
     script: NamedScript,
+    /// What stands before a key that belongs to no tenant; the others have the tenant in braces.
+    prefix: String,
 }
 
 impl RedisLimits {
     /// Must be called within a tokio runtime. Does not wait for Redis.
     pub(crate) fn open(settings: &RedisSettings) -> Result<Self, CoordError> {
-        let server = settings.server_with_db(settings.limit_db);
-        let link = Link::open(server, settings.connect_timeout, settings.limit_timeout)?;
-        Ok(Self { link, script: NamedScript::new(SCRIPT, include_str!("scripts/rate_limit.lua")) })
+        let endpoint = settings.endpoint(settings.limit_db());
+        let link = Link::open(endpoint, settings.connect_timeout, settings.limit_timeout)?;
+        Ok(Self {
+            link,
+            script: NamedScript::new(SCRIPT, include_str!("scripts/rate_limit.lua")),
+            prefix: settings.key_prefix(),
+        })
+    }
+
+    /// The policies of one call must be in one slot: those of a tenant are by its number, which spreads the tenants over a cluster.
+    fn key(&self, key: &str) -> String {
+        if key.contains('{') { key.to_owned() } else { format!("{}{key}", self.prefix) }
     }
 
     pub(crate) async fn act(&self, action: Action, policies: &[Policy]) -> Result<Decision, CoordError> {
-        let keys: Vec<&str> = policies.iter().map(Policy::key).collect();
+        let keys: Vec<String> = policies.iter().map(|policy| self.key(policy.key())).collect();
+        let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
         let numbers: Vec<(String, String)> =
             policies.iter().map(|policy| (policy.limit().to_string(), policy.window_us().to_string())).collect();
         let mut args = vec![match action {

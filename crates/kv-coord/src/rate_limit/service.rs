@@ -11,6 +11,7 @@ use super::fallback::Fallback;
 use super::in_process::InProcess;
 use super::policy::Policy;
 use super::redis::RedisLimits;
+use super::stats::LimiterStats;
 use crate::error::CoordError;
 use crate::settings::RedisSettings;
 
@@ -18,6 +19,7 @@ use crate::settings::RedisSettings;
 #[derive(Clone)]
 pub struct RateLimiter {
     store: Store,
+    stats: Arc<LimiterStats>,
     #[cfg(feature = "wrong-strategies")]
     is_in_two_steps: bool,
 }
@@ -77,6 +79,7 @@ impl RateLimiter {
     fn over(store: Store) -> Self {
         Self {
             store,
+            stats: Arc::default(),
             #[cfg(feature = "wrong-strategies")]
             is_in_two_steps: false,
         }
@@ -106,7 +109,9 @@ impl RateLimiter {
             }
             return Ok(judged);
         }
-        self.act(Action::Check, policies).await
+        let answer = self.act(Action::Check, policies).await;
+        self.stats.checks.count(&answer);
+        answer
     }
 
     /// Decides without recording: for what is counted only when it fails, such as logins.
@@ -114,7 +119,22 @@ impl RateLimiter {
     /// # Errors
     /// When the store did not answer.
     pub async fn peek(&self, policies: &[Policy]) -> Result<Decision, CoordError> {
-        self.act(Action::Peek, policies).await
+        let answer = self.act(Action::Peek, policies).await;
+        self.stats.peeks.count(&answer);
+        answer
+    }
+
+    /// What was decided by this limiter and its clones.
+    pub fn stats(&self) -> &LimiterStats {
+        &self.stats
+    }
+
+    /// Whether this process decides alone at the moment, because the shared store does not answer.
+    pub fn is_degraded(&self) -> bool {
+        match &self.store {
+            Store::Fallback(store) => store.is_alone(),
+            Store::InProcess(_) | Store::Redis(_) => false,
+        }
     }
 
     /// Records a failure under all `policies`, whether or not there was room.

@@ -4,6 +4,7 @@ mod limits;
 mod locks;
 mod protocols;
 mod queues;
+mod redis_far;
 mod redis_limits;
 mod redis_locks;
 mod redis_queue;

@@ -75,6 +75,11 @@ impl Operator {
         Self(connection)
     }
 
+    /// The same of a cluster, which knows no databases.
+    pub(crate) fn of_cluster(url: &str) -> Self {
+        Self(redis::Client::open(url).expect("a URL").get_connection().expect("the server should be there"))
+    }
+
     pub(crate) fn ask<T: FromRedisValue>(&mut self, words: &[&str]) -> T {
         redis::cmd(words[0]).arg(&words[1..]).query(&mut self.0).expect("the command should work")
     }

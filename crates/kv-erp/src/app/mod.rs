@@ -1,21 +1,26 @@
 //! What every handler shares.
 
+mod audit_queue;
 mod proofs;
 mod shares;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use kv_coord::lock::Epoch;
-use kv_coord::{LockService, RateLimiter};
+use kv_coord::lock::{Epoch, Ttl};
+use kv_coord::{JobQueue, LockService, RateLimiter};
 use kv_store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::credentials::platform::PlatformToken;
+use crate::http::access::Gate;
 use crate::http::auth::PasswordVerifier;
 use crate::http::auth::cache::TokenCache;
 use crate::http::metrics::Metrics;
+use crate::worker::Worker;
+pub use audit_queue::AuditQueue;
 pub(crate) use proofs::NoPlace;
 use proofs::Proofs;
 use shares::Shares;
@@ -47,6 +52,10 @@ pub struct HttpSettings {
     pub request_timeout: Duration,
     /// How long a proof of a ledger may take.
     pub proof_timeout: Duration,
+    /// The platform's token, hashed; without it nobody manages tenants over the interface.
+    pub platform_token: Option<PlatformToken>,
+    /// How long a lock lives whose client names no lifetime.
+    pub lock_ttl: Ttl,
 }
 
 impl Default for HttpSettings {
@@ -57,6 +66,8 @@ impl Default for HttpSettings {
             trusted_proxies: 0,
             request_timeout: Duration::from_secs(10),
             proof_timeout: Duration::from_mins(1),
+            platform_token: None,
+            lock_ttl: Ttl::DEFAULT,
         }
     }
 }
@@ -92,35 +103,49 @@ struct Shared {
     draining: CancellationToken,
     /// The interface's description as JSON, made once.
     openapi: Bytes,
+    gate: Gate,
+    audit: AuditQueue,
     tokens: TokenCache,
     passwords: PasswordVerifier,
     metrics: Metrics,
     in_flight: Semaphore,
     lock_waits: Semaphore,
     proofs: Proofs,
+    /// The job queue that the metrics look at.
+    queue: OnceLock<JobQueue>,
     uploads: Semaphore,
     uploads_of_tenants: Shares,
     exports: Shares,
+    /// Set when this process does jobs too.
+    worker: OnceLock<Worker>,
 }
 
 impl App {
     /// Puts the service together.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
     pub fn new(store: Store, coordination: Coordination, settings: HttpSettings) -> Self {
+        let api = crate::http::openapi();
         Self(Arc::new(Shared {
+            gate: Gate::of(&api),
+            audit: AuditQueue::start(store.clone()),
+            openapi: crate::http::as_json(&api).into(),
             store,
             coordination,
             settings,
             draining: CancellationToken::new(),
-            openapi: crate::http::openapi_json().into(),
             tokens: TokenCache::default(),
             passwords: PasswordVerifier::default(),
             metrics: Metrics::default(),
             in_flight: Semaphore::new(MAX_IN_FLIGHT),
             lock_waits: Semaphore::new(MAX_LOCK_WAITS),
             proofs: Proofs::default(),
+            queue: OnceLock::new(),
             uploads: Semaphore::new(MAX_UPLOADS),
             uploads_of_tenants: Shares::new(MAX_UPLOADS, MAX_UPLOADS_PER_TENANT),
             exports: Shares::new(MAX_EXPORTS, MAX_EXPORTS_PER_TENANT),
+            worker: OnceLock::new(),
         }))
     }
 
@@ -154,8 +179,28 @@ impl App {
         &self.0.draining
     }
 
+    /// Has the metrics look at this job queue. The first one counts.
+    pub fn watch_queue(&self, queue: JobQueue) {
+        // A second one is the same queue, or a mistake of ours that shows as no harm but an unwatched queue.
+        self.0.queue.set(queue).ok();
+    }
+
+    pub(crate) fn watched_queue(&self) -> Option<&JobQueue> {
+        self.0.queue.get()
+    }
+
     pub(crate) fn openapi(&self) -> Bytes {
         self.0.openapi.clone()
+    }
+
+    /// Who may do what.
+    pub(crate) fn gate(&self) -> &Gate {
+        &self.0.gate
+    }
+
+    /// What is noted without a transaction of its own.
+    pub fn audit(&self) -> &AuditQueue {
+        &self.0.audit
     }
 
     pub(crate) fn tokens(&self) -> &TokenCache {
@@ -188,6 +233,15 @@ impl App {
 
     pub(crate) fn exports(&self) -> &Shares {
         &self.0.exports
+    }
+
+    /// Says that this process does jobs too; its numbers are shown with the service's.
+    pub fn works_with(&self, worker: Worker) {
+        drop(self.0.worker.set(worker));
+    }
+
+    pub(crate) fn worker(&self) -> Option<&Worker> {
+        self.0.worker.get()
     }
 
     pub(crate) fn proofs(&self) -> &Proofs {

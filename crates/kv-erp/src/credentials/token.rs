@@ -29,6 +29,9 @@ impl TokenKind {
 /// Length of the prefix and of 32 bytes in base64 without padding.
 const TOKEN_BYTES: usize = 4 + 43;
 
+/// The prefix and four characters.
+const HINT_BYTES: usize = 8;
+
 /// A token in the clear, to be shown once.
 #[derive(Clone)]
 pub struct Token(String);
@@ -46,6 +49,11 @@ impl Token {
     /// The text to hand to its owner.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+
+    /// How it begins: enough to know it by, and too little to guess it from.
+    pub fn hint(&self) -> &str {
+        &self.0[..HINT_BYTES]
     }
 
     /// What the database keeps of it.

@@ -151,7 +151,7 @@ async fn fill(provisioner: &mut Provisioner, store: &Store) -> Result<(), DemoEr
 
 async fn create_user(provisioner: &mut Provisioner, login: &DemoLogin, hash: &str) -> Result<(), DemoError> {
     let DemoLogin { tenant, email, rate_limit_per_minute } = *login;
-    let new = NewUser { tenant, email, password_hash: hash, role: Role::Manager, rate_limit_per_minute };
+    let new = NewUser { tenant, email, password_hash: hash, role: Role::Owner, rate_limit_per_minute };
     unless_exists(provisioner.create_user(&new).await.map(drop))
 }
 

@@ -20,6 +20,9 @@ use super::shown::{Shown, respond};
 /// Where the resources lie.
 pub const BASE: &str = "/api/v1";
 
+/// Where the platform manages tenants.
+pub const PLATFORM: &str = "/platform/v1";
+
 /// The object, or 404.
 pub fn found<T>(object: Option<T>, what: &str) -> Result<T, Problem> {
     object.ok_or_else(|| Problem::not_found(what))
@@ -53,7 +56,7 @@ pub fn unchanged<T: Serialize + Tagged>(thing: &T, expected: &Expected) -> Resul
 }
 
 /// What every authenticated request may meet.
-pub const COMMON_STATUSES: [u16; 4] = [401, 429, 500, 503];
+pub const COMMON_STATUSES: [u16; 5] = [401, 403, 429, 500, 503];
 
 /// Every status that a problem is described with.
 const PROBLEM_STATUSES: [u16; 13] = [400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 429, 500, 503];
@@ -112,7 +115,11 @@ fn problem_answer(status: u16) -> RefOr<Described> {
     let (text, code, detail) = match status {
         400 => ("The body is no JSON", "invalid_json", "The body is not JSON: expected value at line 1 column 14."),
         401 => ("No valid token", "token_invalid", "The token is unknown, revoked or expired."),
-        403 => ("The account may only look", "read_only", "This account may look, but not change anything."),
+        403 => (
+            "The account's role is too low, the token has not the scope, or the tenant is suspended; code says which",
+            "role_too_low",
+            "This takes the role manager or a higher one; the account has clerk.",
+        ),
         404 => ("No such object in this tenant", "not_found", "There is no such order."),
         409 => (
             "The state of things does not allow it; code says why",

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 use kv_store::StoreError;
+use kv_store::access::users::UserError;
 
 use super::problem::{FieldFault, Problem};
 
@@ -12,6 +13,7 @@ pub fn of_catalogue(error: StoreError) -> Problem {
     };
     match constraint.as_str() {
         "customers_code" | "warehouses_code" => duplicate("/code", "duplicate_code", "Another one has this code."),
+        "users_email" => duplicate("/email", "duplicate_email", "Another account has this address."),
         "products_sku" => duplicate("/sku", "duplicate_sku", "Another product has this SKU."),
         "orders_customer" => in_use("The customer has orders, so it cannot be deleted."),
         "stock_levels_product" | "order_items_product" => {
@@ -47,4 +49,35 @@ fn duplicate(pointer: &'static str, code: &'static str, detail: &'static str) ->
 
 fn in_use(detail: &'static str) -> Problem {
     Problem::new(StatusCode::CONFLICT, "in_use", detail)
+}
+
+/// The problem for an error of a change of an account.
+pub fn of_user(error: UserError) -> Problem {
+    match error {
+        UserError::Store(error) => of_catalogue(error),
+        UserError::NotOwner => no_longer_owner(),
+        UserError::LastOwner => {
+            let detail = "This is the tenant's last active owner; make another account an owner first.";
+            Problem::new(StatusCode::CONFLICT, "last_owner", detail)
+        }
+    }
+}
+
+/// 403: who asks was an owner when the request came in, and is none now.
+pub fn no_longer_owner() -> Problem {
+    let detail = "This takes the role owner, which the account has no more.";
+    Problem::new(StatusCode::FORBIDDEN, "role_too_low", detail).with("required_role", "owner")
+}
+
+/// The problem for an error of the making of a tenant.
+pub fn of_tenant(error: StoreError) -> Problem {
+    match &error {
+        StoreError::Constraint { constraint } if constraint == "tenants_slug_key" => {
+            duplicate("/slug", "duplicate_slug", "Another tenant has this short name.")
+        }
+        StoreError::Constraint { constraint } if constraint == "users_email" => {
+            duplicate("/owner_email", "duplicate_email", "Another account has this address.")
+        }
+        _ => error.into(),
+    }
 }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use kv_store::access::{Account, Role};
+use kv_store::access::{Account, Role, Session, TokenHash};
 use kv_types::{TenantId, UserId};
 
+use super::access::Rule;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use crate::app::App;
@@ -22,18 +23,23 @@ pub struct Ctx {
     pub role: Role,
     /// The request's id, for the log.
     pub request_id: RequestId,
-    /// The account as it was found by its token.
-    pub account: Arc<Account>,
+    /// The account and its token's grant, as they were found.
+    pub session: Arc<Session>,
+    /// The token that the request came with, hashed.
+    pub token: TokenHash,
+    /// By which rule it was let in.
+    pub(super) rule: Option<&'static Rule>,
 }
 
 impl Ctx {
-    pub(super) fn new(account: Arc<Account>, request_id: RequestId) -> Self {
-        Self { tenant: account.tenant, user: account.user, role: account.role, request_id, account }
+    pub(super) fn new((session, token): (Arc<Session>, TokenHash), request_id: RequestId) -> Self {
+        let Account { tenant, user, role, .. } = session.account;
+        Self { tenant, user, role, request_id, session, token, rule: None }
     }
 
     /// The address that the caller logs in with.
     pub fn email(&self) -> &str {
-        &self.account.email
+        &self.session.account.email
     }
 }
 

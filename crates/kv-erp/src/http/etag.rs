@@ -9,9 +9,11 @@ use axum::http::StatusCode;
 use axum::http::header::{ETAG, HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use kv_types::access::User;
 use kv_types::catalogue::{Customer, Product, Warehouse};
 use kv_types::order::Order;
 use kv_types::stock::StockLevel;
+use kv_types::webhooks::WebhookEndpoint;
 use kv_types::{Expected, Revision};
 use serde::Serialize;
 
@@ -35,7 +37,7 @@ macro_rules! tagged_by_version {
         }
     )+};
 }
-tagged_by_version!(Customer, Product, Warehouse);
+tagged_by_version!(Customer, Product, User, Warehouse, WebhookEndpoint);
 
 impl Tagged for Order {
     fn revision(&self) -> Revision {

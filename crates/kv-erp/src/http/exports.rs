@@ -10,12 +10,11 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use kv_store::StoreError;
 use kv_store::exports::{self, Export, ExportRow};
-use kv_types::TenantId;
 use serde::Serialize;
 use std::str::FromStr;
 use tokio::sync::mpsc;
@@ -25,6 +24,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answers::GetErrors;
+use super::auth::confirm;
 use super::ctx::Ctx;
 use super::path::PathId;
 use super::problem::Problem;
@@ -111,7 +111,7 @@ async fn export(
     let place = app.exports().take(ctx.tenant).ok_or_else(|| {
         Problem::unavailable("overloaded", "As many exports run as may at a time.", Duration::from_secs(1))
     })?;
-    let reading = Reading { app, tenant: ctx.tenant, export: kind.export(), formulas };
+    let reading = Reading { app, ctx, export: kind.export(), formulas };
     // Read before the answer begins: what fails at once is told as a problem.
     let first = reading.page(None).await?;
     // One page is on its way to the client while the next is read.
@@ -152,14 +152,14 @@ fn body(receiver: mpsc::Receiver<Part>) -> impl futures_util::Stream<Item = io::
 
 struct Reading {
     app: App,
-    tenant: TenantId,
+    ctx: Ctx,
     export: &'static Export,
     formulas: Formulas,
 }
 
 impl Reading {
     async fn page(&self, after: Option<&[String]>) -> Result<Vec<ExportRow>, StoreError> {
-        self.app.store().export_page(self.tenant, self.export, after).await
+        self.app.store().export_page(self.ctx.tenant, self.export, after).await
     }
 
     async fn send_all(&self, first: Vec<ExportRow>, sender: mpsc::Sender<Part>) {
@@ -175,6 +175,10 @@ impl Reading {
                 return;
             }
             let Some(after) = after else { break };
+            // It takes long, and whoever asked for it may have lost the right to it since it began.
+            if confirm(&self.app, &self.ctx, &Method::GET).await.is_err() {
+                return;
+            }
             page = match self.page(Some(&after)).await {
                 Ok(page) => page,
                 Err(error) => {

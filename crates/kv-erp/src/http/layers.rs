@@ -14,19 +14,23 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 use kv_coord::lock::Wait;
-use kv_store::spent;
+use kv_store::{replicas, spent};
 use tokio::sync::Semaphore;
-use tracing::Instrument as _;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::faults;
+use super::freshness;
 use super::imports::{UPLOAD_ROUTE, UPLOAD_TIME};
 use super::invariants::PROOF_ROUTE;
 use super::locks::LOCK_ROUTE;
 use super::metrics::{UNMATCHED, UnderWay};
-use super::problem::{self, Problem};
+use super::problem::{self, ErrorCode, Problem};
 use super::request_id::{RequestId, X_REQUEST_ID};
 use super::server_timing::{self, SERVER_TIMING};
+use super::trace_context::{TRACERESPONSE, TraceContext};
 use crate::app::App;
+use crate::telemetry;
 
 /// The largest body that is read.
 pub const MAX_BODY_BYTES: usize = 1024 * 1024;
@@ -39,17 +43,46 @@ pub(super) async fn edge(State(app): State<App>, mut request: Request, next: Nex
     let method = request.method().clone();
     let under_way = UnderWay::new(app.metrics(), route, &method);
     request.extensions_mut().insert(id.clone());
-    let span = tracing::debug_span!("request", id = id.as_str(), %method, route);
+    let trace = TraceContext::of(request.headers());
+    let span = request_span(&id, trace, (&method, route));
+    let trace = telemetry::join_trace(&span, trace);
+    request.extensions_mut().insert(trace);
     let bounds = Bounds::of(&app, &method, route);
-    let (response, spent) = spent::measure(bounded(bounds, &method, request, next).instrument(span)).await;
+    let wanted = freshness::of_request(&method, request.headers());
+    let work = bounded(bounds, &method, request, next).instrument(span.clone());
+    let (response, spent) = spent::measure(replicas::within(wanted, work)).await;
     let mut response = problem::render(response, id.as_str());
+    freshness::add_token(app.store(), &method, &mut response).await;
     response.headers_mut().insert(X_REQUEST_ID, id.header());
+    response.headers_mut().insert(TRACERESPONSE, trace.header());
     let took = under_way.answered(response.status());
     if let Some(timing) = server_timing::header(took, spent) {
         response.headers_mut().insert(SERVER_TIMING, timing);
     }
-    tracing::debug!(id = id.as_str(), %method, route, status = response.status().as_u16(), took_us = took.as_micros(), "answered");
+    telemetry::note_status(&span, response.status().as_u16());
+    span.in_scope(|| log_answer(&response, took));
     response
+}
+
+/// What every line of the log about a request says: which one, whose, and where. The tenant is known later.
+fn request_span(id: &RequestId, trace: TraceContext, (method, route): (&Method, &str)) -> Span {
+    let trace_id = format_args!("{:032x}", trace.trace_id);
+    tracing::info_span!("request", request_id = id.as_str(), %trace_id, %method, route, tenant = Empty)
+}
+
+/// One line for each request that failed, with its code: `ERROR` when the service or what it needs is to blame, `INFO` when the
+/// request was refused. One that a rate limit turned away leaves no line, as limits are there to be cheap.
+fn log_answer(response: &Response, took: Duration) {
+    let status = response.status();
+    let code = response.extensions().get::<ErrorCode>().map_or("", |code| code.0);
+    let (status_code, took_us) = (status.as_u16(), took.as_micros() as u64);
+    if status.is_server_error() {
+        tracing::error!(status = status_code, code, took_us, "request failed");
+    } else if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS {
+        tracing::info!(status = status_code, code, took_us, "request refused");
+    } else {
+        tracing::debug!(status = status_code, code, took_us, "answered");
+    }
 }
 
 /// How many requests of a kind may work at a time, and for how long each.
@@ -68,7 +101,8 @@ impl<'a> Bounds<'a> {
             return Self { places: Some(app.uploads()), time: UPLOAD_TIME };
         }
         // A service that is full must still say that it lives.
-        let places = route.starts_with(super::BASE).then_some(app.in_flight());
+        let is_bounded = route.starts_with(super::BASE) || route.starts_with(super::PLATFORM);
+        let places = is_bounded.then_some(app.in_flight());
         if route == PROOF_ROUTE {
             return Self { places, time: time + app.settings().proof_timeout };
         }

@@ -1,13 +1,14 @@
 //! How often a caller may ask, and the headers that say so on every answer to a known caller.
 //!
-//! The policies of a request are decided together, all or nothing: the user's, and the tenant's when the service has one.
+//! The policies of a request are decided together, all or nothing: the user's, the API token's when it has one, and the tenant's when
+//! the service has one.
 
 use std::time::Duration;
 
 use axum::http::header::{HeaderName, HeaderValue};
 use axum::http::{HeaderMap, StatusCode};
 use kv_coord::rate_limit::{Decision, LimitKey, Mode, Policy, PolicyState};
-use kv_store::access::Account;
+use kv_store::access::Session;
 
 use super::problem::Problem;
 use crate::app::App;
@@ -24,17 +25,24 @@ const STATE: HeaderName = HeaderName::from_static("ratelimit");
 #[derive(Debug)]
 pub(super) struct Admission(Decision);
 
-/// Counts a caller's request.
+/// Counts a caller's request: under its account, its API token when that has a limit of its own, and its tenant when the service has
+/// one.
 ///
 /// # Errors
 /// 503 when nothing can count it.
-pub(super) async fn admit(app: &App, account: &Account) -> Result<Admission, Problem> {
-    let settings = app.settings();
+pub(super) async fn admit(app: &App, session: &Session) -> Result<Admission, Problem> {
+    let (settings, account) = (app.settings(), &session.account);
     let user_limit = account.rate_limit_per_minute.unwrap_or(settings.rate_limit_per_minute);
     let user = policy("user", LimitKey::user(account.tenant, account.user), user_limit);
-    let decision = match settings.tenant_rate_limit_per_minute {
-        None => app.limiter().check(&[user]).await?,
-        Some(limit) => app.limiter().check(&[user, policy("tenant", LimitKey::tenant(account.tenant), limit)]).await?,
+    let of_token = session.grant.api_token.zip(session.grant.rate_limit_per_minute);
+    let token = of_token.map(|(token, limit)| policy("token", LimitKey::token(account.tenant, token), limit));
+    let of_tenant = settings.tenant_rate_limit_per_minute;
+    let tenant = of_tenant.map(|limit| policy("tenant", LimitKey::tenant(account.tenant), limit));
+    let decision = if token.is_none() && tenant.is_none() {
+        app.limiter().check(&[user]).await?
+    } else {
+        let policies: Vec<Policy> = [Some(user), token, tenant].into_iter().flatten().collect();
+        app.limiter().check(&policies).await?
     };
     if !decision.is_allowed() {
         app.metrics().count_refused_by_limit();

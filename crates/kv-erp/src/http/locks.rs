@@ -38,7 +38,7 @@ pub(crate) struct AcquireLock {
     /// How long to wait in line; 0 tries once.
     #[schema(minimum = 0, maximum = 60_000, default = 0, example = 5_000, nullable = false)]
     wait_ms: Option<u64>,
-    /// After which time the lock ends by itself.
+    /// After which time the lock ends by itself. The default is the service's setting.
     #[schema(minimum = 100, maximum = 300_000, default = 10_000, example = 10_000, nullable = false)]
     ttl_ms: Option<u64>,
 }
@@ -127,7 +127,7 @@ pub(crate) async fn acquire(
 ) -> Result<impl IntoResponse, Problem> {
     let (wait, ttl) = body.read(|fields| {
         let wait_ms = fields.given("wait_ms", whole(0..=Wait::MAX_MS as i64)).unwrap_or(0);
-        let ttl_ms = fields.given("ttl_ms", ttl_ms).unwrap_or(Ttl::DEFAULT.as_millis());
+        let ttl_ms = fields.given("ttl_ms", ttl_ms).unwrap_or(app.settings().lock_ttl.as_millis());
         Wait::from_millis(wait_ms.unsigned_abs()).ok().zip(Ttl::from_millis(ttl_ms).ok())
     })?;
     let guard = tokio::select! {
@@ -137,6 +137,7 @@ pub(crate) async fn acquire(
         }
     };
     let grant = guard.detach();
+    app.audit().note_done(writer.tenant, resource.as_str());
     let view = LockGrantView {
         resource: resource.as_str().to_owned(),
         token: grant.token.to_string(),
@@ -182,6 +183,7 @@ pub(crate) async fn renew(
     let token = lock_token(&headers)?;
     let ttl = body.read(|fields| Ttl::from_millis(fields.required("ttl_ms", ttl_ms)?).ok())?;
     app.locks().renew(writer.tenant, &resource, token, ttl).await?;
+    app.audit().note_done(writer.tenant, resource.as_str());
     let expires_at = Timestamp::now() + ttl.get();
     Ok(Json(LockRenewedView { resource: resource.as_str().to_owned(), ttl_ms: ttl.as_millis(), expires_at }))
 }
@@ -198,6 +200,7 @@ pub(crate) async fn release(
 ) -> Result<StatusCode, Problem> {
     let token = lock_token(&headers)?;
     released(app.locks().release(writer.tenant, &resource, token).await?)?;
+    app.audit().note_done(writer.tenant, resource.as_str());
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -204,13 +204,13 @@ fn place<T: PartialEq>(known: &[T], value: &T) -> usize {
 }
 
 /// Begins a metric.
-pub(super) fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+pub(crate) fn head(out: &mut String, name: &str, kind: &str, help: &str) {
     // Writing to a String cannot fail.
     write!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n").ok();
 }
 
 /// Writes one sample. Labels come from this program and hold nothing to escape.
-pub(super) fn line(out: &mut String, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+pub(crate) fn line(out: &mut String, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
     out.push_str(name);
     for (index, (label, text)) in labels.iter().enumerate() {
         write!(out, "{}{label}=\"{text}\"", if index == 0 { '{' } else { ',' }).ok();

@@ -5,13 +5,11 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse, Response};
-use kv_store::conflict::Conflict;
 use serde::Serialize;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use utoipa::ToSchema;
 
-use super::metrics::{head, line};
+use super::exposition;
 use super::problem::{Problem, ProblemBody};
 use crate::app::App;
 
@@ -60,59 +58,8 @@ async fn readiness(app: &App) -> Result<(), Problem> {
     (status = 200, description = "Prometheus' text format.", body = String, content_type = "text/plain"),
 ))]
 pub(crate) async fn metrics(State(app): State<App>) -> impl IntoResponse {
-    let mut text = String::with_capacity(16 * 1024);
-    app.metrics().render(&mut text);
-    write_pool(&app, &mut text);
-    write_stock(&app, &mut text);
-    write_conflicts(&app, &mut text);
+    let text = exposition::render(&app).await;
     ([(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"))], text)
-}
-
-fn write_pool(app: &App, out: &mut String) {
-    let pool = app.store().pool_status();
-    head(out, "kv_pool_connections", "gauge", "Database connections of the pool.");
-    line(out, "kv_pool_connections", &[("state", "open")], pool.size);
-    line(out, "kv_pool_connections", &[("state", "idle")], pool.available);
-    line(out, "kv_pool_connections", &[("state", "allowed")], pool.max_size);
-    head(out, "kv_pool_waiting", "gauge", "Requests that wait for a database connection.");
-    line(out, "kv_pool_waiting", &[], pool.waiting);
-    head(out, "kv_places_free", "gauge", "How many more requests of a kind may work at the same time.");
-    line(out, "kv_places_free", &[("kind", "request")], app.in_flight().available_permits());
-    line(out, "kv_places_free", &[("kind", "lock_wait")], app.lock_waits().available_permits());
-    line(out, "kv_places_free", &[("kind", "proof")], app.proofs().free());
-}
-
-fn write_stock(app: &App, out: &mut String) {
-    let stats = app.store().stock().stats();
-    let counters = [
-        ("kv_stock_batches_total", "Transactions of the stock writers.", &stats.batches),
-        ("kv_stock_commands_total", "Commands decided in them.", &stats.commands),
-        ("kv_stock_failed_batches_total", "Transactions of the stock writers that failed.", &stats.failed_batches),
-        (
-            "kv_stock_deadlocks_total",
-            "Deadlocks and serialisation failures of batches; the aim is none.",
-            &stats.deadlocks,
-        ),
-    ];
-    for (name, help, counter) in counters {
-        head(out, name, "counter", help);
-        line(out, name, &[], counter.load(Ordering::Relaxed));
-    }
-    head(out, "kv_stock_largest_batch", "gauge", "The most commands that shared one transaction.");
-    line(out, "kv_stock_largest_batch", &[], stats.largest_batch.load(Ordering::Relaxed));
-}
-
-fn write_conflicts(app: &App, out: &mut String) {
-    const NAME: &str = "kv_database_retries_total";
-    head(
-        out,
-        NAME,
-        "counter",
-        "Transactions that PostgreSQL rolled back in favour of others and that were begun anew.",
-    );
-    for conflict in Conflict::ALL {
-        line(out, NAME, &[("code", conflict.code())], app.store().conflicts().retries(conflict));
-    }
 }
 
 /// 404 for an address that is none.

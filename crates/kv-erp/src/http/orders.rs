@@ -1,10 +1,11 @@
 //! Orders over HTTP. An order holds its stock from the moment it is placed; calling it off gives the stock back.
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use kv_store::lists::known;
 use kv_store::stock::{Action, Command};
-use kv_types::order::{Order, OrderLine, PlaceOrder, ReturnGoods};
+use kv_types::order::{Order, OrderConfirmation, OrderLine, PlaceOrder, ReturnGoods};
 use kv_types::stock::MAX_LINES;
 use kv_types::{Expected, OrderId};
 use utoipa_axum::router::OpenApiRouter;
@@ -33,6 +34,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, place))
         .routes(routes!(get))
+        .routes(routes!(confirmation))
         .routes(routes!(confirm))
         .routes(routes!(fulfill))
         .routes(routes!(take_back))
@@ -94,6 +96,18 @@ async fn get(
     known: IfNoneMatch,
 ) -> Result<Response, Problem> {
     Ok(show(found(app.store().order(ctx.tenant, id).await?, "order")?, &known))
+}
+
+/// Shows what the order's customer is told. It is made by a worker, a moment after the order was placed: 404 until then.
+#[utoipa::path(get, path = "/orders/{id}/confirmation", operation_id = "get_order_confirmation", tag = "orders",
+    params(("id" = OrderId, Path)),
+    responses((status = 200, description = "It", body = OrderConfirmation), GetErrors))]
+async fn confirmation(
+    State(app): State<App>,
+    ctx: Ctx,
+    PathId(id): PathId<OrderId>,
+) -> Result<Json<OrderConfirmation>, Problem> {
+    found(app.store().order_confirmation(ctx.tenant, id).await?, "confirmation of an order").map(Json)
 }
 
 /// Accepts an order; its stock is held without end from then on. Once more is no change and no error.

@@ -64,6 +64,10 @@ struct Parts {
     etag: Option<HeaderValue>,
 }
 
+/// The code of an error answer that was rendered, for the log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ErrorCode(pub(super) &'static str);
+
 /// Whether the same request may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Retry {
@@ -255,6 +259,7 @@ pub(super) fn render(response: Response, request_id: &str) -> Response {
     }
     let (mut parts, body) = response.into_parts();
     if let Some(problem) = parts.extensions.remove::<Problem>() {
+        parts.extensions.insert(ErrorCode(problem.code()));
         return Response::from_parts(parts, Body::from(problem.body(Some(request_id))));
     }
     if parts.headers.get(CONTENT_TYPE).is_some_and(|kind| *kind == PROBLEM_JSON) {

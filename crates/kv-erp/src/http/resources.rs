@@ -3,8 +3,8 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    adjustments, batches, customers, exports, imports, invariants, orders, products, receipts, reservations, stock,
-    transfers, warehouses,
+    adjustments, batches, customers, events, exports, imports, invariants, jobs, orders, products, receipts,
+    reservations, stock, transfers, warehouses, webhooks,
 };
 use crate::app::App;
 
@@ -24,4 +24,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(batches::routes())
         .merge(exports::routes())
         .merge(imports::routes())
+        .merge(events::routes())
+        .merge(jobs::routes())
+        .merge(webhooks::routes())
 }

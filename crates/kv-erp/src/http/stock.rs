@@ -1,15 +1,16 @@
 //! Stock over HTTP: levels and their movements.
 
+use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use kv_store::lists::known;
-use kv_store::stock::{Action, Command};
-use kv_types::stock::{StockLevel, StockMovement};
+use kv_store::stock::{self, Action, Command};
+use kv_types::stock::{ReorderPoint, StockLevel, StockMovement};
 use kv_types::{ProductId, WarehouseId};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::answers::{GetErrors, ListErrors, MatchedChangeErrors, found};
+use super::answers::{ChangeErrors, GetErrors, ListErrors, MatchedChangeErrors, done, found};
 use super::bodies::lists::{StockLevelsParameters, StockMovementsParameters};
 use super::bodies::{self, FenceParameter, IfMatchParameter, IfNoneMatchParameter, KeyParameter};
 use super::ctx::Ctx;
@@ -21,9 +22,13 @@ use super::outcomes::{changed, run};
 use super::path::PathIds;
 use super::problem::Problem;
 use super::query::Query;
+use super::shown::Shown;
 use super::values::{self, COUNT_MAX};
 use super::writer::{Fence, Writer};
 use crate::app::App;
+
+/// The largest reorder point.
+const REORDER_POINT_MAX: i64 = 1_000_000_000;
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
@@ -31,6 +36,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_levels))
         .routes(routes!(get_level))
         .routes(routes!(limit_backorders))
+        .routes(routes!(get_reorder_point, set_reorder_point))
         .routes(routes!(list_movements))
 }
 
@@ -74,6 +80,40 @@ async fn limit_backorders(
     let limit = body.read(|fields| fields.required("limit", values::whole(0..=COUNT_MAX)))?;
     let action = Action::LimitBackorders(product, warehouse, limit);
     run(&app, writer.tenant, Command { actor: writer.user, fence, once, expected, action }, changed).await
+}
+
+/// Shows with how many available units a level is low.
+#[utoipa::path(get, path = "/stock-levels/{product_id}/{warehouse_id}/reorder-point", operation_id = "get_reorder_point", tag = "stock",
+    params(("product_id" = ProductId, Path), ("warehouse_id" = WarehouseId, Path)),
+    responses((status = 200, description = "It", body = ReorderPoint), GetErrors))]
+async fn get_reorder_point(
+    State(app): State<App>,
+    ctx: Ctx,
+    PathIds(product, warehouse): PathIds<ProductId, WarehouseId>,
+) -> Result<Json<ReorderPoint>, Problem> {
+    found(app.store().reorder_point(ctx.tenant, (product, warehouse)).await?, "stock level").map(Json)
+}
+
+/// Says with how many available units a level is low: when they fall to so many or fewer, the event `stock.low` is told, once until
+/// there are more again. Null takes the point away. The level's version and `ETag` do not change.
+#[utoipa::path(put, path = "/stock-levels/{product_id}/{warehouse_id}/reorder-point", operation_id = "set_reorder_point", tag = "stock",
+    params(("product_id" = ProductId, Path), ("warehouse_id" = WarehouseId, Path), KeyParameter), request_body = bodies::NewReorderPoint,
+    responses((status = 200, description = "It as it is now", body = ReorderPoint), ChangeErrors))]
+async fn set_reorder_point(
+    State(app): State<App>,
+    writer: Writer,
+    PathIds(product, warehouse): PathIds<ProductId, WarehouseId>,
+    key: Keyed,
+    body: JsonBody,
+) -> Result<Response, Problem> {
+    let once = key.once(&app, body.bytes(), Shown::changed);
+    let point = body.read(|fields| {
+        let is_given = fields.has("reorder_point");
+        let point = fields.nullable("reorder_point", values::whole(0..=REORDER_POINT_MAX));
+        if is_given { point } else { fields.required("reorder_point", values::whole(0..=REORDER_POINT_MAX)).map(Some) }
+    })?;
+    let write = stock::set_reorder_point(writer.tenant, (product, warehouse), point);
+    done(app.store().apply(write, once).await?, "stock level", Shown::changed)
 }
 
 /// Lists the movements of one level, from the first on. Versions have no gaps.

@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
+use kv_store::access::names::normal;
 use kv_types::{Currency, MinorUnits, Quantity, Ttl};
 use serde_json::{Number, Value};
 
@@ -75,6 +76,23 @@ pub fn email(value: Value) -> Result<String, Refused> {
         return Err(("invalid_format", "must be an e-mail address such as name@example.com".to_owned()));
     }
     Ok(text)
+}
+
+/// A name in Unicode's normal form NFC: one line, as [`line()`], whatever it was typed with.
+pub fn name(value: Value) -> Result<String, Refused> {
+    // The form may have more characters than the text.
+    line(NAME_MAX)(normal(&line(NAME_MAX)(value)?).into())
+}
+
+/// The address of an account, in the normal form.
+pub fn account_email(value: Value) -> Result<String, Refused> {
+    email(normal(&email(value)?).into())
+}
+
+/// A number of requests per minute.
+pub fn rate_limit(value: Value) -> Result<u32, Refused> {
+    let raw = whole(1..=1_000_000_000)(value)?;
+    u32::try_from(raw).map_err(|_| ("out_of_range", "is not a limit".to_owned()))
 }
 
 /// True or false.
@@ -198,6 +216,14 @@ mod tests {
         assert_eq!(code(line(9)(json!("a\nb"))), "control_character");
         assert_eq!(paragraph(9)(json!("a\nb")).unwrap(), "a\nb");
         assert_eq!(code(paragraph(9)(json!("a\u{0}b"))), "control_character");
+    }
+
+    #[test]
+    fn a_name_is_bounded_in_its_normal_form() {
+        assert_eq!(name(json!("Zoe\u{301}")).unwrap(), "Zo\u{e9}");
+        assert_eq!(code(name(json!("\u{958}".repeat(200)))), "too_long");
+        assert_eq!(code(account_email(json!(format!("{}@b", "\u{958}".repeat(200))))), "too_long");
+        assert_eq!(account_email(json!("Zoe\u{301}@b")).unwrap(), "Zo\u{e9}@b");
     }
 
     #[test]

@@ -1,11 +1,9 @@
-//! A caller who may change things. A handler that takes a [`Writer`] cannot run for an account that may only look.
+//! A caller who changes something. Whether it may was decided by [`super::access`] before any handler runs.
 
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::header::{HeaderMap, HeaderName};
 use axum::http::request::Parts;
 use kv_coord::Resource;
-use kv_store::access::Role;
 use kv_store::stock::FenceClaim;
 use kv_types::{TenantId, UserId};
 
@@ -30,13 +28,6 @@ impl FromRequestParts<App> for Writer {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let ctx = Ctx::from_request_parts(parts, app).await?;
-        if ctx.role == Role::ReadOnly {
-            return Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "read_only",
-                "This account may look, but not change anything.",
-            ));
-        }
         Ok(Self { tenant: ctx.tenant, user: ctx.user })
     }
 }

@@ -17,9 +17,10 @@ use sandbox::{Login, Postgres, PostgresOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::UpArgs;
-use crate::config::ServiceConfig;
+use crate::config::{self, ServiceConfig};
 use crate::demo::{self, Demo};
 use crate::failure::Failure;
+use crate::telemetry::Running;
 use crate::{serve, service, signals};
 use folder::DataFolder;
 
@@ -34,8 +35,9 @@ const SPARE_CONNECTIONS: usize = 24;
 ///
 /// # Errors
 /// A failure of the start; afterwards there is none.
-pub async fn run(args: &UpArgs) -> Result<(), Failure> {
+pub async fn run(args: &UpArgs, telemetry: &Running) -> Result<(), Failure> {
     let config = ServiceConfig::check(&args.service)?;
+    let work = config::work(&args.work)?;
     // The port first: a second `up` on the same port should say so at once, not after PostgreSQL has started.
     let listener = serve::bind(config.listen)?;
     let stop = CancellationToken::new();
@@ -49,21 +51,30 @@ pub async fn run(args: &UpArgs) -> Result<(), Failure> {
     let address = listener.local_addr().map_err(|error| Failure::while_doing("listening", &error))?;
     let serving = async {
         let (app, demo) = prepare(&postgres, &folder, args, &config).await?;
+        let worker = service::worker_beside(&app, &config, work).await?;
         let closing = service::drain_with(&app, &stop, config.drain_delay);
-        Ok::<_, Failure>((app, demo, closing))
+        Ok::<_, Failure>((app, demo, closing, worker))
     };
-    let (app, demo, closing) = tokio::select! {
+    let (app, demo, closing, worker) = tokio::select! {
         prepared = serving => prepared?,
         () = stop.cancelled() => {
             postgres.stop().await;
             return Ok(());
         }
     };
+    telemetry.export_metrics_of(&app);
     announce(address, demo.as_ref(), config.http.rate_limit_per_minute);
     tracing::info!(%address, folder = %folder.path().display(), redis = config.redis.is_some(), "serving");
+    let working = tokio::spawn({
+        let stop = app.draining().clone();
+        async move { worker.run(&stop).await }
+    });
     let guardian_stop = CancellationToken::new();
     let guardian = tokio::spawn(guardian::keep_running(postgres, guardian_stop.clone()));
     serve::serve(listener, app, closing).await;
+    if working.await.is_err() {
+        tracing::error!("the worker panicked; its jobs are done after the next start");
+    }
     guardian_stop.cancel();
     if guardian.await.is_err() {
         tracing::error!("the private PostgreSQL's guardian panicked; the server stops with this process");

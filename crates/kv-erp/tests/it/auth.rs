@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::Method;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
+use kv_coord::lock::Ttl;
 use kv_erp::app::HttpSettings;
 use sandbox::testing::eventually;
 use serde_json::json;
@@ -17,7 +18,9 @@ const BEHIND_ONE_PROXY: HttpSettings = HttpSettings {
     tenant_rate_limit_per_minute: None,
     trusted_proxies: 1,
     request_timeout: Duration::from_secs(10),
+    lock_ttl: Ttl::DEFAULT,
     proof_timeout: Duration::from_mins(1),
+    platform_token: None,
 };
 
 #[tokio::test]

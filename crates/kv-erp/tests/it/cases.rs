@@ -32,7 +32,8 @@ use Case::{Anybody, Body, BodyAt, File, Key, List, Lock, NoForeignId, Path};
 /// The cases of each operation.
 pub(crate) fn cases() -> BTreeMap<&'static str, Vec<Case>> {
     let batches = crate::batch_cases::cases();
-    open().into_iter().chain(batches).chain(catalogue()).chain(stock()).chain(documents()).chain(orders()).collect()
+    let rest = stock().into_iter().chain(documents()).chain(orders()).chain(following());
+    open().into_iter().chain(batches).chain(catalogue()).chain(rest).collect()
 }
 
 pub(crate) type Cases = Vec<(&'static str, Vec<Case>)>;
@@ -46,6 +47,32 @@ fn open() -> Cases {
         ("POST /api/v1/auth/login", vec![Anybody]),
         ("POST /api/v1/auth/logout", vec![NoForeignId]),
         ("GET /api/v1/auth/me", vec![NoForeignId]),
+        ("POST /api/v1/auth/password", vec![NoForeignId]),
+        ("GET /api/v1/users", vec![List("/users"), List("/users?sort=-email&count=exact")]),
+        ("POST /api/v1/users", vec![NoForeignId]),
+        ("GET /api/v1/users/{id}", vec![Path("/users/{its.user}", Value::Null)]),
+        ("PUT /api/v1/users/{id}", vec![Path("/users/{its.user}", some_user())]),
+        ("DELETE /api/v1/users/{id}", vec![Path("/users/{its.user}", Value::Null)]),
+        (
+            "POST /api/v1/users/{id}/password",
+            vec![Path("/users/{its.user}/password", json!({"password": "another password"}))],
+        ),
+        ("GET /api/v1/api-tokens", vec![List("/api-tokens"), List("/api-tokens?user_id={its.user}")]),
+        ("POST /api/v1/api-tokens", vec![NoForeignId]),
+        ("DELETE /api/v1/api-tokens/{id}", vec![Path("/api-tokens/{its.token}", Value::Null)]),
+        (
+            "GET /api/v1/audit-log",
+            vec![
+                List("/audit-log?limit=100"),
+                List("/audit-log?actor_id={its.user}"),
+                List("/audit-log?token_id={its.token}"),
+                List("/audit-log?object_id={its.user}"),
+            ],
+        ),
+        ("GET /platform/v1/tenants", vec![NoForeignId]),
+        ("POST /platform/v1/tenants", vec![NoForeignId]),
+        ("POST /platform/v1/tenants/{id}/suspend", vec![NoForeignId]),
+        ("POST /platform/v1/tenants/{id}/resume", vec![NoForeignId]),
         ("GET /api/v1/locks/{resource}", vec![Lock]),
         ("POST /api/v1/locks/{resource}", vec![Lock]),
         ("PATCH /api/v1/locks/{resource}", vec![Lock]),
@@ -69,6 +96,11 @@ fn open() -> Cases {
             ],
         ),
     ]
+}
+
+/// Another address for each, because it is unique over all tenants.
+fn some_user() -> Value {
+    json!({"email": "renamed@users.example", "role": "clerk", "active": true})
 }
 
 fn catalogue() -> Cases {
@@ -261,6 +293,54 @@ fn orders() -> Cases {
         ("POST /api/v1/orders/{id}/cancel", vec![Path("/orders/{its.order}/cancel", Value::Null)]),
     ]
 }
+
+fn following() -> Cases {
+    vec![
+        ("GET /api/v1/events", vec![List("/events"), List("/events?type=order.created")]),
+        ("GET /api/v1/jobs", vec![List("/jobs"), List("/jobs?state=dead")]),
+        ("GET /api/v1/jobs/{id}", vec![Path("/jobs/{its.job}", Value::Null)]),
+        ("POST /api/v1/jobs/{id}/replay", vec![Path("/jobs/{its.job}/replay", Value::Null)]),
+        ("GET /api/v1/orders/{id}/confirmation", vec![Path("/orders/{its.order}/confirmation", Value::Null)]),
+        ("GET /api/v1/webhook-endpoints", vec![List("/webhook-endpoints")]),
+        ("POST /api/v1/webhook-endpoints", vec![NoForeignId]),
+        ("GET /api/v1/webhook-endpoints/{id}", vec![Path("/webhook-endpoints/{its.endpoint}", Value::Null)]),
+        (
+            "PATCH /api/v1/webhook-endpoints/{id}",
+            vec![Path("/webhook-endpoints/{its.endpoint}", json!({"description": "D"}))],
+        ),
+        ("DELETE /api/v1/webhook-endpoints/{id}", vec![Path("/webhook-endpoints/{its.doomed}", Value::Null)]),
+        (
+            "GET /api/v1/webhook-endpoints/{id}/deliveries",
+            vec![Path("/webhook-endpoints/{its.endpoint}/deliveries", Value::Null)],
+        ),
+        (
+            "POST /api/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/redeliver",
+            vec![
+                Path(REDELIVER, Value::Null),
+                Path("/webhook-endpoints/{its.endpoint}/deliveries/{my.delivery}/redeliver", Value::Null),
+                Path("/webhook-endpoints/{my.endpoint}/deliveries/{its.delivery}/redeliver", Value::Null),
+            ],
+        ),
+        (
+            "GET /api/v1/stock-levels/{product_id}/{warehouse_id}/reorder-point",
+            vec![
+                Path("/stock-levels/{its.product}/{its.warehouse}/reorder-point", Value::Null),
+                Path("/stock-levels/{my.product}/{its.warehouse}/reorder-point", Value::Null),
+                Path("/stock-levels/{its.product}/{my.warehouse}/reorder-point", Value::Null),
+            ],
+        ),
+        (
+            "PUT /api/v1/stock-levels/{product_id}/{warehouse_id}/reorder-point",
+            vec![
+                Path("/stock-levels/{its.product}/{its.warehouse}/reorder-point", json!({"reorder_point": 5})),
+                Path("/stock-levels/{my.product}/{its.warehouse}/reorder-point", json!({"reorder_point": 5})),
+                Path("/stock-levels/{its.product}/{my.warehouse}/reorder-point", json!({"reorder_point": 5})),
+            ],
+        ),
+    ]
+}
+
+const REDELIVER: &str = "/webhook-endpoints/{its.endpoint}/deliveries/{its.delivery}/redeliver";
 
 const RETURN_OF_ITS_PRODUCT: &str = r#"{"reason": "broken",
     "items": [{"product_id": "{its.product}", "warehouse_id": "{my.warehouse}", "quantity": 1}]}"#;

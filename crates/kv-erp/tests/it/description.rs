@@ -63,8 +63,6 @@ async fn bodies_are_described_as_they_are_read() {
             .collect();
         assert_eq!(refused.into_iter().collect::<BTreeSet<_>>(), wanted, "{line}");
 
-        let nulls: Map<String, Value> = properties.keys().map(|name| (name.clone(), Value::Null)).collect();
-        let refused = faults(&caller.send(&line, &nulls.into()).await.refused(422, "validation_failed"));
         let nullable = |schema: &Value| {
             schema["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("null"))) || schema["oneOf"].is_array()
         };
@@ -73,7 +71,12 @@ async fn bodies_are_described_as_they_are_read() {
             .filter(|(_, schema)| !nullable(schema))
             .map(|(name, _)| format!("/{name} null_not_allowed"))
             .collect();
-        assert_eq!(refused.into_iter().collect::<BTreeSet<_>>(), wanted, "{line}");
+        // Where every field may be null, a body of nulls is a good one.
+        if !wanted.is_empty() {
+            let nulls: Map<String, Value> = properties.keys().map(|name| (name.clone(), Value::Null)).collect();
+            let refused = faults(&caller.send(&line, &nulls.into()).await.refused(422, "validation_failed"));
+            assert_eq!(refused.into_iter().collect::<BTreeSet<_>>(), wanted, "{line}");
+        }
 
         let required: BTreeSet<String> = body["required"]
             .as_array()

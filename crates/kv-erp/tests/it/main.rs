@@ -1,6 +1,7 @@
 //! kv-erp as its callers meet it.
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails as the test itself does")]
 
+mod access;
 mod auth;
 mod batch_cases;
 mod batches;
@@ -20,11 +21,13 @@ mod idempotency;
 mod imports;
 mod invariants;
 mod isolation;
+mod jobs;
 mod limits;
 mod lists;
 mod lives;
 mod locks;
 mod operations;
+mod ops;
 mod outage;
 mod pagination;
 mod process;

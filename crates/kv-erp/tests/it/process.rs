@@ -14,12 +14,12 @@ use tempfile::TempDir;
 
 use crate::wire;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_kv-erp");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_kv-erp");
 /// Starting a private PostgreSQL and filling it takes seconds in an unoptimised build on a busy machine.
 const START: Duration = Duration::from_mins(1);
 
 /// A folder that PostgreSQL's own user can reach.
-fn place() -> TempDir {
+pub(crate) fn place() -> TempDir {
     tempfile::Builder::new()
         .prefix("kv-erp-test-")
         .permissions(fs::Permissions::from_mode(0o755))
@@ -27,17 +27,23 @@ fn place() -> TempDir {
         .unwrap()
 }
 
-struct Running {
-    process: Supervised,
+pub(crate) struct Running {
+    pub(crate) process: Supervised,
     out: PathBuf,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Running {
     /// Starts the program with its output in a file, and waits for the line with its address.
-    async fn start(place: &Path, args: &[&str]) -> Self {
+    pub(crate) async fn start(place: &Path, args: &[&str]) -> Self {
+        Self::start_with(place, args, &[]).await
+    }
+
+    /// The same with variables.
+    pub(crate) async fn start_with(place: &Path, args: &[&str], variables: &[(&str, &str)]) -> Self {
         let out = place.join(format!("out-{}", uuid::Uuid::now_v7()));
         let spec = ProcessSpec::new(PROGRAM).args(args).log(&out);
+        let spec = variables.iter().fold(spec, |spec, (name, value)| spec.env(*name, *value));
         let process = Supervised::spawn(spec).unwrap();
         let address = eventually(START, || async {
             let text = fs::read_to_string(&out).unwrap_or_default();
@@ -51,7 +57,7 @@ impl Running {
         Self { process, out, address }
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         fs::read_to_string(&self.out).unwrap()
     }
 
@@ -61,11 +67,11 @@ impl Running {
 }
 
 /// Runs the program to its end.
-async fn run(args: &[&str]) -> Output {
+pub(crate) async fn run(args: &[&str]) -> Output {
     run_with(args, &[]).await
 }
 
-async fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Output {
+pub(crate) async fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(PROGRAM);
     command.args(args).env_remove("KV_LOG").envs(variables.iter().copied());
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
@@ -73,7 +79,7 @@ async fn run_with(args: &[&str], variables: &[(&str, &str)]) -> Output {
 
 /// The one line and its hint of a command that must fail.
 #[track_caller]
-fn failure(output: &Output, code: i32) -> String {
+pub(crate) fn failure(output: &Output, code: i32) -> String {
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{text}");
     assert!(output.stdout.is_empty(), "stdout is for results");
@@ -152,7 +158,7 @@ async fn a_folder_of_another_version_or_of_somebody_else_is_left_alone() {
 #[tokio::test]
 async fn the_command_line_is_refused_before_anything_happens() {
     let cases: [(&[&str], &str); 5] = [
-        (&["up", "--pool-size", "0", "--replicas", "0"], "--replicas must be 1 or more"),
+        (&["up", "--replicas", "0"], "--replicas must be a whole number from 1 to 1000"),
         (&["up", "--redis-url", "http://:hunter2@x"], "--redis-url"),
         (&["api", "--database-url", "postgresql://u:hunter2@h:x/d"], "--database-url"),
         (&["api", "--database-url", "postgresql://u:hunter2@h"], "names no database"),
@@ -164,7 +170,10 @@ async fn the_command_line_is_refused_before_anything_happens() {
     }
     // Variables are flags too, and a switch is on for 1 as well as for true.
     let variables = [("KV_DEMO", "1"), ("KV_POOL_SIZE", "0")];
-    assert!(failure(&run_with(&["up"], &variables).await, 2).contains("--pool-size must be 1 to 1000, not 0"));
+    assert!(
+        failure(&run_with(&["up"], &variables).await, 2)
+            .contains("KV_POOL_SIZE must be a whole number from 1 to 1000, not \"0\"")
+    );
     assert_eq!(run_with(&["up"], &[("KV_DEMO", "perhaps")]).await.status.code(), Some(2));
     for args in [&["up", "--no-such-flag"][..], &["up", "--listen", "nonsense"], &["fly"], &[]] {
         assert_eq!(run(args).await.status.code(), Some(2), "{args:?}");

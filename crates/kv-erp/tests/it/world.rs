@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Request};
 use jiff::{SignedDuration, Timestamp};
 use kv_coord::lock::Epoch;
 use kv_erp::app::{App, Coordination, HttpSettings};
+use kv_erp::credentials::platform::PlatformToken;
 use kv_erp::credentials::token::{Token, TokenKind};
 use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, Provisioner};
@@ -21,6 +22,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 pub(crate) const APP_PASSWORD: &str = "test-app-password";
+/// The platform's token of a world's service.
+pub(crate) const PLATFORM_TOKEN: &str = "a-platform-token-of-tests-and-of-nobody";
 
 /// The role under which the service reaches the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +78,9 @@ pub(crate) fn store(database: &TestDatabase, guard: Guard) -> Store {
 
 pub(crate) async fn router(store: &Store) -> Router {
     let epoch = Epoch::new(store.next_lock_epoch().await.unwrap()).unwrap();
-    kv_erp::http::router(App::new(store.clone(), Coordination::in_process(epoch), HttpSettings::default()))
+    let platform_token = Some(PlatformToken::parse(PLATFORM_TOKEN).unwrap());
+    let settings = HttpSettings { platform_token, ..HttpSettings::default() };
+    kv_erp::http::router(App::new(store.clone(), Coordination::in_process(epoch), settings))
 }
 
 impl World {
@@ -88,8 +93,8 @@ impl World {
         let store = store(&database, guard);
         let router = router(&store).await;
         let mut provisioner = Provisioner::connect(&database.url().parse().unwrap()).await.unwrap();
-        let one = caller(&mut provisioner, &router, ("one", Role::Manager)).await;
-        let two = caller(&mut provisioner, &router, ("two", Role::Manager)).await;
+        let one = caller(&mut provisioner, &router, ("one", Role::Owner)).await;
+        let two = caller(&mut provisioner, &router, ("two", Role::Owner)).await;
         Self { database, store, router, one, two }
     }
 
@@ -103,7 +108,7 @@ impl World {
 /// A caller of a tenant `one` in a database that has none yet.
 pub(crate) async fn caller_on(superuser: &tokio_postgres::Config, router: &Router) -> Caller {
     let mut provisioner = Provisioner::connect(superuser).await.unwrap();
-    caller(&mut provisioner, router, ("one", Role::Manager)).await
+    caller(&mut provisioner, router, ("one", Role::Owner)).await
 }
 
 async fn caller(provisioner: &mut Provisioner, router: &Router, (slug, role): (&str, Role)) -> Caller {
@@ -154,10 +159,22 @@ impl Caller {
         caller
     }
 
-    /// Sends a request with any body and content type.
+    /// Sends a request with any body and content type. What is the platform's is asked with its token.
     pub(crate) async fn send_raw(&self, line: &str, content_type: Option<&str>, body: impl Into<Body>) -> Answer {
+        if self.token.is_some() && line.contains(" /platform/") {
+            return self.with_token(PLATFORM_TOKEN).send_as_is(line, content_type, body).await;
+        }
+        self.send_as_is(line, content_type, body).await
+    }
+
+    /// Sends `METHOD PATH` with the caller's own token, also to the platform's addresses.
+    pub(crate) async fn send_as_account(&self, line: &str, body: &Value) -> Answer {
+        self.send_as_is(line, Some("application/json"), body.to_string()).await
+    }
+
+    async fn send_as_is(&self, line: &str, content_type: Option<&str>, body: impl Into<Body>) -> Answer {
         let (method, path) = line.split_once(' ').expect("METHOD PATH");
-        let path = if path.starts_with("/api/") || path.starts_with("/openapi") {
+        let path = if ["/api/", "/openapi", "/platform/"].iter().any(|base| path.starts_with(base)) {
             path.to_owned()
         } else {
             format!("/api/v1{path}")

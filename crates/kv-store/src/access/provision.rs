@@ -8,10 +8,12 @@ use jiff::Timestamp;
 use kv_types::{TenantId, UserId};
 use thiserror::Error;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
-use super::{Role, TokenHash};
+use super::tenants::{Tenant, TenantStatus, read_tenant};
+use super::{Role, TokenHash, email_key};
 
 /// Why nothing was made.
 #[derive(Debug, Error)]
@@ -83,8 +85,62 @@ impl Provisioner {
             .await
             .map_err(|error| taken(error, "tenant", slug))?;
         let tenant = tenant_id(row.get(0));
+        act_for(&owner, tenant).await?;
+        note(&owner, tenant, ("admin_create_tenant", "tenant", &tenant.to_string())).await?;
         owner.commit().await?;
         Ok(tenant)
+    }
+
+    /// Suspends a tenant, or lets it go on; either may be so already.
+    ///
+    /// # Errors
+    /// [`ProvisionError::Missing`] without the tenant.
+    pub async fn set_tenant_status(&mut self, slug: &str, status: TenantStatus) -> Result<Tenant, ProvisionError> {
+        let missing = || ProvisionError::Missing { what: "tenant", name: slug.to_owned() };
+        let owner = self.as_owner().await?;
+        let set = "select s.id, s.slug, s.name, s.status, s.created_at, s.suspended_at
+              from tenants t, app.set_tenant_status(t.id, $2) s where t.slug = $1";
+        let row = owner.query_opt(set, &[&slug, &status.as_str()]).await?.ok_or_else(missing)?;
+        let tenant = read_tenant(&row).map_err(|_| missing())?;
+        act_for(&owner, tenant.id).await?;
+        let operation = match status {
+            TenantStatus::Active => "admin_resume_tenant",
+            TenantStatus::Suspended => "admin_suspend_tenant",
+        };
+        note(&owner, tenant.id, (operation, "tenant", &tenant.id.to_string())).await?;
+        owner.commit().await?;
+        Ok(tenant)
+    }
+
+    /// Every tenant, in the order of their numbers.
+    pub async fn tenants(&mut self) -> Result<Vec<Tenant>, ProvisionError> {
+        let owner = self.as_owner().await?;
+        let all = "select id, slug, name, status, created_at, suspended_at from tenants order by id";
+        let rows = owner.query(all, &[]).await?;
+        owner.commit().await?;
+        Ok(rows.iter().filter_map(|row| read_tenant(row).ok()).collect())
+    }
+
+    /// Whether a tenant has an active owner; one that is not there has none.
+    pub async fn has_owner(&mut self, slug: &str) -> Result<bool, ProvisionError> {
+        let owner = self.as_owner().await?;
+        let has = "select exists (select from users u join tenants t on t.id = u.tenant_id
+                                   where t.slug = $1 and u.role = 'owner' and u.active)";
+        let row = owner.query_one(has, &[&slug]).await?;
+        owner.commit().await?;
+        Ok(row.get(0))
+    }
+
+    /// The number of the tenant with this slug.
+    ///
+    /// # Errors
+    /// [`ProvisionError::Missing`] without it.
+    pub async fn find_tenant(&mut self, slug: &str) -> Result<TenantId, ProvisionError> {
+        let owner = self.as_owner().await?;
+        let row = owner.query_opt("select id from tenants where slug = $1", &[&slug]).await?;
+        owner.commit().await?;
+        let row = row.ok_or_else(|| ProvisionError::Missing { what: "tenant", name: slug.to_owned() })?;
+        Ok(tenant_id(row.get(0)))
     }
 
     /// Makes an account.
@@ -101,12 +157,21 @@ impl Provisioner {
         let limit = new.rate_limit_per_minute.map(|limit| i32::try_from(limit).unwrap_or(i32::MAX));
         owner
             .execute(
-                "insert into users (tenant_id, id, email, password_hash, role, rate_limit_per_minute)
-                 values ($1, $2, $3, $4, $5, $6)",
-                &[&tenant.get(), &id, &new.email, &new.password_hash, &new.role.as_str(), &limit],
+                "insert into users (tenant_id, id, email, password_hash, role, rate_limit_per_minute, email_key)
+                 values ($1, $2, $3, $4, $5, $6, $7)",
+                &[
+                    &tenant.get(),
+                    &id,
+                    &new.email,
+                    &new.password_hash,
+                    &new.role.as_str(),
+                    &limit,
+                    &email_key(new.email),
+                ],
             )
             .await
             .map_err(|error| taken(error, "user", new.email))?;
+        note(&owner, tenant, ("admin_create_user", "user", &id.to_string())).await?;
         owner.commit().await?;
         Ok(UserId::from_uuid(id))
     }
@@ -131,6 +196,7 @@ impl Provisioner {
                 &[&tenant.get(), &token.as_bytes().as_slice(), &user, &expires_at],
             )
             .await?;
+        note(&owner, tenant, ("admin_create_token", "user", &user.to_string())).await?;
         owner.commit().await?;
         Ok(UserId::from_uuid(user))
     }
@@ -150,11 +216,12 @@ impl Provisioner {
                 &[&tenant.get(), &user, &limit],
             )
             .await?;
+        note(&owner, tenant, ("admin_set_rate_limit", "user", &user.to_string())).await?;
         owner.commit().await?;
         Ok(())
     }
 
-    async fn as_owner(&mut self) -> Result<Transaction<'_>, tokio_postgres::Error> {
+    pub(super) async fn as_owner(&mut self) -> Result<Transaction<'_>, tokio_postgres::Error> {
         let transaction = self.client.transaction().await?;
         transaction.batch_execute("set local role kv_owner").await?;
         Ok(transaction)
@@ -162,13 +229,25 @@ impl Provisioner {
 }
 
 async fn find_user(owner: &Transaction<'_>, email: &str) -> Result<(TenantId, Uuid), ProvisionError> {
-    let row = owner.query_opt("select tenant_id, user_id from app.find_login($1)", &[&email]).await?;
+    let find = "select tenant_id, user_id from app.find_login($1)";
+    let row = owner.query_opt(find, &[&email_key(email)]).await?;
     let row = row.ok_or_else(|| ProvisionError::Missing { what: "user", name: email.to_owned() })?;
     Ok((tenant_id(row.get(0)), row.get(1)))
 }
 
 async fn act_for(owner: &Transaction<'_>, tenant: TenantId) -> Result<(), tokio_postgres::Error> {
     owner.batch_execute(&crate::session::bind(tenant)).await
+}
+
+/// Notes what an administrator did, of whom nothing is known but that it may act as the owner of the tables.
+async fn note(
+    owner: &Transaction<'_>,
+    tenant: TenantId,
+    (operation, object_type, object): (&str, &str, &str),
+) -> Result<(), tokio_postgres::Error> {
+    let add = "insert into audit_log (tenant_id, id, operation, outcome, object_type, object_id) values ($1, $2, $3, 'done', $4, $5)";
+    let params: [&(dyn ToSql + Sync); 5] = [&tenant.get(), &Uuid::now_v7(), &operation, &object_type, &object];
+    owner.execute(add, &params).await.map(drop)
 }
 
 fn tenant_id(raw: i64) -> TenantId {

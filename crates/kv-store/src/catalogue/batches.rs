@@ -11,6 +11,7 @@ use kv_types::{IdempotencyKey, TenantId};
 use uuid::Uuid;
 
 use super::bulk::{BulkRow, Stamp, params_of};
+use crate::audit_log::{current, followed, note_done};
 use crate::conflict::{ConflictStats, Retries};
 use crate::idempotency::table::{Answers, DROP_EXPIRED_KEY, FIND_KEYS, KEEP_ANSWERS, of_keeping};
 use crate::idempotency::{Answer, Asked, Done, Kept, KeyFault, KeyRow, Once, Open, Param, by_itself};
@@ -76,7 +77,7 @@ impl Store {
                 }
             }
         };
-        by_itself(is_repeat, work).await
+        by_itself(is_repeat, followed(work)).await
     }
 
     /// Makes all rows or none, under one key if there is one.
@@ -102,7 +103,7 @@ impl Store {
                 }
             }
         };
-        by_itself(is_repeat, work).await
+        by_itself(is_repeat, followed(work)).await
     }
 
     async fn try_each<N: BulkRow>(
@@ -208,6 +209,7 @@ async fn each_in<N: BulkRow>(
             }
         });
     }
+    note(transaction, tenant, &made).await?;
     keep(transaction, tenant, &kept, &known).await?;
     Ok(each)
 }
@@ -235,6 +237,7 @@ async fn all_in<N: BulkRow>(
     if !taken.is_empty() {
         return Ok(All::Taken(taken));
     }
+    note(transaction, tenant, &made).await?;
     let made: Vec<N::Made> = rows.iter().enumerate().map(|(place, row)| row.made(made[&place])).collect();
     let kept: Vec<_> = once.iter().map(|once| (&once.asked, (once.encode)(&made))).collect();
     keep(transaction, tenant, &kept, &known).await?;
@@ -302,6 +305,14 @@ async fn insert<N: BulkRow>(
             Ok((*place, stamp))
         })
         .collect()
+}
+
+/// Notes what was made, in the order of the rows.
+async fn note(transaction: &Open, tenant: TenantId, made: &HashMap<usize, Stamp>) -> Result<(), StoreError> {
+    let mut stamps: Vec<_> = made.iter().collect();
+    stamps.sort_unstable_by_key(|(place, _)| **place);
+    let objects = stamps.into_iter().map(|(_, stamp)| Some(stamp.id.to_string()));
+    note_done(transaction, tenant, current().as_ref(), objects).await
 }
 
 async fn keep(

@@ -6,8 +6,8 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::{Answer, Asked, KeyFault};
-use crate::session::Params;
+use super::{Answer, Asked, KeyFault, Write, params};
+use crate::audit_log::about;
 use crate::statement::statements;
 use crate::{Store, StoreError};
 
@@ -231,15 +231,14 @@ impl Store {
     /// The key is void or it is not.
     pub async fn void_key(&self, tenant: TenantId, key: &IdempotencyKey) -> Result<KeyRecord, StoreError> {
         for _ in 0..VOID_ROUNDS {
-            let params: Params<'_> = &[&tenant.get(), &key.as_str()];
-            let made = self.run(tenant, &VOID_KEY, params).await.map_err(of_keeping)?;
-            if let Some(row) = made.first() {
-                return Ok(KeyRecord::Void { created_at: row.try_get(0)?, expires_at: row.try_get(1)? });
+            let made = about(key, Box::pin(self.apply(voiding(tenant, key), None))).await.map_err(of_keeping)?;
+            if let Some(made) = made {
+                return Ok(made.now());
             }
             if let Some(record) = self.find_key(tenant, key).await? {
                 return Ok(record);
             }
-            self.run(tenant, &DROP_EXPIRED_KEY, params).await?;
+            self.run(tenant, &DROP_EXPIRED_KEY, &[&tenant.get(), &key.as_str()]).await?;
         }
         Err(KeyFault::InFlight.into())
     }
@@ -249,6 +248,11 @@ impl Store {
         let rows = self.run_untenanted(&FORGET_EXPIRED_KEYS, &[&most]).await?;
         Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(0))
     }
+}
+
+fn voiding(tenant: TenantId, key: &IdempotencyKey) -> Write<KeyRecord> {
+    let read = |row: &Row| Ok(KeyRecord::Void { created_at: row.try_get(0)?, expires_at: row.try_get(1)? });
+    Write { tenant, statement: &VOID_KEY, params: params![tenant.get(), key.as_str().to_owned()], read }
 }
 
 fn read_record(row: &Row) -> Result<KeyRecord, StoreError> {

@@ -1,18 +1,20 @@
-//! A single write that gives one row, and the same under a key: the effect, then the answer and the commit, in two round trips.
+//! A single write that gives one row, and the same under a key or for a request that is noted ([`crate::audit_log`]): the effect, then
+//! the answer, the entry and the commit, in two round trips.
 //!
-//! Under a key it runs as a task of its own. Its caller may go at any time; the write ends all the same, and its key is under
+//! In two round trips it runs as a task of its own. Its caller may go at any time; the write ends all the same, and its key is under
 //! way until then. The connection goes back to the pool only with no transaction open on it: otherwise it is closed, which
 //! rolls back.
 
-use deadpool_postgres::Object;
 use kv_types::TenantId;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::presence::wait_for;
 use super::table::{Answers, DROP_EXPIRED_KEY, FIND_KEYS, KEEP_ANSWERS, of_keeping};
-use super::{Answer, Done, Kept, KeyFault, KeyRow, Once};
+use super::{Answer, Asked, Done, Kept, KeyFault, KeyRow, Once};
+use crate::audit_log::{self, Columns, Entry, NOTE_ENTRIES, Trail};
 use crate::conflict::Retries;
+use crate::plan::Connection;
 use crate::session::{Params, READ_COMMITTED, begin};
 use crate::spent::{self, asked};
 use crate::statement::Statement;
@@ -20,6 +22,9 @@ use crate::{Store, StoreError};
 
 /// How often a write is begun when somebody else's commit comes between: of the same key, or of a migration.
 const ROUNDS: usize = 3;
+
+/// The key under which a write is done, and the request for which it is.
+type With<'a, T> = (Option<&'a Once<T>>, Option<&'a Trail>);
 
 /// A statement's parameter that may leave its maker.
 pub(crate) type Param = Box<dyn ToSql + Sync + Send>;
@@ -65,9 +70,14 @@ impl Store {
         write: Write<T>,
         once: Option<Once<T>>,
     ) -> Result<Option<Done<T>>, StoreError> {
-        let Some(once) = once else { return Ok(self.write(&write).await?.map(Done::Now)) };
-        let (store, is_repeat) = (self.clone(), once.presence.is_repeat());
-        by_itself(is_repeat, async move { store.write_once(&write, &once).await }).await
+        let trail = audit_log::current();
+        if once.is_none() && trail.is_none() {
+            return Ok(self.write(&write).await?.map(Done::Now));
+        }
+        let (store, is_repeat) = (self.clone(), once.as_ref().is_some_and(|once| once.presence.is_repeat()));
+        // In a box, so that whoever waits for it has not to hold all of it.
+        let work = Box::pin(async move { store.write_once(&write, (once.as_ref(), trail.as_ref())).await });
+        by_itself(is_repeat, work).await
     }
 
     /// Does a write without a key.
@@ -76,15 +86,16 @@ impl Store {
         Ok(rows.first().map(write.read).transpose()?)
     }
 
-    async fn write_once<T>(&self, write: &Write<T>, once: &Once<T>) -> Result<Option<Done<T>>, StoreError> {
+    async fn write_once<T>(&self, write: &Write<T>, with: With<'_, T>) -> Result<Option<Done<T>>, StoreError> {
         let mut retries = Retries::new(self.conflicts());
         let mut rounds = 0;
         while rounds < ROUNDS {
-            match self.try_write_once(write, once).await {
+            match self.try_write_once(write, with).await {
                 Err(error) if error.is_taken_key() || error.is_stale_plan() => rounds += 1,
                 Err(error) if error.conflict().is_some() => retries.after(error).await?,
                 // The refusal may be the work of this very request, done before.
                 Err(error @ StoreError::Constraint { .. }) => {
+                    let Some(once) = with.0 else { return Err(error) };
                     return match self.find_answer(write.tenant, once).await? {
                         Some(answer) => Ok(Some(Done::Before(answer))),
                         None => Err(error),
@@ -102,7 +113,11 @@ impl Store {
         Ok(KeyRow::read(row)?.kept.judge(&once.asked)?.cloned())
     }
 
-    async fn try_write_once<T>(&self, write: &Write<T>, once: &Once<T>) -> Result<Option<Done<T>>, StoreError> {
+    async fn try_write_once<T>(
+        &self,
+        write: &Write<T>,
+        (once, trail): With<'_, T>,
+    ) -> Result<Option<Done<T>>, StoreError> {
         let transaction = Open::on(self).await?;
         let (rows, known) = match transaction.try_effect(write, once).await {
             Ok(tried) => tried,
@@ -111,15 +126,18 @@ impl Store {
                 return Err(error);
             }
         };
-        let found = match known.as_ref().map(|kept| kept.judge(&once.asked)) {
+        let judged = known.as_ref().zip(once).map(|(kept, once)| kept.judge(&once.asked));
+        let found = match judged {
             Some(Err(fault)) => Err(fault.into()),
             Some(Ok(Some(answer))) => Ok(Some(Done::Before(answer.clone()))),
             Some(Ok(None)) | None => match rows.first() {
                 None => Ok(None),
                 Some(row) => {
                     let result = (write.read)(row)?;
-                    let answer = (once.encode)(&result);
-                    transaction.keep_and_commit(write.tenant, (once, &answer), known.is_some()).await?;
+                    let answer = once.map(|once| (once, (once.encode)(&result)));
+                    let entry = trail.map(|trail| trail.done(audit_log::object_of(row)));
+                    let kept = answer.as_ref().map(|(once, answer)| (&once.asked, answer));
+                    transaction.keep_and_commit(write.tenant, (kept, entry.as_ref()), known.is_some()).await?;
                     return Ok(Some(Done::Now(result)));
                 }
             },
@@ -143,7 +161,7 @@ pub(crate) async fn by_itself<T: Send + 'static>(
 }
 
 /// A pooled connection on which a transaction may be open.
-pub(crate) struct Open(Option<Object>);
+pub(crate) struct Open(Option<Connection>);
 
 impl Open {
     /// A connection of the pool.
@@ -151,12 +169,19 @@ impl Open {
         Ok(Self(Some(store.connection().await?)))
     }
 
-    fn client(&self) -> &Object {
+    fn client(&self) -> &Connection {
         self.0.as_ref().expect("the connection is given back only by the methods that end this")
     }
 
     /// Begins, tries the effect, and reads the key after it, so that whoever's effect stood in its way has its key seen.
-    async fn try_effect<T>(&self, write: &Write<T>, once: &Once<T>) -> Result<(Vec<Row>, Option<Kept>), StoreError> {
+    async fn try_effect<T>(
+        &self,
+        write: &Write<T>,
+        once: Option<&Once<T>>,
+    ) -> Result<(Vec<Row>, Option<Kept>), StoreError> {
+        let Some(once) = once else {
+            return Ok((self.begin_with(write.tenant, write.statement, &write.params()).await?, None));
+        };
         let client = self.client();
         let effect = client.prepare_cached(write.statement.sql()).await?;
         let look = client.prepare_cached(FIND_KEYS.sql()).await?;
@@ -173,34 +198,39 @@ impl Open {
         let tried = begun.and(rows).and_then(|rows| Ok((rows, known?)));
         let (rows, known) = tried.map_err(StoreError::from).inspect_err(|error| {
             if error.is_stale_plan() {
-                client.statement_cache.clear();
+                client.forget_plans();
             }
         })?;
         let known = known.first().map(KeyRow::read).transpose()?;
         Ok((rows, known.map(|row| row.kept)))
     }
 
-    /// Keeps the answer and commits, in one round trip.
-    async fn keep_and_commit<T>(
+    /// Keeps the answer, notes the entry and commits, in one round trip.
+    async fn keep_and_commit(
         mut self,
         tenant: TenantId,
-        (once, answer): (&Once<T>, &Answer),
+        (kept, entry): (Option<(&Asked, &Answer)>, Option<&Entry>),
         has_expired: bool,
     ) -> Result<(), StoreError> {
         let client = self.client();
         let expire = client.prepare_cached(DROP_EXPIRED_KEY.sql()).await?;
         let keep = client.prepare_cached(KEEP_ANSWERS.sql()).await?;
-        let (tenant, key) = (tenant.get(), once.asked.key.as_str());
+        let note = client.prepare_cached(NOTE_ENTRIES.sql()).await?;
+        let (tenant, key) = (tenant.get(), kept.map(|(asked, _)| asked.key.as_str()));
         let mut answers = Answers::default();
-        answers.add(&once.asked, answer, &[]);
-        let params = answers.params(&tenant);
-        let (expired, kept, committed) = asked(futures_util::future::join3(
+        if let Some((asked, answer)) = kept {
+            answers.add(asked, answer, &[]);
+        }
+        let (params, columns) = (answers.params(&tenant), Columns::of(entry));
+        let entry_params = columns.params(&tenant);
+        let (noted, expired, kept, committed) = asked(futures_util::future::join4(
+            async { if entry.is_some() { client.execute(&note, &entry_params).await } else { Ok(0) } },
             async { if has_expired { client.execute(&expire, &[&tenant, &key]).await } else { Ok(0) } },
-            client.execute(&keep, &params),
+            async { if kept.is_some() { client.execute(&keep, &params).await } else { Ok(0) } },
             client.batch_execute("commit"),
         ))
         .await;
-        let written = expired.and(kept).map(drop).and(committed);
+        let written = noted.and(expired).and(kept).map(drop).and(committed);
         let outcome = written.map_err(|error| match StoreError::from(error) {
             StoreError::Unavailable(_) => StoreError::OutcomeUnknown,
             other => of_keeping(other),
@@ -227,6 +257,25 @@ impl Open {
         begun.and(rows).map_err(|error| self.noted(error))
     }
 
+    /// Begins for no tenant, and runs a statement behind the beginning, in one round trip.
+    pub(crate) async fn begin_free_with(
+        &self,
+        statement: &Statement,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let client = self.client();
+        let prepared = client.prepare_cached(statement.sql()).await?;
+        let opening = format!("begin {READ_COMMITTED}");
+        let (begun, rows) =
+            asked(futures_util::future::join(client.batch_execute(&opening), client.query(&prepared, params))).await;
+        begun.and(rows).map_err(|error| self.noted(error))
+    }
+
+    /// Runs a text of this program's that needs no parameters.
+    pub(crate) async fn execute_text(&self, text: &str) -> Result<(), StoreError> {
+        asked(self.client().batch_execute(text)).await.map_err(|error| self.noted(error))
+    }
+
     /// Runs a statement.
     pub(crate) async fn query(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
         let client = self.client();
@@ -237,7 +286,7 @@ impl Open {
     fn noted(&self, error: tokio_postgres::Error) -> StoreError {
         let error = StoreError::from(error);
         if error.is_stale_plan() {
-            self.client().statement_cache.clear();
+            self.client().forget_plans();
         }
         error
     }
@@ -273,7 +322,7 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         if let Some(object) = self.0.take() {
-            drop(Object::take(object));
+            drop(object.take());
         }
     }
 }

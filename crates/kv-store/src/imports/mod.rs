@@ -18,6 +18,7 @@ use thiserror::Error;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::audit_log;
 use crate::idempotency::{Open, Write, params};
 use crate::session::Params;
 use crate::statement::statements;
@@ -286,5 +287,6 @@ async fn advance(
     let rows = transaction.query(&ADVANCE_IMPORT, params).await?;
     // Another upload has begun since.
     let row = rows.first().ok_or(ImportError::Busy)?;
+    audit_log::note_done(transaction, upload.tenant, audit_log::current().as_ref(), [Some(id.to_string())]).await?;
     Ok(read(row).map_err(StoreError::from)?)
 }

@@ -67,7 +67,7 @@ const CREATED_FROM: &str = "Only what was made at this time or later";
 const CREATED_TO: &str = "Only what was made before this time";
 
 /// Every list.
-pub static ALL: [&List; 10] = [
+pub static ALL: [&List; 13] = [
     &CUSTOMERS,
     &PRODUCTS,
     &WAREHOUSES,
@@ -78,6 +78,9 @@ pub static ALL: [&List; 10] = [
     &RECEIPTS,
     &ADJUSTMENTS,
     &TRANSFERS,
+    &USERS,
+    &API_TOKENS,
+    &AUDIT_LOG,
 ];
 
 /// Customers.
@@ -325,3 +328,80 @@ pub static ADJUSTMENTS: List = documents("stock-adjustments", "adjustments", "id
 /// Transfers.
 pub static TRANSFERS: List =
     documents("stock-transfers", "transfers", "id, reference, created_at, from_warehouse_id, to_warehouse_id");
+
+const ROLE: Kind = Kind::Word(&["owner", "manager", "clerk", "read_only"]);
+const BY_EMAIL: &[Key] = &[key("email", EMAIL), ID];
+
+/// Accounts.
+pub static USERS: List = List {
+    name: "users",
+    table: "users",
+    columns: "id, email, name, role, active, rate_limit_per_minute, version, created_at, updated_at",
+    always: None,
+    parts: &[],
+    search: None,
+    filters: &[
+        filter(
+            "email",
+            EMAIL,
+            "email_key = lower(normalize(?, nfkc))",
+            "Only the one with this address, in any case of letters",
+        ),
+        filter("role", ROLE, "role = ?", "Only those with this role"),
+        filter("active", Kind::Boolean, "active = ?", "Only those that may come in, or only the others"),
+    ],
+    default: &MADE,
+    sorts: &[
+        up("created_at", BY_CREATED),
+        down("-created_at", BY_CREATED),
+        up("email", BY_EMAIL),
+        down("-email", BY_EMAIL),
+    ],
+    plain: &[],
+};
+
+/// API tokens that were not revoked.
+pub static API_TOKENS: List = List {
+    name: "api-tokens",
+    table: "api_tokens",
+    columns: "id, user_id, name, hint, scopes, rate_limit_per_minute, created_at, expires_at, last_used_at",
+    always: Some("kind = 'api' and revoked_at is null"),
+    parts: &[],
+    search: None,
+    filters: &[filter("user_id", Kind::Id, "user_id = ?", "Only this account's")],
+    default: &MADE,
+    sorts: &NEWEST,
+    plain: &[],
+};
+
+/// The newest first: that is what one looks for in a log.
+static LATEST: Sort = down("", BY_ID);
+
+/// The audit log.
+pub static AUDIT_LOG: List = List {
+    name: "audit-log",
+    table: "audit_log",
+    columns: "id, at, actor_id, token_id, operation, outcome, object_type, object_id, request_id, address",
+    always: None,
+    parts: &[],
+    search: None,
+    filters: &[
+        filter("actor_id", Kind::Id, "actor_id = ?", "Only what this account did"),
+        filter("token_id", Kind::Id, "token_id = ?", "Only what was done with this API token"),
+        filter("operation", CODE, "operation = ?", "Only this operation, by its id in this description"),
+        filter(
+            "outcome",
+            Kind::Word(&["done", "refused"]),
+            "outcome = ?",
+            "Only what was done, or only what was refused",
+        ),
+        filter("object_type", CODE, "object_type = ?", "Only what was done to things of this kind"),
+        filter("object_id", Kind::Text(255), "object_id = ?", "Only what was done to the thing with this id"),
+        filter("request_id", Kind::Text(128), "request_id = ?", "Only what was done for this request"),
+        filter("from", Kind::Instant, "at >= ?", "Only what was done at this time or later"),
+        filter("to", Kind::Instant, "at < ?", "Only what was done before this time"),
+    ],
+    default: &LATEST,
+    sorts: &[up("at", BY_ID), down("-at", BY_ID)],
+    plain: &[],
+};

@@ -1,6 +1,7 @@
 //! The lists as they are read: the plain way by their own statements, everything else composed, in one round trip on one snapshot.
 
 use futures_util::future::{join_all, join3};
+use kv_types::access::{ApiToken, AuditEntry, User};
 use kv_types::catalogue::{Customer, Product, Warehouse};
 use kv_types::order::Order;
 use kv_types::stock::{Adjustment, Receipt, Reservation, StockLevel, StockMovement, Transfer};
@@ -14,7 +15,10 @@ use uuid::Uuid;
 
 use super::compose::Composed;
 use super::{Ask, Count, Key, Kind, Listing, Position, Value};
+use crate::access::{tokens, users};
+use crate::audit_log;
 use crate::catalogue::{customers, products, warehouses};
+use crate::plan::Connection;
 use crate::session::{SNAPSHOT, begin};
 use crate::spent::{asked, queued};
 use crate::stock::rows::read_reservations;
@@ -189,6 +193,36 @@ impl Store {
         self.composite(tenant, ask).await?.each(read::read_movement)
     }
 
+    /// Some accounts.
+    ///
+    /// # Errors
+    /// [`StoreError::TooSlow`] when what is asked takes longer than a statement may, or the store's.
+    /// # Cancel safety
+    /// Nothing is written.
+    pub async fn list_users(&self, tenant: TenantId, ask: &Ask) -> Result<Listing<User>, StoreError> {
+        self.composite(tenant, ask).await?.each(users::read)
+    }
+
+    /// Some API tokens.
+    ///
+    /// # Errors
+    /// [`StoreError::TooSlow`] when what is asked takes longer than a statement may, or the store's.
+    /// # Cancel safety
+    /// Nothing is written.
+    pub async fn list_api_tokens(&self, tenant: TenantId, ask: &Ask) -> Result<Listing<ApiToken>, StoreError> {
+        self.composite(tenant, ask).await?.each(tokens::read)
+    }
+
+    /// Some of the audit log.
+    ///
+    /// # Errors
+    /// [`StoreError::TooSlow`] when what is asked takes longer than a statement may, or the store's.
+    /// # Cancel safety
+    /// Nothing is written.
+    pub async fn list_audit_log(&self, tenant: TenantId, ask: &Ask) -> Result<Listing<AuditEntry>, StoreError> {
+        self.composite(tenant, ask).await?.each(audit_log::read)
+    }
+
     async fn composite(&self, tenant: TenantId, ask: &Ask) -> Result<Composite, StoreError> {
         let candidates = self.candidates(tenant, ask).await?;
         let mut answers = self.read_composed(tenant, &ask.compose(candidates.as_deref())).await?;
@@ -215,27 +249,43 @@ impl Store {
     /// Nothing is written. PostgreSQL is told to stop when the future is dropped.
     async fn read_composed(&self, tenant: TenantId, statements: &[Composed]) -> Result<Vec<Vec<Row>>, StoreError> {
         let _place = queued(self.composed_place()).await?;
-        let watched = Watched::on(self.connection().await?);
-        let client = watched.client();
-        let (opening, raw) = (begin(SNAPSHOT, tenant), tenant.get());
-        let params: Vec<Vec<(&(dyn ToSql + Sync), Type)>> = statements
-            .iter()
-            .map(|statement| {
-                let own: (&(dyn ToSql + Sync), Type) = (&raw, Type::INT8);
-                std::iter::once(own).chain(statement.params()).collect()
-            })
-            .collect();
-        let queries =
-            statements.iter().zip(&params).map(|(statement, params)| client.query_typed(&statement.text, params));
-        let (begun, answers, committed) =
-            asked(join3(client.batch_execute(&opening), join_all(queries), client.batch_execute("commit"))).await;
-        // All is answered, well or not.
-        watched.give_back();
-        begun?;
-        let answers = answers.into_iter().collect::<Result<_, _>>().map_err(of_reading)?;
-        committed?;
-        Ok(answers)
+        if let Some(replica) = self.replica().await {
+            let answer = match queued(replica.connection()).await {
+                Ok(connection) => read_composed_on(connection, tenant, statements).await,
+                Err(error) => Err(error),
+            };
+            if let Some(answer) = self.of_replica(replica, answer) {
+                return answer;
+            }
+        }
+        read_composed_on(self.connection().await?, tenant, statements).await
     }
+}
+
+async fn read_composed_on(
+    connection: Connection,
+    tenant: TenantId,
+    statements: &[Composed],
+) -> Result<Vec<Vec<Row>>, StoreError> {
+    let watched = Watched::on(connection);
+    let client = watched.client();
+    let (opening, raw) = (begin(SNAPSHOT, tenant), tenant.get());
+    let params: Vec<Vec<(&(dyn ToSql + Sync), Type)>> = statements
+        .iter()
+        .map(|statement| {
+            let own: (&(dyn ToSql + Sync), Type) = (&raw, Type::INT8);
+            std::iter::once(own).chain(statement.params()).collect()
+        })
+        .collect();
+    let queries = statements.iter().zip(&params).map(|(statement, params)| client.query_typed(&statement.text, params));
+    let (begun, answers, committed) =
+        asked(join3(client.batch_execute(&opening), join_all(queries), client.batch_execute("commit"))).await;
+    // All is answered, well or not.
+    watched.give_back();
+    begun?;
+    let answers = answers.into_iter().collect::<Result<_, _>>().map_err(of_reading)?;
+    committed?;
+    Ok(answers)
 }
 
 /// What an error of a composed read means. Its statement is not one whose time is known.

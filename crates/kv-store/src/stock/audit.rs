@@ -9,12 +9,12 @@
 
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use kv_types::{OrderId, ProductId, TenantId, WarehouseId};
 use tokio::time::timeout;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use crate::plan::Connection;
 use crate::session::{Params, SNAPSHOT, begin};
 use crate::statement::statements;
 use crate::watched::Watched;
@@ -167,7 +167,7 @@ impl Store {
     }
 }
 
-async fn read_faults(client: &Object, tenant: TenantId, limit: Duration) -> Result<Vec<LedgerFault>, StoreError> {
+async fn read_faults(client: &Connection, tenant: TenantId, limit: Duration) -> Result<Vec<LedgerFault>, StoreError> {
     let set = client.prepare_cached(AUDIT_LIMIT.sql()).await?;
     let levels = client.prepare_cached(AUDIT_LEVELS.sql()).await?;
     let orders = client.prepare_cached(AUDIT_ORDERS.sql()).await?;

@@ -12,8 +12,10 @@ use super::board::Board;
 use super::chain::Hash;
 use super::connection::Connection;
 use super::entry::{Document, Movement};
+use super::signals::Signals;
 use super::{documents, holdings};
 use crate::StoreError;
+use crate::audit_log::{Columns, NOTE_ENTRIES};
 use crate::idempotency::table::{Answers, DROP_EXPIRED_KEY, KEEP_ANSWERS, KEEP_PIECED_ANSWERS, of_keeping};
 use crate::session::Params;
 use crate::statement::statements;
@@ -54,10 +56,11 @@ pub(super) async fn write(
     connection: &Connection,
     tenant: TenantId,
     board: &Board,
+    signals: &Signals,
 ) -> Result<HashMap<OrderId, i64>, StoreError> {
     let tenant = tenant.get();
     // As in `load`: sent in this order, so that every row that a foreign key asks for is there before.
-    let ((), (), (), numbers, (), (), (), (), (), (), (), ()) = try_join!(
+    let ((), (), (), numbers, (), (), (), (), (), (), (), (), (), ()) = try_join!(
         write_levels(connection, tenant, board),
         write_movements(connection, tenant, board),
         documents::write(connection, tenant, board),
@@ -67,6 +70,8 @@ pub(super) async fn write(
         holdings::update_reservations(connection, tenant, board),
         holdings::update_orders(connection, tenant, board),
         holdings::expire_orders(connection, tenant, board),
+        note_entries(connection, tenant, board),
+        signals.write(connection, (tenant, board.now)),
         drop_expired_keys(connection, tenant, board),
         // Last before the commit: a key that others wait for is about to be theirs to read.
         async {
@@ -171,6 +176,14 @@ async fn write_movements(connection: &Connection, tenant: i64, board: &Board) ->
     ];
     connection.execute(&INSERT_MOVEMENTS, params).await?;
     Ok(())
+}
+
+async fn note_entries(connection: &Connection, tenant: i64, board: &Board) -> Result<(), StoreError> {
+    if board.effects.entries.is_empty() {
+        return Ok(());
+    }
+    let columns = Columns::of(&board.effects.entries);
+    connection.execute(&NOTE_ENTRIES, &columns.params(&tenant)).await.map(drop)
 }
 
 /// One by one, in order: two statements that delete several rows each might meet in different orders.

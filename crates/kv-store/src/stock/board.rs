@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
+use kv_types::events::EventKind;
 use kv_types::order::{Order, OrderStatus};
 use kv_types::stock::{MovementKind, Reservation};
 use kv_types::{CustomerId, IdempotencyKey, OrderId, ProductId, ReservationId, WarehouseId};
@@ -10,6 +11,8 @@ use kv_types::{CustomerId, IdempotencyKey, OrderId, ProductId, ReservationId, Wa
 use super::chain::Hash;
 use super::entry::{Cause, Movement, NewDocument};
 use super::keys::Known;
+use super::signals::Happened;
+use crate::audit_log::Entry;
 use crate::idempotency::{Answer, Asked};
 
 /// A stock level's key. Its order is the global order in which levels are locked.
@@ -32,6 +35,10 @@ pub(crate) struct Level {
     pub(crate) locked_version: i64,
     /// Whether more than its movements changed.
     pub(crate) has_new_limit: bool,
+    /// With so many available units, or fewer, it is low.
+    pub(crate) reorder_point: Option<i64>,
+    /// The available units at which the row was locked.
+    pub(crate) locked_quantity: i64,
     /// The hash of its last movement.
     pub(crate) last_hash: Option<Hash>,
 }
@@ -40,6 +47,11 @@ impl Level {
     /// Whether this batch changed it.
     pub(crate) fn is_changed(&self) -> bool {
         self.version != self.locked_version || self.has_new_limit
+    }
+
+    /// Its reorder point, when this batch brought it there or below.
+    pub(crate) fn fell_to(&self) -> Option<i64> {
+        self.reorder_point.filter(|point| self.quantity <= *point && *point < self.locked_quantity)
     }
 
     /// Units on the shelf.
@@ -93,9 +105,13 @@ pub(crate) struct Effects {
     pub(crate) changed_orders: Vec<OrderId>,
     /// Orders that are not on the board, and whose reservations are over.
     pub(crate) expired_orders: Vec<OrderId>,
+    /// What happened to orders and reservations, in order.
+    pub(crate) happened: Vec<Happened>,
     pub(crate) answers: Vec<NewAnswer>,
     /// Keys that are used anew.
     pub(crate) expired_keys: Vec<IdempotencyKey>,
+    /// What the commands changed, for the audit log.
+    pub(crate) entries: Vec<Entry>,
 }
 
 /// The rows a batch locked or read.
@@ -127,10 +143,18 @@ pub(crate) struct Board {
     pub(crate) fences: HashMap<String, i64>,
     /// What is known of the commands' idempotency keys.
     pub(crate) keys: HashMap<IdempotencyKey, Known>,
+    /// How often something that was there before was changed other than by a movement.
+    pub(crate) touches: usize,
     pub(crate) effects: Effects,
 }
 
 impl Board {
+    /// Counts what the commands so far have changed: it is another number after one that changed anything.
+    pub(crate) fn changes(&self) -> usize {
+        let Effects { movements, documents, reservations, orders, .. } = &self.effects;
+        self.touches + movements.len() + documents.len() + reservations.len() + orders.len()
+    }
+
     /// Whether there is anything to commit. A fence that was raised counts although its command was refused: a token that was seen
     /// makes older ones stale.
     pub(crate) fn has_effects(&self) -> bool {
@@ -205,18 +229,21 @@ impl Board {
 
     /// A reservation that was there before, as it is now.
     pub(crate) fn change_reservation(&mut self, reservation: Reservation) {
+        self.touches += 1;
         self.effects.changed_reservations.insert(reservation.id);
         self.reservations.insert(reservation.id, reservation);
     }
 
-    /// Moves an order to a new state.
-    pub(crate) fn set_order_status(&mut self, id: OrderId, status: OrderStatus) {
+    /// Moves an order to a new state, because of what happened to it.
+    pub(crate) fn set_order_status(&mut self, id: OrderId, status: OrderStatus, because: EventKind) {
         let order = self.orders.get_mut(&id).expect("an order that a command changes was locked before it was decided");
         if let Some(held) = order.reservation_id.and_then(|held| self.reservations.get(&held)) {
             super::rows::show_held(order, held);
         }
         order.status = status;
         order.version += 1;
+        self.touches += 1;
+        self.effects.happened.push(Happened::Order(because, id));
         if !self.effects.changed_orders.contains(&id) {
             self.effects.changed_orders.push(id);
         }

@@ -16,10 +16,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::command::{Command, Outcome};
 use super::refusal::StockError;
-use super::writer::Writer;
+use super::writer::{Batch, Writer};
 use crate::StoreError;
+use crate::audit_log::Trail;
 use crate::conflict::ConflictStats;
 use crate::idempotency::Done;
+use crate::jobs::Bell;
+use crate::session::WriterSession;
 use crate::spent::Spent;
 
 /// Commands of one batch at most. Beyond this the transaction's own length costs more than a further commit would.
@@ -37,6 +40,8 @@ const MAX_LOCK_TIMEOUTS: usize = 2;
 pub(super) struct Job {
     pub(super) tenant: TenantId,
     pub(super) command: Command,
+    /// The request that it is done for.
+    pub(super) trail: Option<Trail>,
     /// When it was sent.
     pub(super) sent: Instant,
     pub(super) reply: oneshot::Sender<Answer>,
@@ -58,17 +63,18 @@ pub struct StockStats {
     pub failed_batches: AtomicU64,
     /// Serialisation failures and deadlocks that batches met, also those that were run again. The aim is none, ever.
     pub deadlocks: AtomicU64,
+    /// Commands that were refused because their lock has been given to somebody else since.
+    pub fenced_out: AtomicU64,
 }
+
+/// What the writers of a store share.
+pub(super) type Shared = (Arc<StockStats>, Arc<ConflictStats>, Bell);
 
 /// A writer's task: ends when every sender is gone and the last command is answered. After a panic it goes on with a new
 /// connection; who was waiting in that batch learns that the outcome is unknown.
-pub(super) async fn run(
-    mut jobs: mpsc::Receiver<Job>,
-    config: tokio_postgres::Config,
-    (stats, conflicts): (Arc<StockStats>, Arc<ConflictStats>),
-) {
+pub(super) async fn run(mut jobs: mpsc::Receiver<Job>, session: WriterSession, (stats, conflicts, bell): Shared) {
     loop {
-        let writer = Writer::new(config.clone(), (Arc::clone(&stats), Arc::clone(&conflicts)));
+        let writer = Writer::new(session.clone(), (Arc::clone(&stats), Arc::clone(&conflicts), bell.clone()));
         let life = serve(&mut jobs, writer, &stats);
         if AssertUnwindSafe(life).catch_unwind().await.is_ok() {
             return;
@@ -125,8 +131,9 @@ fn next_batch(waiting: &mut VecDeque<Job>) -> Vec<Job> {
 async fn run_batch(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
     let tenant = batch[0].tenant;
     let commands: Vec<&Command> = batch.iter().map(|job| &job.command).collect();
+    let trails: Vec<Option<&Trail>> = batch.iter().map(|job| job.trail.as_ref()).collect();
     let begun = Instant::now();
-    let error = match writer.run(tenant, &commands).await {
+    let error = match writer.run(tenant, Batch { commands: &commands, trails: &trails }).await {
         Ok(decisions) => {
             count(stats, batch.len());
             for (job, decision) in batch.into_iter().zip(decisions) {
@@ -177,7 +184,8 @@ async fn run_singly(writer: &mut Writer, batch: Vec<Job>, stats: &StockStats) {
             continue;
         }
         let begun = Instant::now();
-        match writer.run(job.tenant, &[&job.command]).await {
+        let alone = Batch { commands: &[&job.command], trails: &[job.trail.as_ref()] };
+        match writer.run(job.tenant, alone).await {
             Ok(mut decisions) => {
                 count(stats, 1);
                 let decision = decisions.pop().expect("one command has one decision");

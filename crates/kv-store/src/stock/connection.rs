@@ -14,10 +14,12 @@ use kv_types::TenantId;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::{Client, NoTls, Row};
 
-use super::{batch, documents, fate, holdings, load, locks};
+use super::{batch, documents, fate, holdings, load, locks, signals};
 use crate::StoreError;
+use crate::audit_log;
 use crate::idempotency;
-use crate::session::{Params, READ_COMMITTED, begin};
+use crate::plan::Plan;
+use crate::session::{Params, READ_COMMITTED, WriterSession, begin};
 use crate::statement::{Statement, statements};
 
 statements! {
@@ -25,9 +27,6 @@ statements! {
     /// survives begins the statistics anew.
     INCARNATION = "select pg_postmaster_start_time(), stats_reset, pg_is_in_recovery() from pg_stat_bgwriter";
 }
-
-/// Longer than the session's own lock and statement limits, so that it speaks only when the server is silent.
-pub(super) const TRIP_LIMIT: Duration = Duration::from_secs(8);
 
 /// One life of a server, from its start to its crash or stop. Within one, the number of a transaction means the same transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +39,7 @@ pub(super) struct Incarnation {
 /// A connection with every statement of a batch prepared.
 pub(super) struct Connection {
     client: Client,
-    prepared: HashMap<&'static str, tokio_postgres::Statement>,
+    prepared: HashMap<&'static str, Plan>,
     pub(super) plans: Plans,
     pub(super) incarnation: Incarnation,
 }
@@ -75,30 +74,38 @@ impl Plans {
 }
 
 impl Connection {
-    pub(super) async fn open(config: &tokio_postgres::Config) -> Result<Self, StoreError> {
-        timeout(TRIP_LIMIT, Self::connect(config)).await.unwrap_or(Err(StoreError::Unavailable(None)))
+    pub(super) async fn open(session: &WriterSession) -> Result<Self, StoreError> {
+        timeout(session.trip_limit, Self::connect(session)).await.unwrap_or(Err(StoreError::Unavailable(None)))
     }
 
-    async fn connect(config: &tokio_postgres::Config) -> Result<Self, StoreError> {
-        let (client, connection) = config.connect(NoTls).await.map_err(|error| StoreError::Unavailable(Some(error)))?;
+    async fn connect(session: &WriterSession) -> Result<Self, StoreError> {
+        let (client, connection) =
+            session.config.connect(NoTls).await.map_err(|error| StoreError::Unavailable(Some(error)))?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a stock writer's connection ended");
             }
         });
         let statements = [
+            audit_log::STATEMENTS,
             load::STATEMENTS,
             locks::STATEMENTS,
             batch::STATEMENTS,
             documents::STATEMENTS,
             fate::STATEMENTS,
             holdings::STATEMENTS,
+            signals::STATEMENTS,
         ];
         let statements = statements.into_iter().flatten().chain(idempotency::table::STATEMENTS);
         let preparing = try_join_all(statements.map(|statement| async {
-            client.prepare(statement.sql()).await.map(|prepared| (statement.name, prepared))
+            let plan = match &session.types {
+                None => Plan::Named(client.prepare(statement.sql()).await?),
+                Some(types) => types.plan(statement.sql()).await?,
+            };
+            Ok::<_, StoreError>((statement.name, plan))
         }));
-        let (prepared, life) = try_join!(preparing, client.query_one(INCARNATION.sql(), &[]))?;
+        let looking = async { Ok(client.query_typed_one(INCARNATION.sql(), &[]).await?) };
+        let (prepared, life) = try_join!(preparing, looking)?;
         let incarnation = Incarnation {
             started_at: life.try_get(0)?,
             statistics_began_at: life.try_get(1)?,
@@ -107,12 +114,12 @@ impl Connection {
         Ok(Self { prepared: prepared.into_iter().collect(), client, plans: Plans::new(), incarnation })
     }
 
-    fn prepared(&self, statement: &Statement) -> &tokio_postgres::Statement {
+    fn prepared(&self, statement: &Statement) -> &Plan {
         self.prepared.get(statement.name).expect("every statement of a batch is in the lists that `open` prepares")
     }
 
     pub(super) async fn query(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
-        Ok(self.client.query(self.prepared(statement), params).await?)
+        Ok(self.prepared(statement).query(&self.client, params).await?)
     }
 
     /// Sends nothing and gives no rows when there is nothing to ask for.
@@ -126,7 +133,7 @@ impl Connection {
     }
 
     pub(super) async fn execute(&self, statement: &Statement, params: Params<'_>) -> Result<u64, StoreError> {
-        Ok(self.client.execute(self.prepared(statement), params).await?)
+        Ok(self.prepared(statement).execute(&self.client, params).await?)
     }
 
     pub(super) async fn batch_execute(&self, text: &str) -> Result<(), StoreError> {

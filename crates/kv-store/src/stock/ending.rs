@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use kv_types::events::EventKind;
 use kv_types::order::OrderStatus;
 use kv_types::stock::{MovementKind, PartLine, Reservation, ReservationStatus};
 use kv_types::{ReservationId, Ttl, UserId};
@@ -11,6 +12,7 @@ use kv_types::{ReservationId, Ttl, UserId};
 use super::board::{Board, LevelKey};
 use super::entry::Cause;
 use super::refusal::{Refusal, Shortage, Thing};
+use super::signals::Happened;
 
 /// Gives back, before anything else is decided, whatever is on the board and whose time is over.
 ///
@@ -43,10 +45,16 @@ fn is_held(board: &Board, held: &Reservation) -> bool {
 fn expire(board: &mut Board, held: Reservation) {
     let order = held.order_id;
     let cause = Cause { actor: None, reservation: Some(held.id), order, document: None, reason: None };
+    board.effects.happened.push(Happened::ReservationExpired(held.id));
     end(board, held, ReservationStatus::Expired, MovementKind::Expired, &cause);
     match order {
-        Some(order) if board.orders.contains_key(&order) => board.set_order_status(order, OrderStatus::Expired),
-        Some(order) => board.effects.expired_orders.push(order),
+        Some(order) if board.orders.contains_key(&order) => {
+            board.set_order_status(order, OrderStatus::Expired, EventKind::OrderExpired);
+        }
+        Some(order) => {
+            board.effects.happened.push(Happened::Order(EventKind::OrderExpired, order));
+            board.effects.expired_orders.push(order);
+        }
         None => {}
     }
 }

@@ -190,6 +190,8 @@ pub(super) fn limit_backorders(board: &mut Board, key: LevelKey, limit: i64) -> 
     }
     level.backorder_limit = limit;
     level.has_new_limit = true;
+    let level = *level;
+    board.touches += 1;
     Ok(StockLevel {
         product_id: key.0,
         warehouse_id: key.1,

@@ -40,8 +40,8 @@ struct Mark {
     gave_less: bool,
     changed_reservations: BTreeSet<ReservationId>,
     /// The lengths of the lists of effects, which only grow: movements, documents, reservations, orders, changed orders, expired
-    /// orders.
-    lengths: [usize; 6],
+    /// orders, what happened.
+    lengths: [usize; 7],
 }
 
 impl Mark {
@@ -60,6 +60,7 @@ impl Mark {
                 effects.orders.len(),
                 effects.changed_orders.len(),
                 effects.expired_orders.len(),
+                effects.happened.len(),
             ],
         }
     }
@@ -71,12 +72,13 @@ impl Mark {
         board.gave_less = self.gave_less;
         let effects = &mut board.effects;
         effects.changed_reservations = self.changed_reservations;
-        let [movements, documents, reservations, orders, changed_orders, expired_orders] = self.lengths;
+        let [movements, documents, reservations, orders, changed_orders, expired_orders, happened] = self.lengths;
         effects.movements.truncate(movements);
         effects.documents.truncate(documents);
         effects.reservations.truncate(reservations);
         effects.orders.truncate(orders);
         effects.changed_orders.truncate(changed_orders);
         effects.expired_orders.truncate(expired_orders);
+        effects.happened.truncate(happened);
     }
 }

@@ -2,11 +2,11 @@
 
 use super::coalescer::{self, Job, StockStats};
 use super::command::{Action, Command, FenceClaim, Outcome};
-#[cfg(doc)]
-use super::refusal::Refusal;
-use super::refusal::StockError;
+use super::refusal::{Refusal, StockError};
+use crate::audit_log;
 use crate::conflict::ConflictStats;
 use crate::idempotency::{Done, wait_for};
+use crate::jobs::Bell;
 use crate::spent;
 use crate::{StoreConfig, StoreError};
 use kv_types::order::{Order, PlaceOrder};
@@ -15,6 +15,7 @@ use kv_types::stock::{
 };
 use kv_types::{Expected, OrderId, ProductId, ReservationId, TenantId, UserId, WarehouseId};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
@@ -33,13 +34,13 @@ impl std::fmt::Debug for Ledger {
 
 impl Ledger {
     /// Starts the writers' tasks; each connects when its first command comes.
-    pub(crate) fn start(config: &StoreConfig, conflicts: &Arc<ConflictStats>) -> Self {
+    pub(crate) fn start(config: &StoreConfig, conflicts: &Arc<ConflictStats>, bell: &Bell) -> Self {
         let stats = Arc::new(StockStats::default());
         let writers = (0..config.stock_writers.max(1))
             .map(|_| {
                 let (sender, jobs) = mpsc::channel(coalescer::MAX_WAITING);
-                let (stats, conflicts) = (Arc::clone(&stats), Arc::clone(conflicts));
-                tokio::spawn(coalescer::run(jobs, config.session(), (stats, conflicts)));
+                let shared = (Arc::clone(&stats), Arc::clone(conflicts), bell.clone());
+                tokio::spawn(coalescer::run(jobs, config.writer(), shared));
                 sender
             })
             .collect();
@@ -61,12 +62,15 @@ impl Ledger {
         let writer = &self.writers[usize::from(command.action.shard(tenant)) % self.writers.len()];
         let is_repeat = command.once.as_ref().is_some_and(|once| once.presence.is_repeat());
         let (reply, answer) = oneshot::channel();
-        let job = Job { tenant, command, sent: Instant::now(), reply };
+        let job = Job { tenant, command, trail: audit_log::current(), sent: Instant::now(), reply };
         writer.try_send(job).map_err(|_| StockError::Store(StoreError::Overloaded))?;
         let answer = wait_for(is_repeat, answer).await.map_err(|fault| StockError::Store(fault.into()))?;
         // A writer that panics drops its batch unanswered; it may have been committing.
         let Ok((answer, took)) = answer else { return Err(StockError::Store(StoreError::OutcomeUnknown)) };
         spent::note(took);
+        if let Err(StockError::Refused(Refusal::FenceStale { .. })) = &answer {
+            self.stats.fenced_out.fetch_add(1, Ordering::Relaxed);
+        }
         answer
     }
 

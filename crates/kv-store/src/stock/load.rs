@@ -106,7 +106,7 @@ pub(super) async fn load(
     (look, unmade): (Look, &BTreeSet<LevelKey>),
 ) -> Result<Loaded, StoreError> {
     let ids = Ids::of(tenant, Wanted::by(commands).without_making(unmade));
-    let answers = ask(connection, begin, &ids, look).await?;
+    let answers = Box::pin(ask(connection, begin, &ids, look)).await?;
     let [identity] = answers.identity.as_slice() else { return Err(StoreError::Unavailable(None)) };
     let mut board =
         Board { tenant: tenant.get(), now: identity.try_get(1)?, began: identity.try_get(2)?, ..Board::default() };
@@ -212,6 +212,8 @@ fn read_facts(board: &mut Board, answers: &Answers) -> Result<(), tokio_postgres
             locked_version: row.try_get(6)?,
             backorder_limit: row.try_get(7)?,
             has_new_limit: false,
+            reorder_point: row.try_get(9)?,
+            locked_quantity: row.try_get(2)?,
             last_hash: read_hash(row.try_get(8)?),
         };
         board.levels.insert(key, level);

@@ -24,7 +24,7 @@ statements! {
             union select r.product_id, r.warehouse_id from reservations r
                    where r.tenant_id = $1 and r.order_id = any($6::uuid[]))
         select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version,
-               l.backorder_limit, l.last_hash
+               l.backorder_limit, l.last_hash, l.reorder_point
           from wanted join stock_levels l
             on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
          order by l.product_id, l.warehouse_id
@@ -49,14 +49,14 @@ statements! {
                            order by d.due_at, d.id limit 500) due
                     join reservations r on r.tenant_id = $1 and r.id = due.id)
         select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity, l.version,
-               l.backorder_limit, l.last_hash
+               l.backorder_limit, l.last_hash, l.reorder_point
           from wanted join stock_levels l
             on l.tenant_id = $1 and l.product_id = wanted.product_id and l.warehouse_id = wanted.warehouse_id
          order by l.product_id, l.warehouse_id
            for no key update of l";
     /// The short form for the hot path: levels named by key alone.
     LOCK_KEYS = "select l.product_id, l.warehouse_id, l.quantity, l.reserved_quantity, l.shipped_quantity, l.received_quantity,
-               l.version, l.backorder_limit, l.last_hash
+               l.version, l.backorder_limit, l.last_hash, l.reorder_point
           from (select distinct c.product_id, c.warehouse_id
                   from unnest($2::uuid[], $3::uuid[]) as c(product_id, warehouse_id)) wanted
           join stock_levels l

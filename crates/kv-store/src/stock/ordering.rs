@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use kv_types::events::EventKind;
 use kv_types::order::{Order, OrderItem, OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
 use kv_types::stock::{MovementKind, Reservation, ReservationItem, ReservationStatus, ReserveLine};
 use kv_types::{OrderId, ProductId, ReservationId, UserId};
@@ -15,6 +16,7 @@ use super::ending::{check_on_hand, end, give_back, sum_parts};
 use super::entry::Cause;
 use super::refusal::{OrderStep, Reference, Refusal, Shortage, Thing, UnknownReference};
 use super::rows::show_held;
+use super::signals::Happened;
 
 /// Places an order and holds its stock.
 pub(super) fn place(
@@ -53,6 +55,7 @@ pub(super) fn place(
     };
     show_held(&mut placed, &held);
     board.effects.orders.push(placed.clone());
+    board.effects.happened.push(Happened::Order(EventKind::OrderCreated, id));
     Ok(placed)
 }
 
@@ -115,7 +118,7 @@ pub(super) fn confirm(board: &mut Board, id: OrderId) -> Result<Order, Refusal> 
             if let Some(held) = held.filter(|held| held.expires_at.is_some()) {
                 board.change_reservation(Reservation { expires_at: None, ..held });
             }
-            board.set_order_status(id, OrderStatus::Confirmed);
+            board.set_order_status(id, OrderStatus::Confirmed, EventKind::OrderConfirmed);
         }
         other => return Err(Refusal::OrderState(other, OrderStep::Confirm)),
     }
@@ -150,7 +153,12 @@ pub(super) fn fulfill(
         held.status = ReservationStatus::Fulfilled;
     }
     board.change_reservation(held);
-    board.set_order_status(id, if is_done { OrderStatus::Fulfilled } else { OrderStatus::PartiallyFulfilled });
+    let (status, because) = if is_done {
+        (OrderStatus::Fulfilled, EventKind::OrderFulfilled)
+    } else {
+        (OrderStatus::PartiallyFulfilled, EventKind::OrderPartiallyFulfilled)
+    };
+    board.set_order_status(id, status, because);
     shown(board, id)
 }
 
@@ -235,7 +243,7 @@ pub(super) fn take_back(board: &mut Board, actor: UserId, id: OrderId, goods: &R
         }
     }
     board.change_reservation(held);
-    board.set_order_status(id, status);
+    board.set_order_status(id, status, EventKind::OrderReturned);
     shown(board, id)
 }
 
@@ -248,7 +256,7 @@ pub(super) fn close(board: &mut Board, actor: UserId, id: OrderId) -> Result<Ord
         (OrderStatus::PartiallyFulfilled, Some(held)) => {
             let cause = Cause { reservation: Some(held.id), order: Some(id), ..Cause::by(actor) };
             end(board, held, ReservationStatus::Fulfilled, MovementKind::Released, &cause);
-            board.set_order_status(id, OrderStatus::Fulfilled);
+            board.set_order_status(id, OrderStatus::Fulfilled, EventKind::OrderFulfilled);
         }
         (other, _) => return Err(Refusal::OrderState(other, OrderStep::Close)),
     }
@@ -264,7 +272,7 @@ pub(super) fn cancel(board: &mut Board, actor: UserId, id: OrderId) -> Result<Or
             if let Some(held) = held {
                 give_back(board, actor, held)?;
             }
-            board.set_order_status(id, OrderStatus::Cancelled);
+            board.set_order_status(id, OrderStatus::Cancelled, EventKind::OrderCancelled);
         }
         other => return Err(Refusal::OrderState(other, OrderStep::Cancel)),
     }

@@ -10,17 +10,21 @@ use kv_types::{OrderId, TenantId};
 use tokio::time::{sleep, timeout};
 
 use super::board::LevelKey;
-use super::coalescer::StockStats;
+use super::coalescer::{Shared, StockStats};
 use super::command::{Command, Outcome};
-use super::connection::{Connection, TRIP_LIMIT};
+use super::connection::Connection;
 use super::fate::{self, Fate, Lost};
 use super::keys::{self, Decision};
 use super::locks::{self, Look};
 use super::refusal::Refusal;
-use super::{batch, ending, load};
+use super::signals::Signals;
+use super::{batch, ending, load, notes};
 use crate::StoreError;
+use crate::audit_log::Trail;
 use crate::conflict::{ConflictStats, Retries};
 use crate::idempotency::{Done, KeyFault};
+use crate::jobs::Bell;
+use crate::session::WriterSession;
 use crate::spent::Spent;
 
 /// How long to ask for a lost commit's outcome before giving up.
@@ -32,37 +36,52 @@ pub(super) type Decisions = Vec<Result<Done<Outcome>, Refusal>>;
 
 type Undone = Vec<Result<Decision, Refusal>>;
 
+/// Commands of one tenant, and the requests that they are done for.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    pub(super) commands: &'a [&'a Command],
+    pub(super) trails: &'a [Option<&'a Trail>],
+}
+
 /// Runs batches on a connection that it makes when it needs one.
 pub(super) struct Writer {
-    config: tokio_postgres::Config,
+    session: WriterSession,
     connection: Option<Connection>,
     stats: Arc<StockStats>,
     conflicts: Arc<ConflictStats>,
+    bell: Bell,
     /// Of the last run: how long its trips took, and how much of that PostgreSQL waited for locks.
     trips: Duration,
     lock_wait: Duration,
 }
 
+/// Waits for an answer, but not for ever, and says how long.
+async fn timed<T>(
+    limit: Duration,
+    asking: impl Future<Output = Result<T, StoreError>>,
+) -> (Result<T, StoreError>, Duration) {
+    let asked_at = Instant::now();
+    let answer = timeout(limit, asking).await.unwrap_or(Err(StoreError::Unavailable(None)));
+    (answer, asked_at.elapsed())
+}
+
 impl Writer {
-    pub(super) fn new(
-        config: tokio_postgres::Config,
-        (stats, conflicts): (Arc<StockStats>, Arc<ConflictStats>),
-    ) -> Self {
-        Self { config, connection: None, stats, conflicts, trips: Duration::ZERO, lock_wait: Duration::ZERO }
+    pub(super) fn new(session: WriterSession, (stats, conflicts, bell): Shared) -> Self {
+        Self { session, connection: None, stats, conflicts, bell, trips: Duration::ZERO, lock_wait: Duration::ZERO }
     }
 
     /// Decides and writes some commands of one tenant in one transaction. Gives their decisions after the commit.
     ///
     /// # Errors
     /// Any; then nothing was written, but for [`StoreError::OutcomeUnknown`] and [`StoreError::Corrupt`].
-    pub(super) async fn run(&mut self, tenant: TenantId, commands: &[&Command]) -> Result<Decisions, StoreError> {
+    pub(super) async fn run(&mut self, tenant: TenantId, batch: Batch<'_>) -> Result<Decisions, StoreError> {
         (self.trips, self.lock_wait) = (Duration::ZERO, Duration::ZERO);
         let mut unmade = BTreeSet::new();
-        match self.run_with(tenant, commands, &unmade).await {
+        match self.run_with(tenant, batch, &unmade).await {
             Err(Broken::MadeInVain(levels)) => unmade = levels,
             other => return other.map_err(Broken::into_error),
         }
-        self.run_with(tenant, commands, &unmade).await.map_err(Broken::into_error)
+        self.run_with(tenant, batch, &unmade).await.map_err(Broken::into_error)
     }
 
     /// Where the time went of a command that was sent then and was in the last run.
@@ -74,14 +93,14 @@ impl Writer {
     async fn run_with(
         &mut self,
         tenant: TenantId,
-        commands: &[&Command],
+        batch: Batch<'_>,
         unmade: &BTreeSet<LevelKey>,
     ) -> Result<Decisions, Broken> {
         let (reused, conflicts) = (self.connection.is_some(), Arc::clone(&self.conflicts));
         let mut retries = Retries::new(&conflicts);
         let (mut look, mut is_first) = (Look::First, true);
         loop {
-            match self.attempt(tenant, commands, (look, unmade)).await {
+            match self.attempt(tenant, batch, (look, unmade)).await {
                 // The server may have been restarted since the last batch. The break was before anything was decided.
                 Err(Broken::BeforeWriting(StoreError::Unavailable(_))) if reused && is_first => {}
                 // Whoever locks in any order has to live with the deadlocks.
@@ -110,36 +129,32 @@ impl Writer {
     async fn attempt(
         &mut self,
         tenant: TenantId,
-        commands: &[&Command],
+        Batch { commands, trails }: Batch<'_>,
         (look, unmade): (Look, &BTreeSet<LevelKey>),
     ) -> Result<Decisions, Broken> {
         // Taken out, so that any error on the way drops it and with it whatever transaction is open.
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => Connection::open(&self.config).await.map_err(Broken::BeforeWriting)?,
+            None => Connection::open(&self.session).await.map_err(Broken::BeforeWriting)?,
         };
         let begin = connection.plans.begin(tenant);
-        let loading = load::load((&connection, &begin), tenant, commands.iter().copied(), (look, unmade));
-        let asked_at = Instant::now();
-        let loaded = timeout(TRIP_LIMIT, Box::pin(loading)).await.unwrap_or(Err(StoreError::Unavailable(None)));
-        let trip = asked_at.elapsed();
-        self.trips += trip;
-        self.lock_wait += match &loaded {
-            Ok(loaded) => loaded.lock_wait.min(trip),
-            Err(StoreError::LockTimeout) => trip,
-            Err(_) => Duration::ZERO,
-        };
-        let mut loaded = loaded.map_err(Broken::BeforeWriting)?;
+        let loading = Box::pin(load::load((&connection, &begin), tenant, commands.iter().copied(), (look, unmade)));
+        let loaded = timed(self.session.trip_limit, loading).await;
+        let mut loaded = self.loaded(loaded).map_err(Broken::BeforeWriting)?;
         let mut board = std::mem::take(&mut loaded.board);
         let mut decisions = catch_unwind(AssertUnwindSafe(|| {
             ending::expire_due(&mut board);
-            let numbered = commands.iter().enumerate();
-            numbered.map(|(number, command)| keys::decide_once(&mut board, number, command)).collect::<Undone>()
+            let numbered = commands.iter().zip(trails).enumerate();
+            numbered
+                .map(|(number, (command, trail))| notes::decide_noted(&mut board, number, (command, *trail)))
+                .collect::<Undone>()
         }))
         .map_err(|_| Broken::BeforeWriting(StoreError::Undecided))?;
         if board.gave_less || decisions.iter().any(is_short) {
             let needs_locks = match look {
-                Look::First => board.has_unlocked_sources || has_due(&loaded, &connection).await?,
+                Look::First => {
+                    board.has_unlocked_sources || has_due(&loaded, &connection, self.session.trip_limit).await?
+                }
                 Look::Again => board.has_unlocked_due,
             };
             board.needs_levels |= needs_locks;
@@ -156,10 +171,12 @@ impl Writer {
         }
         #[cfg(feature = "wrong-strategies")]
         crate::wrong::stand_still().await;
-        let asked_at = Instant::now();
-        let written = timeout(TRIP_LIMIT, Box::pin(batch::write(&connection, tenant, &board))).await;
-        self.trips += asked_at.elapsed();
-        let numbers = match written.unwrap_or(Err(StoreError::Unavailable(None))) {
+        let signals = Signals::of(&board);
+        // In a box, like the loading, because it does much.
+        let writing = Box::pin(batch::write(&connection, tenant, &board, &signals));
+        let (written, trip) = timed(self.session.trip_limit, writing).await;
+        self.trips += trip;
+        let numbers = match written {
             Ok(numbers) => {
                 #[cfg(feature = "wrong-strategies")]
                 if crate::wrong::is(crate::wrong::Strategy::IdempotencyOutside) {
@@ -178,15 +195,30 @@ impl Writer {
             Err(error @ StoreError::Corrupt(_)) => return Err(Broken::DuringCommit(error)),
             Err(error) => return Err(Broken::BeforeWriting(error)),
         };
+        signals.call(&self.bell);
         number_orders(&mut decisions, &numbers);
         Ok(keys::settle(commands, decisions))
+    }
+
+    /// Counts what loading took.
+    fn loaded(
+        &mut self,
+        (loaded, trip): (Result<load::Loaded, StoreError>, Duration),
+    ) -> Result<load::Loaded, StoreError> {
+        self.trips += trip;
+        self.lock_wait += match &loaded {
+            Ok(loaded) => loaded.lock_wait.min(trip),
+            Err(StoreError::LockTimeout) => trip,
+            Err(_) => Duration::ZERO,
+        };
+        loaded
     }
 
     /// Asks a new connection what became of a transaction whose commit was not answered: the numbers of its orders when it was
     /// committed, [`StoreError::Unavailable`] when it was not, [`StoreError::OutcomeUnknown`] when nobody can say.
     async fn resolve(&mut self, tenant: TenantId, lost: &Lost<'_>) -> Result<HashMap<OrderId, i64>, StoreError> {
         for _ in 0..RESOLVE_TRIES {
-            let answer = timeout(TRIP_LIMIT, Box::pin(self.ask(tenant, lost))).await;
+            let answer = timeout(self.session.trip_limit, Box::pin(self.ask(tenant, lost))).await;
             match answer.unwrap_or(Err(StoreError::Unavailable(None))) {
                 Ok(Fate::Committed(numbers)) => return Ok(numbers),
                 Ok(Fate::Gone) => return Err(StoreError::Unavailable(None)),
@@ -199,15 +231,15 @@ impl Writer {
     }
 
     async fn ask(&mut self, tenant: TenantId, lost: &Lost<'_>) -> Result<Fate, StoreError> {
-        let connection = Connection::open(&self.config).await?;
+        let connection = Connection::open(&self.session).await?;
         let fate = fate::ask(&connection, tenant, lost).await?;
         self.connection = Some(connection);
         Ok(fate)
     }
 }
 
-async fn has_due(loaded: &load::Loaded, connection: &Connection) -> Result<bool, Broken> {
-    let answer = timeout(TRIP_LIMIT, locks::has_due(connection, &loaded.ids)).await;
+async fn has_due(loaded: &load::Loaded, connection: &Connection, limit: Duration) -> Result<bool, Broken> {
+    let answer = timeout(limit, locks::has_due(connection, &loaded.ids)).await;
     answer.unwrap_or(Err(StoreError::Unavailable(None))).map_err(Broken::BeforeWriting)
 }
 

@@ -12,7 +12,12 @@ async fn an_account_that_this_program_did_not_write_is_an_error() {
     let superuser = house.database.connect().await.unwrap();
     let damages = [
         ("alter table users drop constraint users_role_check; update users set role = 'emperor'", "an account's role"),
-        ("set session_replication_role = replica; update users set tenant_id = -tenant_id", "an account's tenant"),
+        (
+            "set session_replication_role = replica;
+             insert into tenants (id, slug, name) overriding system value select -id, slug || '-', name from tenants;
+             update users set role = 'owner', tenant_id = -tenant_id",
+            "an account's tenant",
+        ),
     ];
     for (damage, expected) in damages {
         superuser.batch_execute(damage).await.unwrap();

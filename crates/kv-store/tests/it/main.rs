@@ -8,6 +8,7 @@ mod bulk;
 mod cancellation;
 mod chain;
 mod conflicts;
+mod events;
 mod fences;
 mod goods;
 mod idempotency;

@@ -112,8 +112,10 @@ async fn fault(client: &Client, table: &Table, role: &str) -> Option<String> {
     None
 }
 
-/// Tables of which the owner may see every row: to manage tenants, as a member of `kv_auth`, and to forget expired keys.
-const OPEN_TO_OWNER: [&str; 4] = ["api_tokens", "idempotency_keys", "tenants", "users"];
+/// Tables of which the owner may see every row: to manage tenants, as a member of `kv_auth`, to forget expired keys, and for the
+/// functions of the relay, which give events their places and bring jobs to the queue.
+const OPEN_TO_OWNER: [&str; 8] =
+    ["api_tokens", "events", "idempotency_keys", "jobs", "tenants", "users", "webhook_deliveries", "webhook_endpoints"];
 
 /// What binds the service binds the tables' owner too, so that nobody who acts as it meets another tenant by mistake.
 async fn first_fault(client: &Client, table: &Table) -> Option<String> {

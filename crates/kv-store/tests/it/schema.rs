@@ -21,7 +21,13 @@ async fn what_may_be_deleted_is_looked_for_by_index() {
         .await
         .unwrap();
     let keys: Vec<(&str, bool)> = keys.iter().map(|row| (row.get(0), row.get(1))).collect();
-    let names = ["order_items_product", "orders_customer", "stock_levels_product", "stock_levels_warehouse"];
+    let names = [
+        "order_items_product",
+        "orders_customer",
+        "stock_levels_product",
+        "stock_levels_warehouse",
+        "webhook_deliveries_endpoint",
+    ];
     assert_eq!(keys, names.map(|name| (name, true)));
 }
 

@@ -105,7 +105,7 @@ async fn account(provisioner: &mut Provisioner, slug: &str) -> Account {
     let tenant = provisioner.create_tenant(slug, slug).await.unwrap();
     let email = format!("clerk@{slug}.example");
     let new =
-        NewUser { tenant: slug, email: &email, password_hash: "-", role: Role::Clerk, rate_limit_per_minute: None };
+        NewUser { tenant: slug, email: &email, password_hash: "-", role: Role::Owner, rate_limit_per_minute: None };
     Account { tenant, user: provisioner.create_user(&new).await.unwrap() }
 }
 

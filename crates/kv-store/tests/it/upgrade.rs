@@ -1,5 +1,6 @@
 //! A database that was filled under an earlier schema: it migrates, and the ledger goes on from what is there.
 
+use kv_store::access::Role;
 use kv_store::stock::{Action, verify_chains};
 use kv_store::{Store, StoreConfig};
 use kv_types::order::OrderStatus;
@@ -18,7 +19,7 @@ const BEFORE: [&str; 5] = [
     include_str!("../../migrations/V5__orders_by_reference.sql"),
 ];
 /// What came after.
-const SINCE: [&str; 9] = [
+const SINCE: [&str; 15] = [
     include_str!("../../migrations/V6__adjustments_and_transfers.sql"),
     include_str!("../../migrations/V7__lives_of_reservations_and_orders.sql"),
     include_str!("../../migrations/V8__backorders.sql"),
@@ -28,11 +29,23 @@ const SINCE: [&str; 9] = [
     include_str!("../../migrations/V12__lists.sql"),
     include_str!("../../migrations/V13__cursor_secret.sql"),
     include_str!("../../migrations/V14__imports.sql"),
+    include_str!("../../migrations/V15__accounts_and_tokens.sql"),
+    include_str!("../../migrations/V16__audit_log.sql"),
+    include_str!("../../migrations/V17__tenants_over_the_interface.sql"),
+    include_str!("../../migrations/V18__jobs.sql"),
+    include_str!("../../migrations/V19__events.sql"),
+    include_str!("../../migrations/V20__webhooks.sql"),
 ];
 
 /// Ten came in; three are held, two by an order; two have left; one was given back.
 const ROWS: &str = "
-    insert into tenants (slug, name) values ('old', 'Old');
+    insert into tenants (slug, name) values ('old', 'Old'), ('small', 'Small'), ('led', 'Led');
+    insert into users (tenant_id, id, email, password_hash, role, created_at)
+        select tenant, ('00000000-0000-0000-0000-0000000000e' || n)::uuid, email, '-', role, now() + n * interval '1 s'
+          from (values (1, 1, 'Boss@Old.example', 'manager'), (1, 2, 'clerk@old.example', 'clerk'),
+                       (2, 3, 'first@small.example', 'clerk'), (2, 4, 'second@small.example', 'clerk'),
+                       (3, 5, 'owner@led.example', 'owner'), (3, 6, 'manager@led.example', 'manager'))
+               as account (tenant, n, email, role);
     insert into customers (tenant_id, id, code, name) values (1, '00000000-0000-0000-0000-0000000000c1', 'C', 'C');
     insert into products (tenant_id, id, sku, name, price_minor, currency)
         values (1, '00000000-0000-0000-0000-0000000000a1', 'A', 'A', 100, 'EUR');
@@ -109,4 +122,16 @@ async fn an_older_ledger_goes_on() {
     let mut broken = Vec::new();
     let verified = verify_chains(&database.url().parse().unwrap(), None, |each| broken.push(each)).await.unwrap();
     assert_eq!((verified.unwrap().unhashed, broken), (7, vec![]));
+
+    // Every tenant has somebody who manages the accounts, and nobody may less than before.
+    for (email, role) in [
+        ("boss@old.example", Role::Owner),
+        ("clerk@old.example", Role::Clerk),
+        ("first@small.example", Role::Owner),
+        ("second@small.example", Role::Clerk),
+        ("owner@led.example", Role::Owner),
+        ("manager@led.example", Role::Manager),
+    ] {
+        assert_eq!(store.find_login(email).await.unwrap().unwrap().account.role, role, "{email}");
+    }
 }

@@ -70,9 +70,12 @@ impl Wire {
         self.config.clone()
     }
 
-    /// The registered statements that were run since this was last asked, in order.
+    /// The registered statements that were run since this was last asked, in order; but for the word to the relays, which is said
+    /// beside everything else, at its own time.
     pub(crate) fn run(&self) -> Vec<&'static str> {
-        std::mem::take(&mut *self.shared.run.lock().unwrap())
+        let mut run = std::mem::take(&mut *self.shared.run.lock().unwrap());
+        run.retain(|name| *name != "CALL_RELAYS");
+        run
     }
 
     /// The texts of statements that are not registered and were asked for since this was last asked, in order.

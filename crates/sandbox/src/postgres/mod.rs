@@ -9,6 +9,7 @@ mod initialise;
 mod leftover;
 mod options;
 mod session;
+mod standby;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -75,6 +76,15 @@ impl Postgres {
         let log = folder.lock(|| leftover::postmaster(&data)).await?;
         initialise::initialise(&folder, &programs, options.durability, &log).await?;
         drop(log);
+        Self::on(folder, options, programs).await
+    }
+
+    /// Starts a server on a folder with data in it.
+    async fn on(
+        folder: ServerFolder,
+        options: PostgresOptions,
+        programs: PostgresPrograms,
+    ) -> Result<Self, SandboxError> {
         let socket = folder.socket_folder(&format!(".s.PGSQL.{SOCKET_PORT}.lock"))?;
         let password = folder.password()?;
         let plan = Plan { options, programs, socket, folder, password };
@@ -149,6 +159,37 @@ impl Postgres {
     pub async fn connect(&self, database: &str) -> Result<Session, SandboxError> {
         let action = format!("connect to database {database}");
         Session::connect(&self.url_for(database, Login::Superuser)).await.map_err(SandboxError::query(action))
+    }
+
+    /// A server that follows this one and answers reads: a copy of it in a temporary folder, with the same settings.
+    ///
+    /// # Errors
+    /// As for [`Postgres::start`], and when the copy could not be made.
+    /// # Cancel safety
+    /// Dropping the future stops what was started.
+    pub async fn standby(&self) -> Result<Self, SandboxError> {
+        self.standby_with(PostgresOptions { folder: None, ..self.plan.options.clone() }).await
+    }
+
+    /// The same with other options. What the server listens to may differ; `max_connections` must not be less.
+    ///
+    /// # Errors
+    /// As for [`Postgres::standby`].
+    /// # Cancel safety
+    /// As for [`Postgres::standby`].
+    pub async fn standby_with(&self, options: PostgresOptions) -> Result<Self, SandboxError> {
+        options.check()?;
+        let folder = ServerFolder::open(options.folder.as_deref(), DATA)?;
+        standby::copy(self, &folder).await?;
+        Self::on(folder, options, self.plan.programs.clone()).await
+    }
+
+    /// Has a standby follow nobody any more and take writes; returns when it does.
+    ///
+    /// # Errors
+    /// When it does not answer or is no standby.
+    pub async fn promote(&self) -> Result<(), SandboxError> {
+        standby::promote(self).await
     }
 
     /// Stops the server in good order; the folder stays until the handle is dropped.

@@ -159,3 +159,26 @@ async fn a_closed_parent_folder_is_named_to_root() {
     let SandboxError::NotTraversable { blocked, .. } = &error else { panic!("{error}") };
     assert_eq!(blocked, closed.path());
 }
+
+#[tokio::test]
+async fn a_standby_follows_and_takes_over() {
+    let primary = Postgres::start(PostgresOptions::ephemeral()).await.unwrap();
+    let session = primary.connect("postgres").await.unwrap();
+    session.batch_execute("CREATE TABLE before (n int); INSERT INTO before VALUES (1)").await.unwrap();
+    let standby = primary.standby().await.unwrap();
+    assert_eq!(one(&standby, "SELECT pg_is_in_recovery()::text").await, "true");
+    session.batch_execute("INSERT INTO before VALUES (2)").await.unwrap();
+    let count = async || one(&standby, "SELECT count(*)::text FROM before").await;
+    sandbox::testing::eventually(std::time::Duration::from_secs(30), async || count().await == "2").await;
+    let known = one(&primary, "SELECT application_name FROM pg_stat_replication").await;
+    assert_eq!(known, standby.folder().file_name().unwrap().to_string_lossy());
+    let shown = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("cmdline")).ok());
+    let password = std::fs::read_to_string(primary.folder().join("password")).unwrap();
+    assert!(shown.into_iter().all(|line| !line.contains(password.trim())), "no process shows the password");
+    standby.promote().await.unwrap();
+    let session = standby.connect("postgres").await.unwrap();
+    session.batch_execute("INSERT INTO before VALUES (3)").await.unwrap();
+    assert!(standby.promote().await.is_err(), "it follows nobody any more");
+}

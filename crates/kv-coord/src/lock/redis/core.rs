@@ -43,18 +43,22 @@ pub(super) struct Core {
     scripts: Scripts,
     epochs: Epochs,
     channel: String,
+    /// What stands before each key.
+    prefix: String,
     waiters: Mutex<HashMap<Token, Arc<Notify>>>,
 }
 
 impl Core {
     pub(super) fn open(settings: &RedisSettings, epochs: Arc<dyn EpochSource>) -> Result<Self, CoordError> {
-        let server = settings.server_with_db(settings.lock_db);
+        let endpoint = settings.endpoint(settings.lock_db());
+        let prefix = settings.key_prefix();
         Ok(Self {
-            link: Link::open(server, settings.connect_timeout, settings.lock_timeout)?,
+            link: Link::open(endpoint, settings.connect_timeout, settings.lock_timeout)?,
             scripts: Scripts::new(),
-            epochs: Epochs::new(epochs, [FENCE_SEQ.to_owned(), FENCE_EPOCH.to_owned()]),
+            epochs: Epochs::new(epochs, [format!("{prefix}{FENCE_SEQ}"), format!("{prefix}{FENCE_EPOCH}")]),
             // Random, since a name of the process could be taken by its successor while its waiters still stand in lines.
-            channel: format!("lockw:{}", Token::random()),
+            channel: format!("{prefix}lockw:{}", Token::random()),
+            prefix,
             waiters: Mutex::default(),
         })
     }
@@ -140,20 +144,24 @@ impl Core {
         }
     }
 
-    pub(super) async fn release(&self, key: &LockKey, token: Token) -> Result<ReleaseOutcome, CoordError> {
+    pub(super) async fn release(
+        &self,
+        key: &LockKey,
+        token: Token,
+    ) -> Result<(ReleaseOutcome, Option<Duration>), CoordError> {
         let caller = self.caller(token, Ttl::DEFAULT);
         let reply = self.call(&self.scripts.release, key, &caller, &[]).await?;
         if let Some(run_id) = reply.released_without_epoch() {
             self.serve_line(key, run_id).await;
-            return Ok(ReleaseOutcome::Released { handed_to: None });
+            return Ok((ReleaseOutcome::Released { handed_to: None }, None));
         }
         match reply.word.as_str() {
             "RELEASED" => {
                 let handed_to = Fence::from_minted(reply.number(0)?);
-                Ok(ReleaseOutcome::Released { handed_to })
+                Ok((ReleaseOutcome::Released { handed_to }, Some(Duration::from_millis(reply.number(1)?))))
             }
-            "EXPIRED" => Ok(ReleaseOutcome::Expired),
-            "NOT_OWNER" => Ok(ReleaseOutcome::NotOwner),
+            "EXPIRED" => Ok((ReleaseOutcome::Expired, None)),
+            "NOT_OWNER" => Ok((ReleaseOutcome::NotOwner, None)),
             _ => Err(reply.unexpected()),
         }
     }
@@ -195,7 +203,7 @@ impl Core {
         caller: &Caller,
         rest: &[&str],
     ) -> Result<Reply, CoordError> {
-        let keys = Keys::new(key);
+        let keys = Keys::new(&self.prefix, key);
         let (token, ttl_ms) = (caller.token.to_string(), caller.ttl.as_millis().to_string());
         let claim_ms = CLAIM_MS.to_string();
         for _ in 0..MAX_EPOCH_RENEWALS {

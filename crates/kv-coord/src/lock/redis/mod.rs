@@ -6,7 +6,8 @@
 //!
 //! Invariants: each change is one script; a script looks at a bounded number of waiters; the token is compared inside the
 //! script; a fence is minted only under an epoch of this very incarnation of Redis.
-//! The server must not evict (`maxmemory-policy noeviction`). Redis Cluster has no databases and is not served.
+//! The server must not evict (`maxmemory-policy noeviction`). With a tag, which stands in braces before each key, all keys are in one
+//! slot and in database 0, as a cluster wants it: a script names the counter of the fences too, so no lock can be in another slot.
 
 mod background;
 mod core;
@@ -15,6 +16,7 @@ mod subscriber;
 mod waiting;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::{mpsc, watch};
@@ -45,7 +47,7 @@ impl RedisLocks {
     pub(crate) fn open(settings: &RedisSettings, epochs: Arc<dyn EpochSource>) -> Result<Self, CoordError> {
         let core = Arc::new(Core::open(settings, epochs)?);
         let stop = CancellationToken::new();
-        let subscribed = subscriber::spawn(settings, Arc::clone(&core), stop.clone())?;
+        let subscribed = subscriber::spawn(settings, Arc::clone(&core), stop.clone());
         let chores = background::spawn(Arc::clone(&core));
         Ok(Self { core, chores, subscribed, _stop_on_drop: stop.drop_guard() })
     }
@@ -63,7 +65,11 @@ impl LockBackend for RedisLocks {
         waiting::acquire(self, key, options).boxed()
     }
 
-    fn release<'a>(&'a self, key: &'a LockKey, token: Token) -> BoxFuture<'a, Result<ReleaseOutcome, CoordError>> {
+    fn release<'a>(
+        &'a self,
+        key: &'a LockKey,
+        token: Token,
+    ) -> BoxFuture<'a, Result<(ReleaseOutcome, Option<Duration>), CoordError>> {
         self.core.release(key, token).boxed()
     }
 

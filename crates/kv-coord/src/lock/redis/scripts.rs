@@ -45,16 +45,25 @@ pub(super) struct Keys {
     lock: String,
     line: String,
     deadlines: String,
+    seq: String,
+    epoch: String,
 }
 
 impl Keys {
-    pub(super) fn new(key: &LockKey) -> Self {
-        Self { lock: format!("lock:{key}"), line: format!("lockq:{key}"), deadlines: format!("lockd:{key}") }
+    /// `prefix` keeps them in one slot of a cluster; it is empty without one.
+    pub(super) fn new(prefix: &str, key: &LockKey) -> Self {
+        Self {
+            lock: format!("{prefix}lock:{key}"),
+            line: format!("{prefix}lockq:{key}"),
+            deadlines: format!("{prefix}lockd:{key}"),
+            seq: format!("{prefix}{FENCE_SEQ}"),
+            epoch: format!("{prefix}{FENCE_EPOCH}"),
+        }
     }
 
     /// In the order the scripts expect.
     pub(super) fn all(&self) -> [&str; 5] {
-        [&self.lock, &self.line, &self.deadlines, FENCE_SEQ, FENCE_EPOCH]
+        [&self.lock, &self.line, &self.deadlines, &self.seq, &self.epoch]
     }
 }
 

@@ -4,12 +4,10 @@
 
 use std::sync::Arc;
 
-use redis::Client;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
-use crate::error::CoordError;
 use crate::lock::token::Token;
 use crate::settings::RedisSettings;
 use crate::subscription::{self, Listener};
@@ -21,20 +19,16 @@ struct Waker {
 }
 
 /// Begins to listen; ends when `stop` is cancelled.
-pub(super) fn spawn(
-    settings: &RedisSettings,
-    core: Arc<Core>,
-    stop: CancellationToken,
-) -> Result<watch::Receiver<bool>, CoordError> {
-    let client = Client::open(settings.server_with_db(settings.lock_db)).map_err(CoordError::BadUrl)?;
+pub(super) fn spawn(settings: &RedisSettings, core: Arc<Core>, stop: CancellationToken) -> watch::Receiver<bool> {
+    let endpoint = settings.endpoint(settings.lock_db());
     let connect_timeout = settings.connect_timeout;
     let (up, subscribed) = watch::channel(false);
     tokio::spawn(async move {
         let channel = core.channel().to_owned();
         let waker = Waker { core, up };
-        stop.run_until_cancelled(subscription::listen_for_ever(&client, connect_timeout, &channel, &waker)).await;
+        stop.run_until_cancelled(subscription::listen_for_ever(&endpoint, connect_timeout, &channel, &waker)).await;
     });
-    Ok(subscribed)
+    subscribed
 }
 
 impl Listener for Waker {

@@ -15,6 +15,8 @@ const REST: [&str; 13] = [
 pub(super) struct Keys {
     all: Vec<String>,
     pub(super) channel: String,
+    /// What the names of remembered answers begin with.
+    claims: String,
 }
 
 impl Keys {
@@ -26,12 +28,19 @@ impl Keys {
         all.extend(each("jobq:since:"));
         all.extend(REST.map(|rest| format!("{prefix}jobq:{rest}")));
         // Channels know no databases.
-        Self { all, channel: format!("{prefix}jobq:calls:{db}") }
+        // Whoever else claims has another word.
+        let claims = format!("{prefix}jobq:claim:{:016x}:", rand::random::<u64>());
+        Self { all, channel: format!("{prefix}jobq:calls:{db}"), claims }
     }
 
     /// In the order the prelude expects.
     pub(super) fn all(&self) -> Vec<&str> {
         self.all.iter().map(String::as_str).collect()
+    }
+
+    /// Where the answer to a claim in this place is remembered.
+    pub(super) fn of_claim(&self, place: usize) -> String {
+        format!("{}{place}", self.claims)
     }
 
     /// The counter of the fences, and which incarnation of Redis it counts for.

@@ -5,13 +5,14 @@
 //! once; `jobq:order:*` (ZSET) is the order in which they leave, `jobq:newest` (HASH) and `jobq:meta` (HASH) what
 //! [`line`](super::line) needs for it, `jobq:since:*` (ZSET) since when they are ready; `jobq:jobs`, `jobq:tries` (HASH) what
 //! they are and suffered; `jobq:delayed`, `jobq:leases`, `jobq:dead` (ZSET by time) the others, `jobq:tokens` and
-//! `jobq:reasons` (HASH) what belongs to them; `jobq:unique` (HASH) the unique keys; `jobq:seq` and `jobq:epoch` mint.
+//! `jobq:reasons` (HASH) what belongs to them; `jobq:claim:*` the last answers to claims, for as long as a lease; `jobq:unique` (HASH) the unique keys; `jobq:seq` and `jobq:epoch` mint.
 //!
 //! Invariants: each change is one script; every key is bounded by the number of jobs, and that by `JOBS_MAX`; no script looks
 //! through a key, but a replay of a kind (through the dead letters) and the repair of a list that somebody else has changed.
 //! The server must not evict (`maxmemory-policy noeviction`).
 
 mod keys;
+mod places;
 mod reply;
 mod scripts;
 mod subscriber;
@@ -19,18 +20,19 @@ mod subscriber;
 use std::sync::Arc;
 
 use futures_util::future::{BoxFuture, FutureExt};
-use redis::{Client, FromRedisValue};
+use redis::FromRedisValue;
 use tokio::sync::Notify;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::keys::Keys;
+use self::places::{Answer, Places};
 use self::reply::unexpected;
 use self::scripts::Scripts;
 use self::subscriber::Bell;
 use super::backend::{Claim, Flow, Heard, QueueBackend, Which};
 use super::bounds::{ClaimCount, LeaseTtl};
 use super::counts::QueueCounts;
-use super::job::{Job, Priority};
+use super::job::{Job, Priority, Queues};
 use super::outcome::{DeadLetter, Enqueued, FailOutcome, Lease, Replayed, Verdict};
 use super::state::DELAY_MAX_MS;
 use crate::epochs::Epochs;
@@ -51,6 +53,7 @@ pub(crate) struct RedisQueue {
     scripts: Scripts,
     keys: Keys,
     epochs: Epochs,
+    places: Places,
     bell: Arc<Notify>,
     _stop_on_drop: DropGuard,
 }
@@ -58,32 +61,42 @@ pub(crate) struct RedisQueue {
 impl RedisQueue {
     /// Must be called within a tokio runtime. Does not wait for Redis.
     pub(crate) fn open(settings: &RedisSettings, epochs: Arc<dyn EpochSource>) -> Result<Self, CoordError> {
-        let server = settings.server_with_db(settings.queue_db);
-        let keys = Keys::new(settings.queue_tag.as_ref(), settings.queue_db);
-        let client = Client::open(server.clone()).map_err(CoordError::BadUrl)?;
+        let endpoint = settings.endpoint(settings.queue_db());
+        let keys = Keys::new(settings.queue_tag(), settings.queue_db());
+        let listened = endpoint.clone();
         let (bell, stop) = (Arc::new(Notify::new()), CancellationToken::new());
         let (waker, channel, connect_timeout) =
             (Bell(Arc::clone(&bell)), keys.channel.clone(), settings.connect_timeout);
         let stopped = stop.clone();
         tokio::spawn(async move {
-            let listening = subscription::listen_for_ever(&client, connect_timeout, &channel, &waker);
+            let listening = subscription::listen_for_ever(&listened, connect_timeout, &channel, &waker);
             stopped.run_until_cancelled(listening).await;
         });
         Ok(Self {
-            link: Link::open(server, settings.connect_timeout, settings.queue_timeout)?,
+            link: Link::open(endpoint, settings.connect_timeout, settings.queue_timeout)?,
             scripts: Scripts::new(),
             epochs: Epochs::new(epochs, keys.of_fences()),
             keys,
+            places: Places::default(),
             bell,
             _stop_on_drop: stop.drop_guard(),
         })
     }
 
     async fn call<T: FromRedisValue>(&self, script: &NamedScript, rest: &[&str]) -> Result<T, CoordError> {
+        self.call_with(script, &self.keys.all(), rest).await
+    }
+
+    async fn call_with<T: FromRedisValue>(
+        &self,
+        script: &NamedScript,
+        keys: &[&str],
+        rest: &[&str],
+    ) -> Result<T, CoordError> {
         let floor = self.epochs.floor().to_string();
         let mut args = vec![self.keys.channel.as_str(), &floor];
         args.extend_from_slice(rest);
-        self.link.run(script, &self.keys.all(), &args).await
+        self.link.run(script, keys, &args).await
     }
 
     /// Calls a script that compares the lease's token first.
@@ -100,24 +113,56 @@ impl RedisQueue {
         Ok(if answer.0 == "LOST" { Heard::Lost } else { Heard::Yes(answer) })
     }
 
-    async fn claim_now(&self, count: ClaimCount, ttl: LeaseTtl) -> Result<Claim, CoordError> {
-        type Answer = (String, i64, Vec<Vec<String>>);
-        let (count, ttl_ms) = (count.get().to_string(), ttl.as_millis().to_string());
+    async fn claim_now(&self, queues: Queues, count: ClaimCount, ttl: LeaseTtl) -> Result<Claim, CoordError> {
+        let Some(place) = self.places.take() else { return self.claim_as(None, queues, (count, ttl)).await };
+        let (key, number) = (self.keys.of_claim(place.index), place.number.to_string());
+        let claimed = self.claim_as(Some((key.as_str(), number.as_str())), queues, (count, ttl)).await;
+        let is_lost = claimed.as_ref().is_err_and(CoordError::is_unreachable);
+        self.places.leave(place, if is_lost { Answer::Lost } else { Answer::Heard });
+        claimed
+    }
+
+    async fn claim_as(
+        &self,
+        place: Option<(&str, &str)>,
+        queues: Queues,
+        (count, ttl): (ClaimCount, LeaseTtl),
+    ) -> Result<Claim, CoordError> {
+        type Told = (String, i64, Vec<Vec<String>>);
+        let mut keys = self.keys.all();
+        keys.extend(place.map(|(key, _)| key));
+        let number = place.map_or("", |(_, number)| number);
+        let (count, ttl_ms, queues) = (count.get().to_string(), ttl.as_millis().to_string(), queues.to_string());
         for _ in 0..MAX_EPOCH_RENEWALS {
             let floor = self.epochs.floor();
-            let (word, next_ms, rows): Answer = self.call(&self.scripts.claim, &[&count, &ttl_ms]).await?;
+            let (word, next_ms, rows): Told =
+                self.call_with(&self.scripts.claim, &keys, &[&count, &ttl_ms, &queues, number]).await?;
             if let Some(run_id) = word.strip_prefix("EPOCH:") {
                 self.epochs.renew(&self.link, floor, run_id).await?;
                 continue;
             }
-            let jobs: Option<Vec<_>> = rows.iter().map(|row| reply::claimed(row)).collect();
-            let jobs = jobs.ok_or_else(|| unexpected("claim", &rows))?;
+            let mut jobs = Vec::with_capacity(rows.len());
+            for row in &rows {
+                match reply::claimed(row) {
+                    Some(job) => jobs.push(job),
+                    None => self.park(row).await?,
+                }
+            }
             if let Some(job) = jobs.last() {
                 self.epochs.saw(job.lease.fence);
             }
             return Ok(Claim { jobs, next_ms: u64::try_from(next_ms).ok() });
         }
         Err(CoordError::Epoch("Redis lost its epoch again and again".into()))
+    }
+
+    /// Makes a dead letter of a claimed job whose record this program cannot read, so that it spoils no claim but this one.
+    async fn park(&self, row: &[String]) -> Result<(), CoordError> {
+        let [id, fence, ..] = row else { return Err(unexpected("claim", &row)) };
+        tracing::error!(job = %id, "a job's record cannot be read; it is parked as a dead letter");
+        let args = [id.as_str(), fence, "POISON", "0", "its record cannot be read"];
+        let _answer: (String, u64) = self.call(&self.scripts.fail, &args).await?;
+        Ok(())
     }
 }
 
@@ -153,8 +198,8 @@ impl QueueBackend for RedisQueue {
         .boxed()
     }
 
-    fn claim(&self, count: ClaimCount, ttl: LeaseTtl) -> BoxFuture<'_, Result<Claim, CoordError>> {
-        self.claim_now(count, ttl).boxed()
+    fn claim(&self, queues: Queues, count: ClaimCount, ttl: LeaseTtl) -> BoxFuture<'_, Result<Claim, CoordError>> {
+        self.claim_now(queues, count, ttl).boxed()
     }
 
     fn heartbeat<'a>(&'a self, lease: &'a Lease, ttl: LeaseTtl) -> BoxFuture<'a, Result<Heard<u64>, CoordError>> {
@@ -206,8 +251,8 @@ impl QueueBackend for RedisQueue {
     fn dead_letters(&self) -> BoxFuture<'_, Result<Vec<DeadLetter>, CoordError>> {
         async move {
             let rows: Vec<Vec<String>> = self.call(&self.scripts.dead_letters, &[]).await?;
-            let letters: Option<Vec<_>> = rows.iter().map(|row| reply::dead_letter(row)).collect();
-            letters.ok_or_else(|| unexpected("dead_letters", &rows))
+            // One that cannot be read hides no other.
+            Ok(rows.iter().filter_map(|row| reply::dead_letter(row)).collect())
         }
         .boxed()
     }
@@ -240,6 +285,14 @@ impl QueueBackend for RedisQueue {
         async move {
             let numbers: Vec<i64> = self.call(&self.scripts.counts, &[]).await?;
             reply::counts(&numbers).ok_or_else(|| unexpected("counts", &numbers))
+        }
+        .boxed()
+    }
+
+    fn incarnation(&self) -> BoxFuture<'_, Result<String, CoordError>> {
+        async move {
+            let name = format!("{:016x}", rand::random::<u64>());
+            self.call(&self.scripts.incarnation, &[&name]).await
         }
         .boxed()
     }

@@ -19,6 +19,7 @@ pub(super) struct Scripts {
     pub(super) replay: NamedScript,
     pub(super) flow: NamedScript,
     pub(super) counts: NamedScript,
+    pub(super) incarnation: NamedScript,
 }
 
 impl Scripts {
@@ -34,6 +35,7 @@ impl Scripts {
             replay: with_prelude("replay", include_str!("../scripts/replay.lua")),
             flow: with_prelude("flow", include_str!("../scripts/flow.lua")),
             counts: with_prelude("counts", include_str!("../scripts/counts.lua")),
+            incarnation: with_prelude("incarnation", include_str!("../scripts/incarnation.lua")),
         }
     }
 }

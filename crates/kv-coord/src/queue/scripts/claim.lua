@@ -1,4 +1,5 @@
--- Hands out up to ARGV[3] jobs for ARGV[4] ms. Answers {word, ms until the next may be had or -1, jobs}, each job
+-- Hands out up to ARGV[3] jobs of the queues named in ARGV[5] for ARGV[4] ms. Under KEYS[23], if it is there, the answer is
+-- remembered as that of claim ARGV[6]: who has not heard it asks once more under the same number. Answers {word, ms until the next may be had or -1, jobs}, each job
 -- {id, fence, attempt, losses, deadline, record}; 'EPOCH:<run id>' means: install a higher epoch and ask again.
 local count, ttl_ms = tonumber(ARGV[3]), tonumber(ARGV[4])
 
@@ -15,7 +16,9 @@ local function epoch()
 end
 
 local is_paused = {}
-for _, queue in ipairs(QUEUES) do is_paused[queue] = redis.call('HEXISTS', META, 'paused:' .. queue) == 1 end
+for _, queue in ipairs(QUEUES) do
+    is_paused[queue] = redis.call('HEXISTS', META, 'paused:' .. queue) == 1 or not string.find(ARGV[5], queue, 1, true)
+end
 
 -- In which order the queues are looked into for the job with this number; turn.rs says why.
 local function order_of(turn)
@@ -39,8 +42,11 @@ local function hand_out(queue, fence)
     list_remove(queue, id)
     local job = job_of(id)
     if number > served(queue) then redis.call('HSET', META, 'served:' .. queue, text(number)) end
-    -- Without its record it is no job; somebody deleted that.
-    if not job then return nil end
+    -- Without a record that can be read it is no job; whoever has the truth about it pushes it again.
+    if not job then
+        forget(id)
+        return nil
+    end
     local whose = queue .. '|' .. job.tenant
     local newest = tonumber(redis.call('HGET', NEWEST, whose))
     if newest and newest <= served(queue) then redis.call('HDEL', NEWEST, whose) end
@@ -51,9 +57,31 @@ local function hand_out(queue, fence)
     return { id, text(fence), text(attempts + 1), text(losses), text(now + ttl_ms), job.record }
 end
 
+-- The jobs of the claim with this number that are still in its hands, if its answer is remembered.
+local function answered_before()
+    local last = KEYS[23] and redis.call('GET', KEYS[23])
+    local of, answer = string.match(last or '', '^(%d+)|(.*)$')
+    if of ~= ARGV[6] then return nil end
+    local jobs = {}
+    for id, fence in string.gmatch(answer, '([^ ;]+) (%d+);') do
+        local job = held(id, fence, now) and job_of(id)
+        if job then
+            local attempts, losses = tries_of(id)
+            local until_ms = tonumber(redis.call('ZSCORE', LEASES, id))
+            jobs[#jobs + 1] = { id, fence, text(attempts), text(losses), text(until_ms), job.record }
+        end
+    end
+    return jobs
+end
+
 begin()
 check_lists()
 settle()
+local before = answered_before()
+if before and #before > 0 then
+    call_waiters()
+    return { 'CLAIMED', 0, before }
+end
 local jobs = {}
 if next_line() then
     local number, run = epoch()
@@ -68,6 +96,11 @@ if next_line() then
         turn = turn + 1
     end
     redis.call('HSET', META, 'turn', text(turn))
+    if KEYS[23] then
+        local answer = ARGV[6] .. '|'
+        for _, row in ipairs(jobs) do answer = answer .. row[1] .. ' ' .. row[2] .. ';' end
+        redis.call('SET', KEYS[23], answer, 'PX', text(ttl_ms))
+    end
 end
 local next_ms = -1
 if next_line() then

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kv_coord::queue::{ClaimCount, Enqueued, LeaseError, LeaseTtl, Priority, Reason, Stage, Verdict};
+use kv_coord::queue::{ClaimCount, Enqueued, Job, LeaseError, LeaseTtl, Priority, Queues, Reason, Stage, Verdict};
 use kv_coord::{CoordError, JobQueue};
 use sandbox::testing::eventually;
 use sandbox::{Persistence, Redis, RedisOptions};
@@ -41,6 +41,89 @@ async fn after_a_flush_the_queue_is_empty_and_an_old_lease_is_refused() {
         assert!(is_lost(&scene.queue.fail(&old.lease, &poison).await));
         scene.queue.complete(&new.lease).await.expect("the lease is fresh");
     }
+}
+
+/// Whoever has the truth asks for the name of the queue's life, to know when all has to be pushed again.
+#[tokio::test]
+async fn a_flush_and_a_restart_give_the_queue_another_name() {
+    let options = RedisOptions::default().persistence(Persistence::AppendOnly);
+    let mut redis = Redis::start(options).await.expect("a Redis");
+    let queue = server::queue(&redis.url(), None);
+    let first = queue.incarnation().await.expect("Redis should answer");
+    assert_eq!(server::queue(&redis.url(), None).incarnation().await.expect("Redis should answer"), first);
+    queue.enqueue(&job(1, "a")).await.expect("Redis should answer");
+    assert_eq!(queue.incarnation().await.expect("Redis should answer"), first);
+    let _: () = Operator::of(&redis.url(), super::QUEUE_DB).ask(&["FLUSHALL"]);
+    let second = queue.incarnation().await.expect("Redis should answer");
+    redis.restart().await.expect("the same Redis again");
+    // Its data is there again, but who knows whether all of it is.
+    let third = eventually(PATIENCE, async || queue.incarnation().await.ok()).await;
+    assert!(first != second && second != third && first != third);
+    let in_process = |epoch| JobQueue::in_process(kv_coord::lock::Epoch::new(epoch).expect("in range"));
+    let (one, other) = (in_process(1), in_process(1));
+    let names = [one.incarnation().await.ok(), one.incarnation().await.ok(), other.incarnation().await.ok()];
+    assert!(names[0].is_some() && names[0] == names[1] && names[0] != names[2]);
+}
+
+/// Who has not heard what it was given asks again and is given the same, and the jobs have suffered nothing.
+#[tokio::test]
+async fn a_claim_whose_answer_is_lost_is_answered_again() {
+    let scene = Scene::new().await;
+    let mut settings = server::settings(&scene.redis.url());
+    settings.queue_timeout = Duration::from_millis(300);
+    let queue = JobQueue::redis(&settings, server::epochs()).expect("fine");
+    for name in ["a", "b", "c"] {
+        scene.queue.enqueue(&job(1, name)).await.expect("Redis should answer");
+    }
+    // So that there is an epoch, and the connection stands.
+    let warm = take(&queue, 1, 60_000).await;
+    let _: String = scene.operator().ask(&["CLIENT", "PAUSE", "1500", "ALL"]);
+    let (two, ttl) = (ClaimCount::new(2).expect("in range"), LeaseTtl::DEFAULT);
+    assert!(queue.claim(two, ttl).await.expect_err("nobody answers").is_unreachable());
+    // It was heard all the same, only late.
+    let leased = async || scene.queue.counts().await.is_ok_and(|counts| counts.leased == 3);
+    eventually(PATIENCE, leased).await;
+    let taken = queue.claim(two, ttl).await.expect("Redis answers again");
+    let seen: Vec<_> = taken.iter().map(|taken| (taken.job.id.as_str(), taken.attempt, taken.losses)).collect();
+    assert_eq!(seen, [("b", 1, 0), ("c", 1, 0)]);
+    for taken in warm.iter().chain(&taken) {
+        queue.complete(&taken.lease).await.expect("the lease is good");
+    }
+    assert!(queue.claim(two, ttl).await.expect("an answer").is_empty(), "nothing is handed out twice");
+}
+
+/// One record that somebody spoiled costs no other job anything.
+#[tokio::test]
+async fn a_record_that_cannot_be_read_is_parked_and_spoils_no_claim() {
+    let scene = Scene::new().await;
+    for name in ["a", "b", "c", "d"] {
+        scene.queue.enqueue(&job(1, name)).await.expect("Redis should answer");
+    }
+    // The first reads as a record of this form, but of a tenant that cannot be; the second does not read at all.
+    let _: i64 = scene.operator().ask(&["HSET", "jobq:jobs", "a", "1|0|default|test|5|3||x"]);
+    let _: i64 = scene.operator().ask(&["HSET", "jobq:jobs", "b", "nothing"]);
+    let taken = take(&scene.queue, 4, 60_000).await;
+    let names: Vec<&str> = taken.iter().map(|taken| taken.job.id.as_str()).collect();
+    assert_eq!(names, ["c", "d"]);
+    let counts = scene.queue.counts().await.expect("Redis should answer");
+    assert_eq!((counts.ready(Priority::Default).depth, counts.leased, counts.dead), (0, 2, 1));
+    assert!(scene.queue.dead_letters().await.expect("the others are shown").is_empty());
+    // What does not read at all is forgotten, so that its owner can push it again.
+    let again = scene.queue.enqueue(&job(1, "b")).await.expect("Redis should answer");
+    assert_eq!(again, Enqueued::New(Stage::Ready));
+}
+
+/// A worker of some queues leaves the others' jobs alone.
+#[tokio::test]
+async fn a_claim_takes_from_the_queues_it_names() {
+    let scene = Scene::new().await;
+    let low = Job { priority: Priority::Low, ..job(1, "low") };
+    scene.queue.enqueue_all(&[low, job(1, "default")]).await.expect("Redis should answer");
+    let high_and_low = Queues::of([Priority::High, Priority::Low]).expect("two");
+    let (two, ttl) = (ClaimCount::new(2).expect("in range"), LeaseTtl::DEFAULT);
+    let taken = scene.queue.claim_or_wait_from(high_and_low, two, ttl, Duration::ZERO).await.expect("an answer");
+    assert_eq!(taken.iter().map(|taken| taken.job.id.as_str()).collect::<Vec<_>>(), ["low"]);
+    assert_eq!(scene.queue.counts().await.expect("Redis should answer").ready(Priority::Default).depth, 1);
 }
 
 #[tokio::test]

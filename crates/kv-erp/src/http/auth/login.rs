@@ -3,18 +3,18 @@
 //! Invariants: what the answer is and how long it takes does not tell whether an address exists; only failures count against an
 //! account and an address, so a hundred users behind one account come in; when failures cannot be counted nobody comes in.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::connect_info::ConnectInfo;
-use axum::extract::{FromRequestParts, State};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jiff::{SignedDuration, Timestamp};
 use kv_coord::rate_limit::{Decision, LimitKey, Policy};
-use kv_store::access::Login;
+use kv_store::access::{Account, Login, email_key};
+use kv_store::audit_log::{self, Trail};
+use kv_types::{TenantId, UserId};
 use serde::Serialize;
 use sha2::Sha256;
 use utoipa::ToSchema;
@@ -24,16 +24,25 @@ use super::verifier::QueueFull;
 use crate::app::App;
 use crate::credentials::password::{self, Verdict};
 use crate::credentials::token::{Token, TokenKind};
+use crate::http::access;
+use crate::http::address::ClientAddress;
 use crate::http::fields::Refused;
 use crate::http::json::JsonBody;
 use crate::http::limit::policy;
 use crate::http::problem::{Problem, ProblemBody};
+use crate::http::request_id::RequestId;
 use crate::http::values;
 
 /// Failed logins per account and minute.
 const FAILURES_PER_ACCOUNT: u32 = 5;
 /// Failed logins per address and minute: a whole office may sit behind one.
 const FAILURES_PER_ADDRESS: u32 = 20;
+/// Failed logins per account and hour: who goes on at the pace of the limit by the minute is shut out after some minutes, for the rest
+/// of the hour.
+const LASTING_FAILURES_PER_ACCOUNT: u32 = 20;
+/// The same per address.
+const LASTING_FAILURES_PER_ADDRESS: u32 = 200;
+const LOCK_OUT: Duration = Duration::from_hours(1);
 /// How long a session lasts.
 const SESSION_LIFE: SignedDuration = SignedDuration::from_hours(24);
 
@@ -63,31 +72,11 @@ pub(crate) struct LoginView {
     user: UserView,
 }
 
-/// The address that failures are counted under.
-pub(crate) struct ClientAddress(IpAddr);
-
-impl FromRequestParts<App> for ClientAddress {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
-        let forwarded = forwarded_for(&parts.headers, app.settings().trusted_proxies);
-        // Without a connection there is nobody to tell apart; that is the case in tests of the bare router only.
-        Ok(Self(forwarded.or(peer).unwrap_or(IpAddr::from([127, 0, 0, 1]))))
-    }
-}
-
-/// The address that the outermost trusted proxy saw. Entries left of it were written by the client and prove nothing.
-fn forwarded_for(headers: &HeaderMap, trusted_proxies: u32) -> Option<IpAddr> {
-    let from_right = usize::try_from(trusted_proxies).ok()?.checked_sub(1)?;
-    let values: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok()).collect();
-    values.iter().rev().flat_map(|value| value.rsplit(',')).nth(from_right)?.trim().parse().ok()
-}
-
 /// Logs in.
 #[utoipa::path(post, path = "/auth/login", tag = "auth", security(()), request_body = LoginRequest, responses(
     (status = 200, description = "A new session.", body = LoginView),
     (status = 400, description = "The body is no JSON.", body = ProblemBody, content_type = "application/problem+json"),
+    (status = 403, description = "`tenant_suspended`.", body = ProblemBody, content_type = "application/problem+json"),
     (status = 401, description = "`invalid_credentials`.", body = ProblemBody, content_type = "application/problem+json"),
     (status = 422, description = "`validation_failed`.", body = ProblemBody, content_type = "application/problem+json"),
     (status = 429, description = "`login_throttled`: too many failed logins.", body = ProblemBody, content_type = "application/problem+json"),
@@ -96,6 +85,7 @@ fn forwarded_for(headers: &HeaderMap, trusted_proxies: u32) -> Option<IpAddr> {
 pub(crate) async fn login(
     State(app): State<App>,
     ClientAddress(address): ClientAddress,
+    Extension(id): Extension<RequestId>,
     body: JsonBody,
 ) -> Result<Json<LoginView>, Problem> {
     let (email, password) = body.read(|fields| {
@@ -108,15 +98,48 @@ pub(crate) async fn login(
     // Before anything else, so that a throttled client costs neither a query nor a place in the queue.
     refuse_throttled(&app.login_failures().peek(&policies).await?)?;
     let known = app.store().find_login(&email).await?;
-    let login = check(&app, attempt, &policies, known).await?;
+    let whose = known.as_ref().map(|login| (login.account.tenant, login.account.user));
+    let request = audit_log::Request {
+        actor: None,
+        token: None,
+        operation: "login",
+        object_type: "user",
+        id: Some(id.as_str().to_owned()),
+        address: Some(address.to_string()),
+    };
+    let login = match check(&app, attempt, &policies, known).await {
+        Ok(login) => login,
+        Err(problem) => {
+            note_failure(&app, request, (whose, &problem));
+            return Err(problem);
+        }
+    };
+    let Account { tenant, user, is_suspended, .. } = login.account;
+    let trail = Trail::of(audit_log::Request { actor: Some(user), ..request });
+    if is_suspended {
+        app.audit().note(tenant, trail.about(user).refused());
+        return Err(access::suspended());
+    }
     let token = Token::generate(TokenKind::Session);
     let expires_at = Timestamp::now() + SESSION_LIFE;
-    app.store().insert_session(login.account.tenant, login.account.user, &token.hash(), expires_at).await?;
+    audit_log::follow(trail, app.store().insert_session(tenant, user, &token.hash(), expires_at)).await?;
     let user = UserView::of(&login.account);
     Ok(Json(LoginView { token: token.reveal().to_owned(), token_type: "Bearer", expires_at, user }))
 }
 
-fn password_value(value: serde_json::Value) -> Result<String, Refused> {
+/// A wrong password is noted for the tenant whose account it was tried on. Of what is no account the log of the service tells.
+fn note_failure(app: &App, request: audit_log::Request, (whose, problem): (Option<(TenantId, UserId)>, &Problem)) {
+    if problem.status() != StatusCode::UNAUTHORIZED {
+        return;
+    }
+    if let Some((tenant, user)) = whose {
+        app.audit().note(tenant, Trail::of(request).about(user).refused());
+    } else {
+        tracing::info!(address = request.address, "somebody tried to log in to no account");
+    }
+}
+
+pub(super) fn password_value(value: serde_json::Value) -> Result<String, Refused> {
     match value {
         serde_json::Value::String(text) if text.len() <= password::MAX_BYTES => Ok(text),
         serde_json::Value::String(_) => Err(("too_long", format!("must have {} bytes at most", password::MAX_BYTES))),
@@ -124,22 +147,27 @@ fn password_value(value: serde_json::Value) -> Result<String, Refused> {
     }
 }
 
+/// A password that is tried.
 #[derive(Clone, Copy)]
-struct Attempt<'a> {
-    email: &'a str,
-    password: &'a str,
-    address: IpAddr,
+pub(super) struct Attempt<'a> {
+    /// On the account with this address.
+    pub(super) email: &'a str,
+    pub(super) password: &'a str,
+    /// From here.
+    pub(super) address: IpAddr,
 }
 
 /// Checks a password, and counts it when it is wrong.
 ///
 /// Everything that tells right from wrong happens with a turn in hand and after a look at the counters, the quick check against
 /// recent logins too: otherwise a flood of guesses at once could try more passwords than the counters allow.
-async fn check(app: &App, attempt: Attempt<'_>, policies: &[Policy], login: Option<Login>) -> Result<Login, Problem> {
-    let turn =
-        app.passwords().turn().await.map_err(|QueueFull| {
-            Problem::unavailable("overloaded", "Too many logins at once.", Duration::from_secs(2))
-        })?;
+pub(super) async fn check(
+    app: &App,
+    attempt: Attempt<'_>,
+    policies: &[Policy],
+    login: Option<Login>,
+) -> Result<Login, Problem> {
+    let turn = app.passwords().turn().await.map_err(|QueueFull| too_many_at_once())?;
     refuse_throttled(&app.login_failures().peek(policies).await?)?;
     let verdict = app.passwords().check(&turn, login.as_ref(), attempt.password).await;
     if let (Verdict::Right, Some(login)) = (verdict, login) {
@@ -149,42 +177,36 @@ async fn check(app: &App, attempt: Attempt<'_>, policies: &[Policy], login: Opti
     Err(Problem::new(StatusCode::UNAUTHORIZED, "invalid_credentials", "The e-mail address or the password is wrong."))
 }
 
-fn refuse_throttled(decision: &Decision) -> Result<(), Problem> {
+pub(super) fn too_many_at_once() -> Problem {
+    Problem::unavailable("overloaded", "Too many logins at once.", Duration::from_secs(2))
+}
+
+pub(in crate::http) fn refuse_throttled(decision: &Decision) -> Result<(), Problem> {
     let Some(wait) = decision.retry_after() else { return Ok(()) };
     let detail = "Too many failed logins; see Retry-After.";
     Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "login_throttled", detail).retry_after(wait))
 }
 
-fn failure_policies(attempt: Attempt<'_>) -> [Policy; 2] {
+pub(super) fn failure_policies(attempt: Attempt<'_>) -> [Policy; 4] {
     // A fixed key: replicas must agree on the digest, and its purpose is only to keep addresses out of Redis's key names.
     let mut mac = Hmac::<Sha256>::new_from_slice(b"kv-erp login account").expect("HMAC takes a key of any length");
-    mac.update(attempt.email.to_lowercase().as_bytes());
+    mac.update(email_key(attempt.email).as_bytes());
     let account = LimitKey::login_account(&mac.finalize().into_bytes()[..16]);
+    let address = LimitKey::login_address(attempt.address);
+    let lasting = |name, key: &LimitKey, failures| {
+        Policy::new(name, key.lasting(), failures, LOCK_OUT).expect("the limit is at least 1 and the window an hour")
+    };
     [
+        lasting("account-lasting", &account, LASTING_FAILURES_PER_ACCOUNT),
+        lasting("address-lasting", &address, LASTING_FAILURES_PER_ADDRESS),
         policy("account", account, FAILURES_PER_ACCOUNT),
-        policy("address", LimitKey::login_address(attempt.address), FAILURES_PER_ADDRESS),
+        policy("address", address, FAILURES_PER_ADDRESS),
     ]
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
-
-    fn headers(values: &[&'static str]) -> HeaderMap {
-        values.iter().map(|value| ("x-forwarded-for".parse().unwrap(), HeaderValue::from_static(value))).collect()
-    }
-
-    #[test]
-    fn only_as_many_forwarded_entries_as_there_are_proxies_are_believed() {
-        let two = headers(&["6.6.6.6, 1.2.3.4", "10.0.0.1"]);
-        assert_eq!(forwarded_for(&two, 0), None);
-        assert_eq!(forwarded_for(&two, 1), Some([10, 0, 0, 1].into()));
-        assert_eq!(forwarded_for(&two, 2), Some([1, 2, 3, 4].into()));
-        assert_eq!(forwarded_for(&headers(&["nonsense"]), 1), None);
-        assert_eq!(forwarded_for(&headers(&[]), 1), None);
-    }
 
     #[test]
     fn the_same_account_in_other_letters_has_one_counter() {

@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod login;
+pub mod password;
 pub mod session;
 mod verified;
 mod verifier;
@@ -9,14 +10,18 @@ mod verifier;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use jiff::Timestamp;
-use kv_store::access::{Account, TokenHash};
+use jiff::{SignedDuration, Timestamp};
+use kv_store::access::{Session, TokenHash};
+use kv_store::audit_log::{self, Trail};
+use tracing::Span;
 
+use super::access::{self, Found, Rule};
+use super::address::ClientAddress;
 use super::ctx::Ctx;
 use super::layers::refuse_announced_size;
 use super::limit;
@@ -27,13 +32,17 @@ use crate::credentials::token::hash_of_candidate;
 
 pub use verifier::PasswordVerifier;
 
-/// Lets a known caller through, within its rate limit; every answer from here on carries the limit's headers.
-pub(super) async fn require_caller(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let account = match authenticate(&app, request.headers()).await {
-        Ok(account) => account,
+/// How old the last note of an API token's use may be before it is made anew.
+const USE_NOTED_EVERY: SignedDuration = SignedDuration::from_mins(5);
+
+/// Lets a known caller through, within its rate limit and its rights; every answer from here on carries the limit's headers.
+pub(super) async fn require_caller(State(app): State<App>, request: Request, next: Next) -> Response {
+    let known = match authenticate(&app, request.uri(), request.headers()).await {
+        Ok(known) => known,
         Err(problem) => return problem.into_response(),
     };
-    let admission = match limit::admit(&app, &account).await {
+    Span::current().record("tenant", known.0.account.tenant.get());
+    let admission = match limit::admit(&app, &known.0).await {
         Ok(admission) => admission,
         Err(problem) => return problem.into_response(),
     };
@@ -43,35 +52,113 @@ pub(super) async fn require_caller(State(app): State<App>, mut request: Request,
         problem.into_response()
     } else {
         let id = request.extensions().get::<RequestId>().cloned().unwrap_or_else(|| RequestId::of(request.headers()));
-        request.extensions_mut().insert(Ctx::new(account, id));
-        next.run(request).await
+        pass(&app, Ctx::new(known, id), request, next).await
     };
     admission.write_headers(response.headers_mut());
     response
 }
 
-async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Arc<Account>, Problem> {
+/// Lets a caller do what its role and its token allow, and has it noted.
+async fn pass(app: &App, mut ctx: Ctx, mut request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let rule = match app.gate().find(request.method(), route) {
+        Found::NoOperation => None,
+        Found::Ruled(rule) => Some(rule),
+        Found::Unruled => {
+            tracing::error!(route, "an operation has no rule of access, so nobody may do it");
+            return access::forbidden().into_response();
+        }
+    };
+    let Some(rule) = rule else {
+        request.extensions_mut().insert(ctx);
+        return next.run(request).await;
+    };
+    if let Err(problem) = access::judge(rule, &ctx.session, request.method()) {
+        app.audit().note(ctx.tenant, trail_of(app, &ctx, rule, &request).refused());
+        return problem.into_response();
+    }
+    ctx.rule = Some(rule);
+    let trail = (!request.method().is_safe()).then(|| trail_of(app, &ctx, rule, &request));
+    request.extensions_mut().insert(ctx);
+    match trail {
+        Some(trail) => audit_log::follow(trail, next.run(request)).await,
+        None => next.run(request).await,
+    }
+}
+
+fn trail_of(app: &App, ctx: &Ctx, rule: &'static Rule, request: &Request) -> Trail {
+    let ClientAddress(address) = ClientAddress::of(app, request);
+    Trail::of(audit_log::Request {
+        actor: Some(ctx.user),
+        token: ctx.session.grant.api_token,
+        operation: rule.operation,
+        object_type: rule.object,
+        id: Some(ctx.request_id.as_str().to_owned()),
+        address: Some(address.to_string()),
+    })
+}
+
+async fn authenticate(app: &App, uri: &Uri, headers: &HeaderMap) -> Result<(Arc<Session>, TokenHash), Problem> {
+    refuse_token_in_address(uri)?;
     let token = bearer(headers)?;
+    Ok((look_up(app, &token).await?, token))
+}
+
+/// The session of a token, of a tenant that is not suspended.
+async fn look_up(app: &App, token: &TokenHash) -> Result<Arc<Session>, Problem> {
+    // Before the database is asked: what it says is as old as the question.
     let now = Instant::now();
-    if let Some(account) = app.tokens().get(&token, now) {
-        return Ok(account);
+    let session = if let Some(session) = app.tokens().get(token, now) {
+        session
+    } else {
+        let found = app.store().find_token(token).await?.ok_or_else(unknown_token)?;
+        note_use(app, &found);
+        app.tokens().insert(*token, found, (now, Timestamp::now()))
+    };
+    if session.account.is_suspended { Err(access::suspended()) } else { Ok(session) }
+}
+
+/// Has the use of an API token noted, at most every five minutes.
+fn note_use(app: &App, session: &Session) {
+    let Some(token) = session.grant.api_token else { return };
+    let is_recent = session.grant.last_used_at.is_some_and(|at| Timestamp::now().duration_since(at) < USE_NOTED_EVERY);
+    if !is_recent {
+        app.audit().note_use(session.account.tenant, token);
     }
-    match app.store().find_token(&token).await? {
-        Some(session) => Ok(app.tokens().insert(token, session, (now, Timestamp::now()))),
-        None => Err(unknown_token()),
+}
+
+/// Whether a caller may still do what it was let in for: for requests that last. It costs a question every few seconds.
+///
+/// # Errors
+/// What a new request with the same token would be told.
+pub(super) async fn confirm(app: &App, ctx: &Ctx, method: &Method) -> Result<(), Problem> {
+    let session = look_up(app, &ctx.token).await?;
+    ctx.rule.map_or(Ok(()), |rule| access::judge(rule, &session, method))
+}
+
+/// A token in an address stands in every log on the way.
+fn refuse_token_in_address(uri: &Uri) -> Result<(), Problem> {
+    let mut parts = uri.query().unwrap_or_default().split('&').filter_map(|part| part.split_once('='));
+    if parts.any(|(name, value)| name.eq_ignore_ascii_case("access_token") || hash_of_candidate(value).is_some()) {
+        let detail = "Tokens do not belong into an address, where logs keep them: send it as `Authorization: Bearer TOKEN`, and \
+                      revoke this one.";
+        return Err(Problem::new(StatusCode::BAD_REQUEST, "token_in_address", detail));
     }
+    Ok(())
 }
 
 /// The hash of the request's bearer token.
 fn bearer(headers: &HeaderMap) -> Result<TokenHash, Problem> {
+    hash_of_candidate(bearer_text(headers)?).ok_or_else(unknown_token)
+}
+
+/// The request's one bearer token.
+pub(super) fn bearer_text(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let (Some(value), None) = (given.next(), given.next()) else { return Err(missing_token()) };
     let text = value.to_str().map_err(|_| unknown_token())?;
     let (scheme, token) = text.split_once(' ').ok_or_else(missing_token)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(missing_token());
-    }
-    hash_of_candidate(token.trim()).ok_or_else(unknown_token)
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(missing_token()) }
 }
 
 /// 401 for a request without one bearer token.
@@ -80,7 +167,7 @@ pub(super) fn missing_token() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "token_missing", detail)
 }
 
-fn unknown_token() -> Problem {
+pub(super) fn unknown_token() -> Problem {
     let detail = "The token is unknown, expired or revoked; POST /api/v1/auth/login gives a new one.";
     Problem::new(StatusCode::UNAUTHORIZED, "token_invalid", detail)
 }
@@ -117,5 +204,18 @@ mod tests {
         assert_eq!(code_of(&[&good, &good]), Err("token_missing"), "two tokens leave open whose request it is");
         assert_eq!(code_of(&["Bearer "]), Err("token_invalid"));
         assert_eq!(code_of(&["Bearer kvs_short"]), Err("token_invalid"));
+        assert_eq!(code_of(&[&format!("Bearer kvs_{}", "A".repeat(1_000_000))]), Err("token_invalid"));
+    }
+
+    #[test]
+    fn a_token_in_an_address_is_refused() {
+        let token = Token::generate(TokenKind::Api);
+        let code = |uri: &str| refuse_token_in_address(&uri.parse().unwrap()).map_err(|problem| problem.code());
+        for query in [format!("x={}", token.reveal()), "access_token=1".to_owned(), "a=b&Access_Token=".to_owned()] {
+            assert_eq!(code(&format!("/orders?{query}")), Err("token_in_address"), "{query}");
+        }
+        for fine in ["/orders", "/orders?q=kva_", "/orders?token=x", "/orders?="] {
+            assert_eq!(code(fine), Ok(()), "{fine}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use kv_store::access::Account;
 use kv_types::{TenantId, UserId};
 use serde::Serialize;
@@ -37,14 +37,13 @@ impl UserView {
     (status = 200, description = "The account behind the token.", body = UserView),
 ))]
 pub(crate) async fn me(ctx: Ctx) -> Json<UserView> {
-    Json(UserView::of(&ctx.account))
+    Json(UserView::of(&ctx.session.account))
 }
 
 /// Ends the token that the request came with. Another replica may take it for five more seconds.
 #[utoipa::path(post, path = "/auth/logout", tag = "auth", responses((status = 204, description = "The token has ended.")))]
-pub(crate) async fn logout(State(app): State<App>, ctx: Ctx, headers: HeaderMap) -> Result<StatusCode, Problem> {
-    let token = super::bearer(&headers)?;
-    app.store().revoke_token(ctx.tenant, &token).await?;
-    app.tokens().forget(&token);
+pub(crate) async fn logout(State(app): State<App>, ctx: Ctx) -> Result<StatusCode, Problem> {
+    app.store().revoke_token(ctx.tenant, &ctx.token).await?;
+    app.tokens().forget(&ctx.token);
     Ok(StatusCode::NO_CONTENT)
 }

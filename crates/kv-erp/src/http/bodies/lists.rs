@@ -34,6 +34,9 @@ list_parameters! {
     ReceiptsParameters = RECEIPTS;
     AdjustmentsParameters = ADJUSTMENTS;
     TransfersParameters = TRANSFERS;
+    UsersParameters = USERS;
+    ApiTokensParameters = API_TOKENS;
+    AuditLogParameters = AUDIT_LOG;
 }
 
 fn parameters(list: &List) -> Vec<Parameter> {
@@ -45,7 +48,7 @@ fn parameters(list: &List) -> Vec<Parameter> {
     let limit = whole(1, MAX_LIMIT).default(Some(DEFAULT_LIMIT.into()));
     parameters.push(parameter("limit", "Rows of the page", false, limit));
     if !list.sorts.is_empty() {
-        let about = "The order; a minus turns it round. Without it, rows come in the order in which they were made";
+        let about = "The order; a minus turns it round. Without it, rows come in the order in which they were made, and those of the audit log with the latest first";
         let names = list.sorts.iter().map(|sort| sort.name);
         parameters.push(parameter("sort", about, false, text().enum_values(Some(names))));
     }

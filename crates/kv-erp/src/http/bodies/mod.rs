@@ -2,20 +2,24 @@
 //! because a refusal must name every fault with its place.
 #![expect(dead_code, reason = "these structs describe; nothing makes one")]
 
+pub mod access;
 pub mod batch;
 pub mod catalogue;
 pub mod imports;
 pub mod lists;
 pub mod stock;
+pub mod webhooks;
 
+pub use access::{NewApiToken, NewTenant, NewUser, PasswordReset, UserChange};
 pub use batch::Batch;
 pub use catalogue::{CustomerPatch, NewCustomer, NewProduct, NewWarehouse, ProductPatch, WarehousePatch};
 pub use imports::NewImport;
 pub use stock::{
-    BackorderLimit, Extension, Fulfillment, NewOrder, NewReservation, OrderReturn, ReservationPart, StockAdjustment,
-    StockReceipt, StockTransfer,
+    BackorderLimit, Extension, Fulfillment, NewOrder, NewReorderPoint, NewReservation, OrderReturn, ReservationPart,
+    StockAdjustment, StockReceipt, StockTransfer,
 };
 use utoipa::IntoParams;
+pub use webhooks::{EndpointPatch, NewEndpoint};
 
 /// The lock under which a stock write is done.
 #[derive(IntoParams)]

@@ -226,3 +226,11 @@ pub struct BackorderLimit {
     #[schema(minimum = 0, maximum = 1_000_000_000_000_i64)]
     limit: i64,
 }
+
+/// With how many available units a level is low.
+#[derive(ToSchema)]
+pub struct NewReorderPoint {
+    /// When the available units fall to so many or fewer, `stock.low` is told; null when nobody wants to know.
+    #[schema(required, minimum = 0, maximum = 1_000_000_000, example = 5)]
+    reorder_point: Option<i64>,
+}

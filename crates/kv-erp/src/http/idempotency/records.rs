@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use jiff::Timestamp;
 use kv_store::idempotency::KeyRecord;
+use kv_store::replicas::{Freshness, within};
 use kv_types::IdempotencyKey;
 use kv_types::time::rfc3339_micros;
 use serde::{Serialize, Serializer};
@@ -100,7 +101,8 @@ impl KeyView {
     params(("key" = String, Path, min_length = 1, max_length = 255, pattern = "^[!-~]{1,255}$", example = "order-17")),
     responses((status = 200, description = "What became of it", body = KeyView), GetErrors))]
 async fn get(State(app): State<App>, ctx: Ctx, PathId(key): PathId<IdempotencyKey>) -> Result<Json<KeyView>, Problem> {
-    let record = app.store().key(ctx.tenant, &key).await?;
+    // What became of a key must not be told by a replica that has not heard of it.
+    let record = within(Freshness::Latest, app.store().key(ctx.tenant, &key)).await?;
     let record = record.ok_or_else(|| Problem::not_found("idempotency key: nothing was done with it"))?;
     KeyView::of(&key, record).map(Json)
 }

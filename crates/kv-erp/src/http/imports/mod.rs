@@ -108,12 +108,12 @@ async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<ImportId>) -> 
     responses((status = 200, description = "The file is done", body = Import), ChangeErrors))]
 async fn content(
     State(app): State<App>,
-    writer: Writer,
+    ctx: Ctx,
     PathId(id): PathId<ImportId>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Import>, Problem> {
-    upload::run(&app, writer, id, (&headers, body)).await.map(Json)
+    upload::run(&app, &ctx, id, (&headers, body)).await.map(Json)
 }
 
 /// Lists the rows of an import that were rejected.

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Method};
 use futures_util::StreamExt as _;
 use kv_store::imports::{ImportError, Step, Upload};
 use kv_types::ImportId;
@@ -18,8 +18,9 @@ use super::faults;
 use super::rows::{Header, Rows};
 use crate::app::App;
 use crate::csv::split::Splitter;
+use crate::http::auth::confirm;
+use crate::http::ctx::Ctx;
 use crate::http::problem::Problem;
-use crate::http::writer::Writer;
 
 /// Rows of a step.
 const STEP_ROWS: usize = 500;
@@ -33,18 +34,18 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Takes a file in.
 pub(super) async fn run(
     app: &App,
-    writer: Writer,
+    ctx: &Ctx,
     id: ImportId,
     (headers, body): (&HeaderMap, Body),
 ) -> Result<Import, Problem> {
-    let _share = app.uploads_of_tenants().take(writer.tenant).ok_or_else(faults::crowded)?;
-    let record = app.store().import(writer.tenant, id).await?.ok_or(ImportError::NotFound)?;
+    let _share = app.uploads_of_tenants().take(ctx.tenant).ok_or_else(faults::crowded)?;
+    let record = app.store().import(ctx.tenant, id).await?.ok_or(ImportError::NotFound)?;
     faults::check_media_type(headers)?;
     if record.import.state == ImportState::Complete {
         return verify(record.import, record.prefix_hash, body).await;
     }
-    let upload = app.store().claim_import(writer.tenant, writer.user, id).await?;
-    let mut intake = Intake::new(app, upload)?;
+    let upload = app.store().claim_import(ctx.tenant, ctx.user, id).await?;
+    let mut intake = Intake::new((app, ctx), upload)?;
     let outcome = intake.run(body).await;
     // Otherwise the lease ends by itself.
     if let Err(error) = app.store().release_import(&intake.upload).await {
@@ -73,6 +74,7 @@ async fn next<S: futures_util::Stream + Unpin>(pieces: &mut S, patience: Duratio
 
 struct Intake<'a> {
     app: &'a App,
+    ctx: &'a Ctx,
     upload: Upload,
     hash: Sha256,
     /// Bytes that were hashed.
@@ -89,12 +91,13 @@ struct Intake<'a> {
 }
 
 impl<'a> Intake<'a> {
-    fn new(app: &'a App, upload: Upload) -> Result<Self, Problem> {
+    fn new((app, ctx): (&'a App, &'a Ctx), upload: Upload) -> Result<Self, Problem> {
         let (import, columns) = (&upload.record.import, upload.record.columns.as_ref());
         let (kind, skip, line) = (import.kind, import.bytes_done, import.lines_done + 1);
         let header = columns.map(|names| Header::read(kind, Ok(names.iter().map(String::as_str).collect())));
         Ok(Self {
             app,
+            ctx,
             hash: Sha256::new(),
             seen: 0,
             skip,
@@ -221,6 +224,8 @@ impl<'a> Intake<'a> {
     }
 
     async fn step(&mut self, reach: Reach) -> Result<(), Problem> {
+        // A file takes long, and its sender may have lost the right to send it since it began.
+        confirm(self.app, self.ctx, &Method::PUT).await?;
         let kind = self.upload.record.import.kind;
         // A file without a line has no header.
         let Some(header) = &self.header else { return Header::read(kind, Ok(Vec::new())).map(drop) };

@@ -64,8 +64,18 @@ impl Book<'_> {
             RefOr::T(Schema::OneOf(one)) => {
                 one.items.iter().filter(|item| !is_null(item)).find_map(|item| self.example(item, depth))
             }
+            RefOr::T(Schema::AllOf(all)) => Some(Value::Object(self.of_all(&all.items, depth))),
             RefOr::T(_) => None,
         }
+    }
+
+    /// What is made of several objects has the fields of all of them.
+    fn of_all(&self, parts: &[RefOr<Schema>], depth: usize) -> Map<String, Value> {
+        let parts = parts.iter().filter_map(|part| match self.example(part, depth)? {
+            Value::Object(fields) => Some(fields),
+            _ => None,
+        });
+        parts.flatten().collect()
     }
 
     fn of_object(&self, object: &Object, depth: usize) -> Option<Value> {

@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use kv_client::{Client, Error, KeyState};
+use kv_client::{Client, EndpointPatch, Error, KeyState, NewEndpoint};
+use kv_store::Store;
+use kv_types::access::{NewApiToken, NewUser, Role, UserChange};
 use kv_types::catalogue::{
     CustomerPatch, NewCustomer, NewProduct, NewWarehouse, Product, ProductPatch, Warehouse, WarehousePatch,
 };
@@ -16,7 +18,8 @@ use kv_types::order::{OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
 use kv_types::stock::{
     Adjust, AdjustLine, AdjustTo, PartLine, Receive, ReceiveLine, Reserve, ReserveLine, TransferLine, TransferStock,
 };
-use kv_types::{CustomerId, MinorUnits, ProductId, Quantity, Ttl, WarehouseId};
+use kv_types::webhooks::{EndpointState, WebhookEndpoint};
+use kv_types::{CustomerId, MinorUnits, ProductId, Quantity, Ttl, WarehouseId, WebhookDeliveryId};
 use tokio::net::TcpListener;
 
 use crate::operations::operations;
@@ -76,7 +79,9 @@ async fn every_operation_of_the_description_has_a_method() {
     orders(&client, &goods).await;
     batches(&client, &goods).await;
     files(&client).await;
+    following(&client, (&goods, &world.store)).await;
     locks_and_keys(&client).await;
+    accounts(&client).await;
     sessions(&client).await;
     let missing: BTreeSet<String> = described(&world).await.difference(&asked(&world).await).cloned().collect();
     assert_eq!(missing, BTreeSet::new(), "operations that the client never asked for");
@@ -243,6 +248,34 @@ async fn files(client: &Client) {
     assert_eq!(client.export("nothing", &mut Vec::new()).await.unwrap_err().code(), Some("not_found"));
 }
 
+async fn following(client: &Client, (goods, store): (&Goods, &Store)) {
+    let order = client.orders().list(&[]).await.unwrap();
+    let (of, at) = (goods.product, goods.from);
+    assert_eq!(client.levels().set_reorder_point(of, at, Some(3)).await.unwrap().reorder_point, Some(3));
+    assert_eq!(client.levels().reorder_point(of, at).await.unwrap().reorder_point, Some(3));
+    assert_eq!(client.levels().set_reorder_point(of, at, None).await.unwrap().reorder_point, None);
+    store.place_events(1_000).await.unwrap();
+    let events = client.events(0, Some("order.created")).await.unwrap();
+    assert!(!events.data.is_empty() && events.next_after >= events.data[0].position && !events.has_more);
+    let hook = NewEndpoint { url: "https://example.com/hook".to_owned(), description: None, event_types: Vec::new() };
+    let made = client.webhooks().create(&hook).await.unwrap();
+    assert!(made.secret.as_deref().unwrap().starts_with("whsec_"));
+    let (id, shown) = (made.id, WebhookEndpoint { secret: None, ..made });
+    assert_eq!(client.webhooks().list().await.unwrap(), vec![shown.clone()]);
+    assert_eq!(client.webhooks().get(id).await.unwrap(), shown);
+    let patch = EndpointPatch { state: Some(EndpointState::Disabled), ..EndpointPatch::default() };
+    assert_eq!(client.webhooks().change(id, 1, &patch).await.unwrap().state, EndpointState::Disabled);
+    assert!(client.webhooks().deliveries(id, None).await.unwrap().data.is_empty());
+    let nothing = WebhookDeliveryId::from_uuid(uuid::Uuid::nil());
+    assert_eq!(client.webhooks().redeliver(id, nothing).await.unwrap_err().code(), Some("not_found"));
+    client.webhooks().delete(id).await.unwrap();
+    let job = client.jobs().list(Some("open"), None).await.unwrap().data[0].id;
+    assert_eq!(client.jobs().get(job).await.unwrap().kind, "send_order_confirmation");
+    assert_eq!(client.jobs().replay(job).await.unwrap_err().code(), Some("job_not_dead"));
+    let unconfirmed = client.orders().confirmation(order.data[0].id).await.unwrap_err();
+    assert_eq!(unconfirmed.code(), Some("not_found"));
+}
+
 async fn locks_and_keys(client: &Client) {
     let (wait, ttl) = (Duration::ZERO, Duration::from_secs(30));
     let grant = client.locks().acquire("stock:p/1", wait, ttl).await.unwrap();
@@ -261,6 +294,51 @@ async fn locks_and_keys(client: &Client) {
     assert_eq!(keyed.customers().create(&customer("k")).await.unwrap(), made, "the same key, the same customer");
     assert_eq!(client.keys().get("key/1").await.unwrap().state, KeyState::Completed);
     assert_eq!(client.keys().settle("never").await.unwrap().state, KeyState::Void);
+}
+
+async fn accounts(client: &Client) {
+    let new = NewUser {
+        email: "ada@one.example".into(),
+        name: Some("Ada".into()),
+        role: Role::Clerk,
+        password: "correct horse battery".into(),
+        rate_limit_per_minute: None,
+    };
+    let made = client.users().create(&new).await.unwrap();
+    assert_eq!(client.users().get(made.id).await.unwrap(), made);
+    let change = UserChange {
+        email: made.email.clone(),
+        name: None,
+        role: Role::Manager,
+        active: true,
+        rate_limit_per_minute: Some(500),
+    };
+    let changed = client.users().replace(made.id, made.version, &change).await.unwrap();
+    assert_eq!((changed.role, changed.version, changed.name), (Role::Manager, 2, None));
+    assert_eq!(client.users().list(&[("role", "manager")]).await.unwrap().data.len(), 1);
+    client.users().reset_password(made.id, "another password").await.unwrap();
+    let session = client.log_in(&made.email, "another password").await.unwrap();
+    let ada = client.with_token(&session.token).unwrap();
+    ada.change_password("another password", "a third password").await.unwrap();
+    let wanted = NewApiToken {
+        name: "n".into(),
+        scopes: vec!["orders:read".into()],
+        expires_at: None,
+        rate_limit_per_minute: None,
+    };
+    let token = ada.api_tokens().create(&wanted).await.unwrap();
+    assert!(!format!("{token:?}").contains(&token.token));
+    assert_eq!(ada.api_tokens().list(&[]).await.unwrap().data, std::slice::from_ref(&token.about));
+    let narrow = client.with_token(&token.token).unwrap();
+    narrow.orders().list(&[]).await.unwrap();
+    assert_eq!(narrow.me().await.unwrap().role, "manager");
+    ada.api_tokens().revoke(token.about.id).await.unwrap();
+    client.users().deactivate(made.id).await.unwrap();
+    let of_ada = made.id.to_string();
+    let page = client.audit_log().list(&[("object_id", of_ada.as_str()), ("outcome", "done")]).await.unwrap();
+    assert_eq!(page.data[0].operation, "deactivate_user");
+    let all: Vec<_> = client.audit_log().all(&[("actor_id", of_ada.as_str())]).try_collect().await.unwrap();
+    assert!(all.iter().any(|entry| entry.operation == "create_api_token"), "{all:#?}");
 }
 
 async fn sessions(client: &Client) {

@@ -146,6 +146,23 @@ impl Rig {
         assert!(self.service.is_running(), "the service ended: {}", self.service.log_tail(20));
     }
 
+    /// A worker with short times, so that what a kill delays is not delayed for long.
+    pub(crate) async fn worker(&self, redis_url: &str) -> Supervised {
+        let log = self.postgres.folder().join("worker.log");
+        let spec = ProcessSpec::new(env!("CARGO_BIN_EXE_kv-erp"))
+            .args(["worker", "--listen", "127.0.0.1:0", "--redis-url", redis_url, "--webhook-allow-private"])
+            .args(["--job-lease-ms", "2000", "--job-patience-ms", "3000"])
+            .env("KV_DATABASE_URL", app_url(&self.postgres))
+            .log(&log);
+        let worker = Supervised::spawn(spec).unwrap();
+        eventually(READY_WITHIN, async || {
+            assert!(worker.is_running(), "the worker ended: {}", worker.log_tail(20));
+            worker.log_tail(50).contains("kv-erp works").then_some(())
+        })
+        .await;
+        worker
+    }
+
     /// SIGKILL for the service and for every process of PostgreSQL.
     pub(crate) async fn kill(&self) {
         tokio::join!(self.service.kill(), self.kill_postgres());

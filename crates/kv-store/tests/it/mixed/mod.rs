@@ -85,10 +85,11 @@ impl Cut {
 
 /// Stands in for the look-up of logins: it tells on which connection it ran, and what tenant that was left with.
 const SPY: &str = "create or replace function app.find_login(wanted text)
-    returns table (tenant_id bigint, user_id uuid, email text, role text, password_hash text, rate_limit_per_minute integer)
+    returns table (tenant_id bigint, user_id uuid, email text, role text, password_hash text, rate_limit_per_minute integer,
+                   is_suspended boolean)
     language sql stable security definer set search_path = public, pg_temp
     as $$ select 1::bigint, gen_random_uuid(), pg_backend_pid() || ':' || coalesce(current_setting('app.tenant_id', true), ''),
-                 'owner', '', null::integer $$";
+                 'owner', '', null::integer, false $$";
 
 /// Both pooled connections serve, and neither has a tenant left on it. What was cut may still run in a task of its own, which has not
 /// begun its transaction or ends it only now, and then gives its connection back.

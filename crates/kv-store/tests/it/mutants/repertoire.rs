@@ -21,7 +21,7 @@ use crate::wire::Wire;
 
 type Key = (ProductId, WarehouseId);
 
-const PARTS: u32 = 16;
+const PARTS: u32 = 19;
 
 /// What was told, step by step, each with the statements that were run for it.
 pub(super) struct Told<'a> {
@@ -43,7 +43,7 @@ impl<'a> Told<'a> {
             match part {
                 0 => told.read(&twins.own).await,
                 1 => told.read(&twins.foreign).await,
-                2 | 15 => told.list().await,
+                2 | 16 => told.list().await,
                 3 => told.export().await,
                 4 => told.import().await,
                 5 => told.write_batches().await,
@@ -55,6 +55,9 @@ impl<'a> Told<'a> {
                 11 => told.move_stock(&twins.foreign).await,
                 12 => told.change_orders(&twins.foreign).await,
                 13 => told.run_short().await,
+                14 => Box::pin(told.manage_access()).await,
+                17 => told.follow(&twins.own).await,
+                18 => told.follow(&twins.foreign).await,
                 _ => told.prove().await,
             }
             if expected.is_some_and(|expected| !expected.starts_with(&told.lines)) {

@@ -47,6 +47,8 @@ pub(super) struct Twins {
     pub(super) reserved: (ProductId, WarehouseId),
     /// 2 units, of an order that is due.
     pub(super) ordered: (ProductId, WarehouseId),
+    /// That order.
+    pub(super) ordered_id: OrderId,
     /// Of the second tenant alone.
     pub(super) foreign: Goods,
     pub(super) foreign_idle: Idle,
@@ -112,6 +114,26 @@ const TWIN: &str = "
       from imports t where tenant_id = 1;
     insert into import_rejections select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'detail', 'FOREIGN'))).*
       from import_rejections t where tenant_id = 1;
+    insert into users select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'email', 'F-' || email, 'email_key', 'f-' || email_key,
+           'name', 'FOREIGN'))).* from users t where tenant_id = 1;
+    insert into api_tokens select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'name', 'FOREIGN',
+           'token_sha256', '\\x' || encode(sha256(token_sha256), 'hex')))).* from api_tokens t where tenant_id = 1;
+    insert into audit_log select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'address', 'FOREIGN'))).*
+      from audit_log t where tenant_id = 1;
+    insert into jobs select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'kind', 'FOREIGN', 'attempts', attempts + 7))).*
+      from jobs t where tenant_id = 1;
+    insert into jobs select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'id', gen_random_uuid(), 'state', 'open',
+           'finished_at', null))).* from jobs t where tenant_id = 1 and state = 'dead';
+    insert into events overriding system value
+    select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'type', 'foreign', 'seq', seq + 100000, 'position', position + 100000))).*
+      from events t where tenant_id = 1;
+    insert into order_confirmations select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'subject', 'FOREIGN'))).*
+      from order_confirmations t where tenant_id = 1;
+    insert into webhook_endpoints select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'url', 'FOREIGN', 'failures', 3))).*
+      from webhook_endpoints t where tenant_id = 1;
+    insert into webhook_deliveries select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'last_error', 'FOREIGN', 'attempts', 5,
+           'state', 'failed', 'finished_at', created_at))).*
+      from webhook_deliveries t where tenant_id = 1;
     update lock_fences set fence = fence + 1000 where tenant_id = 2;
     insert into idempotency_keys select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2))).*
       from idempotency_keys t where tenant_id = 1;
@@ -148,7 +170,7 @@ impl Twins {
         let ordered = house.stocked(one, "ordered", 2).await;
         let due = order_of(own.customer.id, ordered.0, 2);
         let due = PlaceOrder { ttl: Ttl::parse(60), reference: Some("due".to_owned()), ..due };
-        house.store.stock().place_order(one.tenant, one.user, due, None).await.unwrap();
+        let ordered_id = house.store.stock().place_order(one.tenant, one.user, due, None).await.unwrap().id;
         house.store.void_key(one.tenant, &"k-old".parse().unwrap()).await.unwrap();
         let imports = [
             import(&house, one, ImportKind::Customers, OnConflict::Update).await,
@@ -178,6 +200,7 @@ impl Twins {
             reclaimed,
             reserved,
             ordered,
+            ordered_id,
             foreign,
             foreign_idle,
             foreign_held,
@@ -215,7 +238,8 @@ impl Twins {
     pub(super) async fn restore(&self) {
         let mut script = format!("begin; select setval('order_numbers', {}); ", self.order_number);
         for table in &self.tables {
-            write!(script, "delete from {table}; insert into {table} table kept.{table}; ").unwrap();
+            write!(script, "delete from {table}; insert into {table} overriding system value table kept.{table}; ")
+                .unwrap();
         }
         script.push_str("commit");
         self.superuser.batch_execute(&script).await.unwrap();
@@ -240,7 +264,10 @@ impl Twins {
             update orders set number = number - 1000000 where tenant_id = 2 and number > 1000000;
             update receipts set reference = 'same';
             update adjustments set reference = 'same';
-            update transfers set reference = 'same'";
+            update transfers set reference = 'same';
+            drop index users_email;
+            update users f set email = o.email, email_key = o.email_key from users o
+             where f.tenant_id = 2 and o.tenant_id = 1 and f.id = o.id";
         self.superuser.batch_execute(script).await.unwrap();
     }
 

@@ -1,9 +1,10 @@
-//! The service is killed again and again under clients that repeat each write under its key until they are told what became of it.
+//! The service, its database and its worker are killed again and again under clients that repeat each write under its key until they are told what became of it.
 //! In the end nothing is uncertain: what is in the database is exactly the sum of what the clients were told.
 //!
 //! The moments of the kills and what the clients do come from one seed, which is printed; `KV_TEST_SEED` has it used again.
 
 mod insistent;
+mod neighbours;
 mod settled;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::rig::Rig;
 use insistent::Crowd;
+use neighbours::Neighbours;
 
 const CLIENTS: u64 = 12;
 const PRODUCTS: usize = 4;
@@ -42,7 +44,11 @@ impl Victim {
         }
     }
 
-    async fn die_and_return(self, rig: &mut Rig) {
+    async fn die_and_return(self, rig: &mut Rig, neighbours: &mut Neighbours) {
+        let kills_worker = self != Self::Database;
+        if kills_worker {
+            neighbours.kill().await;
+        }
         match self {
             Self::Service => rig.kill_service().await,
             Self::Database => rig.kill_postgres().await,
@@ -53,6 +59,9 @@ impl Victim {
         }
         if self != Self::Database {
             rig.restart_service().await;
+        }
+        if kills_worker {
+            neighbours.restart(rig).await;
         }
     }
 }
@@ -69,19 +78,21 @@ async fn survive(kills: u32) {
     let options = PostgresOptions::default().setting("log_line_prefix", "%m [%p] %e ");
     let mut rig = Rig::start_with(options).await;
     let (levels, _) = rig.stock(PRODUCTS, FIRST_UNITS).await;
+    let mut neighbours = Neighbours::start(&rig, seed).await;
     let begun = Instant::now();
     let mut crowd = Crowd::start(CLIENTS, seed, &rig.door(), &levels).await;
     for round in 1..=kills {
         let answers = rng.random_range(1..=MOST_ANSWERS);
         let waited = timeout(ANSWERED_WITHIN, crowd.answers(answers)).await;
         assert!(waited.is_ok(), "{answers} more writes were not answered before kill {round}");
-        Victim::of(round).die_and_return(&mut rig).await;
+        Victim::of(round).die_and_return(&mut rig, &mut neighbours).await;
     }
     rig.assert_serving();
     let answered = timeout(ANSWERED_WITHIN, crowd.answers(MOST_ANSWERS)).await;
     assert!(answered.is_ok(), "the service did not work on after the last kill");
     let documents = crowd.end().await;
     let hammered = begun.elapsed();
+    neighbours.check(&rig, &documents).await;
     let tally = settled::check(&rig, &levels, FIRST_UNITS, &documents).await;
     println!("{kills} kills in {hammered:?}, proof at {:?}: {tally:?}", begun.elapsed());
     tally.assert_enough_happened(kills);

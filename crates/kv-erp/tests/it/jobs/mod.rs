@@ -1,0 +1,10 @@
+//! Jobs from end to end: written with what asks for them, brought to a Redis of the test's own, done by workers that are killed.
+
+mod fair;
+mod follow;
+mod hooks;
+mod lives;
+mod once;
+mod operator;
+mod resp;
+mod rig;

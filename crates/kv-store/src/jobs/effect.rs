@@ -1,0 +1,124 @@
+//! The end of a job and its effect, in one transaction: a job that is delivered twice has its effect once.
+//!
+//! The job's row is written first, which locks it: a second worker with the same job waits there, and then finds it over.
+
+use kv_types::order::OrderConfirmation;
+use kv_types::{JobId, OrderId, TenantId};
+
+use crate::conflict::Retries;
+use crate::idempotency::Open;
+use crate::session::Params;
+use crate::statement::statements;
+use crate::webhooks::{Attempt, write_attempt};
+use crate::{Store, StoreError};
+
+statements! {
+    /// The job is done.
+    END_JOB = "update jobs set state = 'done', finished_at = now(), last_error = null
+         where tenant_id = $1 and id = $2 and state = 'open' returning id";
+    /// What was made of that.
+    GET_CONFIRMATION = "select order_id, recipient, subject, body, created_at from order_confirmations
+         where tenant_id = $1 and order_id = $2";
+    /// What an order's customer is told.
+    CONFIRM_ORDER = "insert into order_confirmations (tenant_id, order_id, job_id, recipient, subject, body)
+        select $1, o.id, $2, c.email, 'Your order ' || o.number,
+               'Dear ' || c.name || ', we have received your order ' || o.number || ' for '
+                   || (o.total_minor / 100) || '.' || lpad((o.total_minor % 100)::text, 2, '0') || ' ' || o.currency || '.'
+          from orders o join customers c on c.tenant_id = $1 and c.id = o.customer_id
+         where o.tenant_id = $1 and o.id = $3";
+}
+
+/// What a job does to the database.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Nothing beyond its own end: what it did is done already, or is harmless when it is done twice.
+    Nothing,
+    /// The record of what an order's customer is told.
+    ConfirmOrder(OrderId),
+    /// What became of an event's last attempt to reach an endpoint.
+    Delivered(Attempt),
+}
+
+/// What came of ending a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its effect is there, since now.
+    Now,
+    /// It was over before; nothing was done.
+    Before,
+}
+
+impl Store {
+    /// What an order's customer is told; `None` when that is not made yet, or there is no such order.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn order_confirmation(
+        &self,
+        tenant: TenantId,
+        order: OrderId,
+    ) -> Result<Option<OrderConfirmation>, StoreError> {
+        let rows = self.run(tenant, &GET_CONFIRMATION, &[&tenant.get(), &order.uuid()]).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        Ok(Some(OrderConfirmation {
+            order_id: OrderId::from_uuid(row.try_get(0)?),
+            recipient: row.try_get(1)?,
+            subject: row.try_get(2)?,
+            body: row.try_get(3)?,
+            created_at: row.try_get(4)?,
+        }))
+    }
+
+    /// Ends a job with its effect.
+    ///
+    /// # Errors
+    /// The store's. After [`StoreError::OutcomeUnknown`] asking again is safe.
+    /// # Cancel safety
+    /// The effect and the end are there, both or neither.
+    pub async fn end_job(&self, tenant: TenantId, id: JobId, work: &Work) -> Result<Ended, StoreError> {
+        let mut retries = Retries::new(self.conflicts());
+        let mut is_planned_anew = false;
+        loop {
+            match self.try_end_job(tenant, id, work).await {
+                Err(error) if error.is_stale_plan() && !is_planned_anew => is_planned_anew = true,
+                Err(error) => retries.after(error).await?,
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_end_job(&self, tenant: TenantId, id: JobId, work: &Work) -> Result<Ended, StoreError> {
+        let (owner, job) = (tenant.get(), id.uuid());
+        let ending: Params<'_> = &[&owner, &job];
+        if let Work::Nothing = work {
+            let ended = self.run(tenant, &END_JOB, ending).await?;
+            return match ended.len() {
+                0 => Ok(Ended::Before),
+                1 => Ok(Ended::Now),
+                _ => Err(StoreError::Corrupt("a job")),
+            };
+        }
+        let transaction = Open::on(self).await?;
+        let ended = transaction.begin_with(tenant, &END_JOB, ending).await;
+        let worked = match ended {
+            Ok(rows) if rows.is_empty() => {
+                transaction.roll_back().await;
+                return Ok(Ended::Before);
+            }
+            Ok(rows) if rows.len() > 1 => Err(StoreError::Corrupt("a job")),
+            Ok(_) => match work {
+                Work::Nothing => Ok(Vec::new()),
+                Work::Delivered(attempt) => write_attempt(&transaction, tenant, attempt).await.map(|()| Vec::new()),
+                Work::ConfirmOrder(order) => transaction.query(&CONFIRM_ORDER, &[&owner, &job, &order.uuid()]).await,
+            },
+            Err(error) => Err(error),
+        };
+        match worked {
+            Ok(_) => transaction.commit().await.map(|()| Ended::Now),
+            Err(error) => {
+                transaction.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+}

@@ -32,35 +32,8 @@ create function app.forget_events(before timestamptz, most integer) returns bigi
           gone as (delete from events e using old where e.tenant_id = old.tenant_id and e.id = old.id returning 1)
           select count(*) from gone $$;
 
--- Gives places to some events. One session at a time, until its commit: a place is seen before the next higher one is given.
-create function app.place_events(most integer) returns bigint
-    language plpgsql volatile security definer set search_path = public, pg_temp
-    as $$
-declare placed bigint;
-begin
-    if not pg_try_advisory_xact_lock(hashtext('kv-erp events')) then
-        return 0;
-    end if;
-    -- A new statement, so that it sees what the session before committed.
-    with unplaced as materialized (
-        select e.tenant_id, e.id, e.seq from events e where e.position is null order by e.seq limit most),
-    numbered as materialized (
-        select u.tenant_id, u.id, nextval('event_positions') as position from (select * from unplaced order by seq) u),
-    done as (
-        update events e set position = n.position from numbered n
-         where e.tenant_id = n.tenant_id and e.id = n.id
-        returning 1)
-    select count(*) into placed from done;
-    return placed;
-end $$;
-do $$
-declare f text;
-begin
-    foreach f in array array['app.forget_events(timestamptz, integer)', 'app.place_events(integer)'] loop
-        execute format('revoke execute on function %s from public', f);
-        execute format('grant execute on function %s to kv_app', f);
-    end loop;
-end $$;
+revoke execute on function app.forget_events(timestamptz, integer) from public;
+grant execute on function app.forget_events(timestamptz, integer) to kv_app;
 
 -- A level with so many available units, or fewer, is low; null when nobody wants to know.
 alter table stock_levels add column reorder_point bigint check (reorder_point between 0 and 1000000000);

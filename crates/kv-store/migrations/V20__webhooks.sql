@@ -61,7 +61,8 @@ create function app.new_id() returns uuid language sql volatile
               'hex')::uuid $$;
 
 -- Gives places to some events, and makes the deliveries and the jobs of the endpoints that want them: an event with a place has them.
-create or replace function app.place_events(most integer) returns bigint
+-- One session at a time, until its commit: a place is seen before the next higher one is given.
+create function app.place_events(most integer) returns bigint
     language plpgsql volatile security definer set search_path = public, pg_temp
     as $$
 declare placed bigint;
@@ -100,6 +101,6 @@ create function app.forget_deliveries(before timestamptz, most integer) returns 
                order by d.created_at limit most for update skip locked),
           gone as (delete from webhook_deliveries d using old where d.tenant_id = old.tenant_id and d.id = old.id returning 1)
           select count(*) from gone $$;
-revoke execute on function app.new_id(), app.forget_deliveries(timestamptz, integer) from public;
+revoke execute on function app.new_id(), app.place_events(integer), app.forget_deliveries(timestamptz, integer) from public;
 grant execute on function app.new_id() to kv_app, kv_owner;
-grant execute on function app.forget_deliveries(timestamptz, integer) to kv_app;
+grant execute on function app.place_events(integer), app.forget_deliveries(timestamptz, integer) to kv_app;

@@ -4,7 +4,7 @@
 //! is the backlog; a job is ready, leased, delayed or dead, and only one of these; it has at most one live lease; whoever
 //! speaks of a leased job shows the lease's [`Fence`](crate::lock::Fence), which no later lease repeats, also after a flush;
 //! before a tenant's first job leave at most two of each other tenant in its queue, and what was given back; every key has a
-//! bound. The truth is to be a table in PostgreSQL: what is lost here is pushed again from there. A job may be delivered twice, so its handler must
+//! bound. The truth is a table in PostgreSQL: what is lost here is pushed again from there. A job may be delivered twice, so its handler must
 //! not mind.
 //! Absent on purpose: payloads (a job carries a reference), results, schedules, dependencies between jobs, and removal of
 //! a job that is ready.

@@ -26,6 +26,9 @@ impl Told<'_> {
         self.note("failure", store.note_failure(tenant, (goods.job, 0), ("it failed", 1_000)).await);
         self.note("burial", store.bury_job(tenant, (goods.job, 0), ("it died", 1)).await);
         self.note("replay", store.replay_job(tenant, goods.dead).await);
+        // Another tenant's job of the same number is open all the time.
+        self.note("replay of the buried", store.replay_job(tenant, goods.job).await);
+        self.note("end of the replayed", store.end_job(tenant, goods.job, &Work::Nothing).await);
         let other = NewJob { unique_key: Some("k".to_owned()), ..NewJob::new("unique", json!({})) };
         self.note("new job", store.enqueue_jobs(tenant, &[other]).await.map(|made| made.len()));
         // The second tenant's order has no confirmation yet, nor has the first one's own second order.

@@ -62,7 +62,7 @@ const READS_NO_ROW: [(&str, &str); 1] = [("IDENTIFY", "asks for the transaction'
 
 /// Places that no other tenant can be met through: what is found there is asked for once more under the tenant. They spare the server
 /// work, and the test says when one of them begins to count.
-const SECOND_TO_ANOTHER: [(&str, &[usize], &str); 12] = [
+const SECOND_TO_ANOTHER: [(&str, &[usize], &str); 11] = [
     ("READ_WAREHOUSES", &[1], "ids of warehouses, of which the tenant's own are read"),
     ("LOCK_LEVELS", &[0, 1, 2], "keys of levels, of which the tenant's own are locked"),
     ("RECLAIM_LEVELS", &[0, 1, 2, 3, 4], "keys of levels, of which the tenant's own are locked"),
@@ -72,7 +72,6 @@ const SECOND_TO_ANOTHER: [(&str, &[usize], &str); 12] = [
         "ids of reservations, of which the tenant's own are read, and end by their own time alone",
     ),
     ("INSERT_API_TOKEN", &[0], "counts an account's tokens against a limit that is far away"),
-    ("END_JOB", &[0], "a job's own number, which is made anew for each and which the queue hands out with its tenant"),
     ("INSERT_ENDPOINT", &[0], "counts a tenant's endpoints against a limit that is far away"),
     ("LOOK_AT_ENDPOINT", &[0], "begins a transaction, and nothing is done with what it finds"),
     ("RENEW_IMPORT", &[0], "an upload's own number, which is made anew for each and told nobody"),

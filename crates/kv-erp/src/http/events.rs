@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::answers::ListErrors;
+use super::bodies::EventType;
 use super::ctx::Ctx;
 use super::fields::Refused;
 use super::problem::Problem;
@@ -43,7 +44,7 @@ pub(super) fn kind(raw: &str) -> Result<EventKind, Refused> {
 /// from `next_after` misses nothing. Events are kept for 30 days; they appear once a worker has placed them, within a second.
 #[utoipa::path(get, path = "/events", operation_id = "list_events", tag = "events",
     params(("after" = Option<i64>, Query, minimum = 0, description = "Only events behind this place; without it from the first"),
-        ("type" = Option<String>, Query, description = "Only of this type", example = "order.created"),
+        ("type" = Option<EventType>, Query, description = "Only of this type", example = "order.created"),
         ("limit" = Option<i64>, Query, minimum = 1, maximum = 100, description = "Without it 20")),
     responses((status = 200, description = "They", body = Events), ListErrors))]
 async fn list(State(app): State<App>, ctx: Ctx, query: Query) -> Result<Json<Events>, Problem> {

@@ -168,6 +168,28 @@ async fn texts_and_numbers_are_described_as_they_are_read() {
     assert!(parameters.iter().all(|parameter| parameter["schema"]["type"] == "string"), "{parameters:#?}");
 }
 
+/// A parameter of which only some words are taken says which: who draws from the description is not refused for it.
+#[tokio::test]
+async fn a_parameter_that_is_described_as_any_text_takes_any_text() {
+    let world = World::new().await;
+    let document = world.one.nobody().get("/openapi.json").await.expect(200);
+    let mut tried = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for parameter in item.pointer("/get/parameters").and_then(Value::as_array).into_iter().flatten() {
+            let (name, schema) = (parameter["name"].as_str().unwrap_or_default(), &parameter["schema"]);
+            let is_any_text = schema["type"] == "string" && schema["enum"].is_null() && schema["format"].is_null();
+            if parameter["in"] != "query" || !is_any_text || name == "cursor" || path.contains('{') {
+                continue;
+            }
+            tried += 1;
+            // Three capitals, because that is what a currency is described as.
+            let answer = world.one.get(&format!("{path}?{name}=XTS")).await;
+            assert_eq!(answer.status, 200, "{path}?{name}=: {:#}", answer.body);
+        }
+    }
+    assert!(tried > 10, "only {tried} parameters were found");
+}
+
 /// A pattern of ECMA-262, of which ours use what other dialects have too.
 fn regex_of(schema: &Value) -> regex::Regex {
     let pattern = schema["pattern"].as_str().unwrap();

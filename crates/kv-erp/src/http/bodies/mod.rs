@@ -19,6 +19,7 @@ pub use stock::{
     StockAdjustment, StockReceipt, StockTransfer,
 };
 use utoipa::IntoParams;
+pub(crate) use webhooks::EventType;
 pub use webhooks::{EndpointPatch, NewEndpoint};
 
 /// The lock under which a stock write is done.

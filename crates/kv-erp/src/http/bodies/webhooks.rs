@@ -48,7 +48,7 @@ pub struct EndpointPatch {
 
 /// A type of events.
 #[derive(Serialize, ToSchema)]
-enum EventType {
+pub(crate) enum EventType {
     #[serde(rename = "order.created")]
     OrderCreated,
     #[serde(rename = "order.confirmed")]

@@ -9,6 +9,7 @@ mod generator;
 mod generator_server;
 mod jobs;
 mod list;
+mod memory;
 mod peers;
 mod pgbench;
 mod reserve;
@@ -54,6 +55,8 @@ enum Name {
     List,
     /// Jobs from the transaction that asks for them to their end, beside SKIP LOCKED alone and beside LPUSH alone.
     Jobs,
+    /// Memory of the service, idle and under load, beside a bare axum handler.
+    Memory,
     /// CPU time per request of the load generator, beside that of others, against a server that does nothing.
     Generator,
     /// A server that stands still for a while, as this load generator and others report it.
@@ -99,6 +102,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Name::Reserve => runtime.block_on(reserve::run(&bench))?,
         Name::List => runtime.block_on(list::run(&bench))?,
         Name::Jobs => runtime.block_on(jobs::run(&bench))?,
+        Name::Memory => runtime.block_on(memory::run(&bench))?,
         Name::Generator => generator::run(&bench, &args.generator)?,
         Name::Stall => stall::run(&bench)?,
         Name::Compare => compare::run(&bench)?,
@@ -109,10 +113,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 
 fn build(root: &Path, name: Name) -> Result<()> {
     let mut args = vec!["build", "--release", "--package", "stampede"];
-    if matches!(name, Name::Reserve | Name::List | Name::Jobs) {
+    if matches!(name, Name::Reserve | Name::List | Name::Jobs | Name::Memory) {
         args.extend(["--package", "kv-erp"]);
     }
-    if name == Name::List {
+    if matches!(name, Name::List | Name::Memory) {
         args.extend(["--bins", "--example", "bare_axum"]);
     }
     let cargo = std::env::var_os("CARGO").map_or_else(|| PathBuf::from("cargo"), PathBuf::from);

@@ -31,7 +31,7 @@ pub(crate) async fn run(bench: &Bench) -> Result<()> {
 }
 
 /// A product with enough units in one warehouse for every round.
-fn stock(service: &Service) -> Result<(String, String)> {
+pub(super) fn stock(service: &Service) -> Result<(String, String)> {
     let id = |answer: Value| answer["id"].as_str().map(str::to_owned).context("an answer without an id");
     let product = json!({"sku": "HOT", "name": "Hot", "price_minor": 100, "currency": "EUR"});
     let product = id(service.post("/api/v1/products", &product)?)?;

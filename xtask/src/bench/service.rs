@@ -21,7 +21,8 @@ pub(crate) struct Service {
     pub(crate) url: String,
     /// A caller's token.
     pub(crate) token: String,
-    _process: Supervised,
+    /// Its process.
+    pub(crate) process: Supervised,
 }
 
 impl Service {
@@ -37,7 +38,7 @@ impl Service {
             .env("KV_DATABASE_URL", app)
             .log(postgres.folder().join("kv-erp.log"));
         let process = Supervised::spawn(spec)?;
-        let service = Self { postgres, url, token, _process: process };
+        let service = Self { postgres, url, token, process };
         let ready = format!("{}/readyz", service.url);
         testing::eventually(READY_WITHIN, async || curl(&["--fail", &ready]).map(drop)).await;
         Ok(service)

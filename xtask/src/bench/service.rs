@@ -27,7 +27,9 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) async fn start(bench: &Bench) -> Result<Self> {
-        let postgres = Postgres::start(PostgresOptions::default()).await?;
+        // For as many clients of pgbench as may be asked for, beside the service's and the workers' own.
+        let options = PostgresOptions::default().setting("max_connections", "1200");
+        let postgres = Postgres::start(options).await?;
         postgres.connect("postgres").await?.batch_execute(&format!("create database {DATABASE}")).await?;
         let program = bench.program("kv-erp");
         let token = provision(&program, &postgres)?;

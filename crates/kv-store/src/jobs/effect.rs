@@ -4,28 +4,35 @@
 
 use kv_types::order::OrderConfirmation;
 use kv_types::{JobId, OrderId, TenantId};
+use tokio_postgres::Row;
 
 use crate::conflict::Retries;
 use crate::idempotency::Open;
-use crate::session::Params;
 use crate::statement::statements;
 use crate::webhooks::{Attempt, write_attempt};
 use crate::{Store, StoreError};
 
 statements! {
-    /// The job is done.
+    /// The job is done. That it is open is asked by what open means, not by its word: with the word, a table without statistics has
+    /// PostgreSQL read all open jobs of the tenant along the relay's index.
     END_JOB = "update jobs set state = 'done', finished_at = now(), last_error = null
-         where tenant_id = $1 and id = $2 and state = 'open' returning id";
+         where tenant_id = $1 and id = $2 and finished_at is null returning id";
     /// What was made of that.
     GET_CONFIRMATION = "select order_id, recipient, subject, body, created_at from order_confirmations
          where tenant_id = $1 and order_id = $2";
-    /// What an order's customer is told.
-    CONFIRM_ORDER = "insert into order_confirmations (tenant_id, order_id, job_id, recipient, subject, body)
-        select $1, o.id, $2, c.email, 'Your order ' || o.number,
-               'Dear ' || c.name || ', we have received your order ' || o.number || ' for '
-                   || (o.total_minor / 100) || '.' || lpad((o.total_minor % 100)::text, 2, '0') || ' ' || o.currency || '.'
-          from orders o join customers c on c.tenant_id = $1 and c.id = o.customer_id
-         where o.tenant_id = $1 and o.id = $3";
+    /// The job is done, and what an order's customer is told is written: one statement, so that a job is one way to PostgreSQL and back.
+    CONFIRM_ORDER = "with ended as (
+            update jobs set state = 'done', finished_at = now(), last_error = null
+             where tenant_id = $1 and id = $2 and finished_at is null returning id
+        ), told as (
+            insert into order_confirmations (tenant_id, order_id, job_id, recipient, subject, body)
+            select $1, o.id, e.id, c.email, 'Your order ' || o.number,
+                   'Dear ' || c.name || ', we have received your order ' || o.number || ' for '
+                       || (o.total_minor / 100) || '.' || lpad((o.total_minor % 100)::text, 2, '0') || ' ' || o.currency || '.'
+              from ended e join orders o on o.tenant_id = $1 and o.id = $3
+                   join customers c on c.tenant_id = $1 and c.id = o.customer_id
+        )
+        select id from ended";
 }
 
 /// What a job does to the database.
@@ -76,10 +83,21 @@ impl Store {
     /// # Cancel safety
     /// The effect and the end are there, both or neither.
     pub async fn end_job(&self, tenant: TenantId, id: JobId, work: &Work) -> Result<Ended, StoreError> {
+        let (owner, job) = (tenant.get(), id.uuid());
+        match work {
+            Work::Nothing => ended(&self.run(tenant, &END_JOB, &[&owner, &job]).await?),
+            Work::ConfirmOrder(order) => {
+                ended(&self.run(tenant, &CONFIRM_ORDER, &[&owner, &job, &order.uuid()]).await?)
+            }
+            Work::Delivered(attempt) => self.end_delivery(tenant, id, attempt).await,
+        }
+    }
+
+    async fn end_delivery(&self, tenant: TenantId, id: JobId, attempt: &Attempt) -> Result<Ended, StoreError> {
         let mut retries = Retries::new(self.conflicts());
         let mut is_planned_anew = false;
         loop {
-            match self.try_end_job(tenant, id, work).await {
+            match self.try_end_delivery(tenant, id, attempt).await {
                 Err(error) if error.is_stale_plan() && !is_planned_anew => is_planned_anew = true,
                 Err(error) => retries.after(error).await?,
                 done => return done,
@@ -87,38 +105,32 @@ impl Store {
         }
     }
 
-    async fn try_end_job(&self, tenant: TenantId, id: JobId, work: &Work) -> Result<Ended, StoreError> {
-        let (owner, job) = (tenant.get(), id.uuid());
-        let ending: Params<'_> = &[&owner, &job];
-        if let Work::Nothing = work {
-            let ended = self.run(tenant, &END_JOB, ending).await?;
-            return match ended.len() {
-                0 => Ok(Ended::Before),
-                1 => Ok(Ended::Now),
-                _ => Err(StoreError::Corrupt("a job")),
-            };
-        }
+    async fn try_end_delivery(&self, tenant: TenantId, id: JobId, attempt: &Attempt) -> Result<Ended, StoreError> {
         let transaction = Open::on(self).await?;
-        let ended = transaction.begin_with(tenant, &END_JOB, ending).await;
-        let worked = match ended {
-            Ok(rows) if rows.is_empty() => {
+        let rows = transaction.begin_with(tenant, &END_JOB, &[&tenant.get(), &id.uuid()]).await;
+        let worked = match rows.and_then(|rows| ended(&rows)) {
+            Ok(Ended::Now) => write_attempt(&transaction, tenant, attempt).await,
+            Ok(Ended::Before) => {
                 transaction.roll_back().await;
                 return Ok(Ended::Before);
             }
-            Ok(rows) if rows.len() > 1 => Err(StoreError::Corrupt("a job")),
-            Ok(_) => match work {
-                Work::Nothing => Ok(Vec::new()),
-                Work::Delivered(attempt) => write_attempt(&transaction, tenant, attempt).await.map(|()| Vec::new()),
-                Work::ConfirmOrder(order) => transaction.query(&CONFIRM_ORDER, &[&owner, &job, &order.uuid()]).await,
-            },
             Err(error) => Err(error),
         };
         match worked {
-            Ok(_) => transaction.commit().await.map(|()| Ended::Now),
+            Ok(()) => transaction.commit().await.map(|()| Ended::Now),
             Err(error) => {
                 transaction.roll_back().await;
                 Err(error)
             }
         }
+    }
+}
+
+/// What the rows say of a job that was to be ended.
+fn ended(rows: &[Row]) -> Result<Ended, StoreError> {
+    match rows.len() {
+        0 => Ok(Ended::Before),
+        1 => Ok(Ended::Now),
+        _ => Err(StoreError::Corrupt("a job")),
     }
 }

@@ -52,10 +52,10 @@ statements! {
           from jobs where tenant_id = $1 and ($2::text is null or state = $2) and id < $3 order by id desc limit $4";
     /// An attempt failed: the job is tried again after a pause. It is looked at later than that.
     NOTE_FAILURE = "update jobs set attempts = attempts + 1, last_error = $4, look_at = now() + $5::bigint * interval '1 millisecond'
-         where tenant_id = $1 and id = $2 and replays = $3 and state = 'open' returning id";
+         where tenant_id = $1 and id = $2 and replays = $3 and finished_at is null returning id";
     /// The job is given up.
     BURY_JOB = "update jobs set attempts = attempts + $5, last_error = $4, state = 'dead', finished_at = now()
-         where tenant_id = $1 and id = $2 and replays = $3 and state = 'open' returning id";
+         where tenant_id = $1 and id = $2 and replays = $3 and finished_at is null returning id";
     /// Begins a dead job anew, unless another one has its unique key by now.
     REPLAY_JOB = "update jobs j set state = 'open', replays = replays + 1, attempts = 0, look_at = now(), pushed_at = null,
                pushes = 0, finished_at = null

@@ -136,3 +136,20 @@ async fn no_page_of_an_export_is_sorted() {
     }
     assert_eq!(seen, 6);
 }
+
+/// What is done with one job finds it by its key, whatever PostgreSQL knows of the table: along the relay's index it would read all
+/// that waits, so that the longer the queue the slower each job.
+#[tokio::test]
+async fn a_job_is_found_by_its_key() {
+    let database = database().await;
+    let client = planner(&app_config(&database)).await;
+    client.batch_execute("set enable_seqscan = off").await.unwrap();
+    let names = ["GET_WORK", "END_JOB", "CONFIRM_ORDER", "NOTE_FAILURE", "BURY_JOB"];
+    let asked: Vec<_> = kv_store::statement::all().filter(|statement| names.contains(&statement.name)).collect();
+    assert_eq!(asked.len(), names.len());
+    for statement in asked {
+        let plan = generic_plan(&client, statement).await.unwrap();
+        let is_by_key = plan.contains("jobs_pkey") && !plan.contains("jobs_due") && !plan.contains("jobs_unique");
+        assert!(is_by_key, "{}: {plan}", statement.name);
+    }
+}

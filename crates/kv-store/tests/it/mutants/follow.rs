@@ -33,7 +33,8 @@ impl Told<'_> {
         self.note("new job", store.enqueue_jobs(tenant, &[other]).await.map(|made| made.len()));
         // The second tenant's order has no confirmation yet, nor has the first one's own second order.
         let confirming = store.jobs(tenant, Some(JobState::Open), None, 50).await.map(|page| page.rows);
-        let confirming = confirming.unwrap_or_default().into_iter().find(|job| job.kind == "send_order_confirmation");
+        // The oldest: another tenant has an open job of the same number.
+        let confirming = confirming.unwrap_or_default().into_iter().rfind(|job| job.kind == "send_order_confirmation");
         if let Some(job) = confirming {
             self.note("end", store.end_job(tenant, job.id, &Work::ConfirmOrder(self.twins.ordered_id)).await);
             self.note("end once more", store.end_job(tenant, job.id, &Work::Nothing).await);

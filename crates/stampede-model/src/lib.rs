@@ -4,6 +4,7 @@
 //! verdict on any machine. All times are nanoseconds in integers, measured from the start of the run.
 //! Absent on purpose: HTTP. How a request is sent and when it came back is the engine's business.
 
+pub mod acceptance;
 pub mod chaos;
 pub mod check;
 pub mod compare;
@@ -12,6 +13,8 @@ pub mod failure;
 pub mod histogram;
 pub mod history;
 pub mod interval;
+pub mod logs;
+pub mod look;
 pub mod row;
 pub mod run;
 pub mod run_result;

@@ -30,6 +30,12 @@ pub enum BadUnit {
         /// What was given.
         given: String,
     },
+    /// Not an amount of memory.
+    #[error("`{given}` is no amount of memory: write a number and a unit, such as 512kb, 256mb or 1gb")]
+    Bytes {
+        /// What was given.
+        given: String,
+    },
     /// Not a share.
     #[error("`{given}` is no share: write a percentage such as 0.1% or a fraction from 0 to 1")]
     Share {
@@ -90,6 +96,39 @@ pub fn parse_share(text: &str) -> Result<f64, BadUnit> {
         _ => return Err(bad()),
     };
     if share <= 1.0 { Ok(share) } else { Err(bad()) }
+}
+
+/// Reads `512kb`, `256mb`, `1gb`, as Redis does: 1 kb is 1,024 bytes; `b` alone is a byte.
+pub fn parse_bytes(text: &str) -> Result<u64, BadUnit> {
+    let bad = || BadUnit::Bytes { given: text.to_owned() };
+    let (number, unit) = split_number(text).ok_or_else(bad)?;
+    let unit_bytes = match unit.to_ascii_lowercase().as_str() {
+        "b" => 1.0,
+        "kb" => 1_024.0,
+        "mb" => 1_048_576.0,
+        "gb" => 1_073_741_824.0,
+        _ => return Err(bad()),
+    };
+    let bytes = number * unit_bytes;
+    if (1.0..1e15).contains(&bytes) { Ok(bytes as u64) } else { Err(bad()) }
+}
+
+/// An amount of memory as it would be typed: `256mb`, `1.5gb`.
+pub fn show_bytes(bytes: u64) -> String {
+    let (unit_bytes, unit) = match bytes {
+        0..1_024 => (1.0, "b"),
+        1_024..1_048_576 => (1_024.0, "kb"),
+        1_048_576..1_073_741_824 => (1_048_576.0, "mb"),
+        _ => (1_073_741_824.0, "gb"),
+    };
+    let places = usize::from(bytes >= 1_024);
+    let text = format!("{:.places$}", bytes as f64 / unit_bytes);
+    format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// A share as it would be typed: `99.9%`.
+pub fn show_percent(share: f64) -> String {
+    format!("{}%", trimmed(share * 100.0))
 }
 
 /// Splits `1.5k` into 1.5 and `k`; `None` without a finite, non-negative number in front.
@@ -210,6 +249,18 @@ mod tests {
         for bad in ["101%", "2", "0.1ms", "%"] {
             assert!(parse_share(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn memory_as_typed_and_shown() {
+        assert_eq!(parse_bytes("256mb"), Ok(268_435_456));
+        assert_eq!(parse_bytes("1.5GB"), Ok(1_610_612_736));
+        assert_eq!((show_bytes(268_435_456).as_str(), show_bytes(1_610_612_736).as_str()), ("256mb", "1.5gb"));
+        assert_eq!((show_bytes(7).as_str(), show_bytes(1_500).as_str()), ("7b", "1.5kb"));
+        for bad in ["256", "0mb", "many", "1tb", ""] {
+            assert!(parse_bytes(bad).is_err(), "{bad}");
+        }
+        assert_eq!(show_percent(0.999), "99.9%");
     }
 
     #[test]

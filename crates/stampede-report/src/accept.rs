@@ -11,8 +11,12 @@ const HEADER: [&str; 5] = ["Test", "Metric", "Target", "Measured", "Pass/Fail"];
 
 /// One finished row, for showing it at once.
 pub fn line(row: &RowReport) -> String {
-    let took = show_duration(std::time::Duration::from_millis(row.elapsed_ms));
-    let mut line = format!("{:<7} {:<18} {} (took {took})", row.verdict.word(), row.id, flat(&row.figure));
+    let mut line = format!("{:<7} {:<18} {}", row.verdict.word(), row.id, flat(&row.figure));
+    // A row that was read out of what others did took no time of its own.
+    if row.elapsed_ms > 0 {
+        let took = show_duration(std::time::Duration::from_millis(row.elapsed_ms));
+        let _infallible = write!(line, " (took {took})");
+    }
     if !row.reason.is_empty() {
         // Writing to a String cannot fail, here and below.
         let _infallible = write!(line, "\n        {}", flat(&row.reason));

@@ -115,6 +115,11 @@ impl<'t> Bench<'t> {
         self.started_unix_ns
     }
 
+    /// Where it is asked.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The target.
     pub fn target(&self) -> &'t Target {
         self.target

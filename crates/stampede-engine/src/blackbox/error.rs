@@ -69,6 +69,9 @@ pub enum RowError {
     /// A workload that could not be carried out, or whose history is none.
     #[error("the workload could not be carried out: {0}")]
     Workload(String),
+    /// The cluster does not do what it is asked.
+    #[error("the cluster: {0}")]
+    Cluster(String),
     /// A load that cannot be run.
     #[error("the load cannot be run: {0}")]
     Load(#[from] LoadError),

@@ -24,6 +24,21 @@ pub(super) async fn run(
     effort: Effort,
     control: &Arc<Control>,
 ) -> Result<Ruling, RowError> {
+    Ok(judge_load(&measure(bench, row, effort, control).await?))
+}
+
+/// Carries a load row out and judges nothing yet but its own thresholds.
+///
+/// # Errors
+/// When it could not take place.
+/// # Cancel safety
+/// Dropping the future leaves the load to its threads until `control` stops it.
+pub async fn measure(
+    bench: &Bench<'_>,
+    row: &LoadRow,
+    effort: Effort,
+    control: &Arc<Control>,
+) -> Result<RunFile, RowError> {
     let caller = bench.caller(&row.user).await?;
     let prepared = bench.prepare(&row.request, &caller)?;
     let (rate_per_s, lasts) = row.size(effort);
@@ -44,5 +59,5 @@ pub(super) async fn run(
     let (plan, control) = (plan, Arc::clone(control));
     let result = tokio::task::spawn_blocking(move || run_load(&plan, &control)).await;
     let result = result.map_err(|_| LoadError::Panicked)??;
-    Ok(judge_load(&RunFile::conclude(started_unix_ns, record, &thresholds, result)))
+    Ok(RunFile::conclude(started_unix_ns, record, &thresholds, result))
 }

@@ -5,17 +5,21 @@
 //! "not run"; records are bounded by the row's own numbers.
 //! Absent on purpose: knowledge of any particular API, which is the target file's.
 
+mod bursts;
 mod caller;
 mod checked;
+mod crash;
 mod error;
 mod exchange;
 mod exclusive;
+mod follow;
 mod limit;
 mod load;
 mod lock;
 mod stock;
 mod together;
 mod workload;
+mod writes;
 
 use std::time::{Duration, Instant};
 
@@ -23,8 +27,12 @@ use stampede_model::target::{Effort, Row, Target};
 use stampede_model::verdict::{RowReport, Ruling, Verdict};
 
 use crate::load::Control;
+pub use bursts::run_bursts;
 pub use caller::{Bench, BenchError};
+pub use crash::{Crash, run_crash};
 pub use error::RowError;
+pub use follow::run_follow_up;
+pub use load::measure;
 pub use workload::{WorkloadError, WorkloadSummary, run_workload};
 
 /// Runs one row and reports it. A row that cannot be run is reported as such, never as a pass.

@@ -190,10 +190,14 @@ impl Members {
                 Gate::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
                 Gate::Open => {}
             }
-            if link.until_heard().await.is_err() {
-                continue;
-            }
-            match connect(backend.address).await {
+            let connected = {
+                let _coming = link.expect();
+                if link.until_heard().await.is_err() {
+                    continue;
+                }
+                connect(backend.address).await
+            };
+            match connected {
                 Ok(server) => return Ok((server, link)),
                 Err(_) => backend.well.store(false, Ordering::Relaxed),
             }
@@ -213,7 +217,7 @@ impl Members {
             let first = self.turn.fetch_add(1, Ordering::Relaxed) % well.len();
             well.rotate_left(first);
             // A silent way to a member is known to nobody but the balancer; it is tried last.
-            well.sort_by_key(|backend| (backend.link.state().silent.is_some(), backend.link.open()));
+            well.sort_by_key(|backend| (backend.link.state().silent.is_some(), backend.link.busy()));
         }
         well
     }

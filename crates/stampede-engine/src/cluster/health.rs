@@ -58,6 +58,14 @@ pub(super) async fn watch(member: Arc<Member>, ready: Option<Ready>) {
 /// # Cancel safety
 /// Dropping the future closes the connection.
 pub async fn status(address: SocketAddr, path: &str) -> io::Result<u16> {
+    status_within(address, path, ANSWER_WITHIN).await
+}
+
+/// As [`status`], with another limit for the answer.
+///
+/// # Cancel safety
+/// Dropping the future closes the connection.
+pub async fn status_within(address: SocketAddr, path: &str, within: Duration) -> io::Result<u16> {
     let ask = async {
         let mut stream = TcpStream::connect(address).await?;
         let head = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
@@ -75,5 +83,5 @@ pub async fn status(address: SocketAddr, path: &str) -> io::Result<u16> {
         let status = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5)?.parse().ok());
         status.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "this is no HTTP answer"))
     };
-    timeout(ANSWER_WITHIN, ask).await.unwrap_or_else(|late| Err(late.into()))
+    timeout(within, ask).await.unwrap_or_else(|late| Err(late.into()))
 }

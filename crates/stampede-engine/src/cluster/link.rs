@@ -68,6 +68,8 @@ pub(super) struct Link {
     state: watch::Sender<LinkState>,
     broken: watch::Sender<u64>,
     open: AtomicUsize,
+    /// Connections that are being made.
+    coming: AtomicUsize,
     made: AtomicU64,
 }
 
@@ -97,6 +99,7 @@ impl Link {
             state: watch::Sender::new(state),
             broken: watch::Sender::new(0),
             open: AtomicUsize::new(0),
+            coming: AtomicUsize::new(0),
             made: AtomicU64::new(0),
         }
     }
@@ -130,6 +133,17 @@ impl Link {
     /// Open connections.
     pub(super) fn open(&self) -> usize {
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection that is being made until the guard is dropped.
+    pub(super) fn expect(&self) -> impl Drop + '_ {
+        self.coming.fetch_add(1, Ordering::Relaxed);
+        Counted(&self.coming)
+    }
+
+    /// Open connections and those that are being made: many that come at once must not all go where nobody was a moment ago.
+    pub(super) fn busy(&self) -> usize {
+        self.open() + self.coming.load(Ordering::Relaxed)
     }
 
     /// Waits while nothing would be passed on either way; an error when the link broke meanwhile.

@@ -7,6 +7,7 @@
 mod door;
 mod error;
 mod health;
+mod held;
 mod link;
 mod links;
 mod member;
@@ -30,7 +31,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 pub use error::{AskError, ClusterError};
-pub use health::status as ask_status;
+pub use health::{status as ask_status, status_within as ask_status_within};
+pub use held::Held;
 pub use link::{Gate, LinkState};
 pub use sandbox::log_tail;
 pub use socket::{ask, status};

@@ -4,8 +4,13 @@
 //! nothing and takes one connection of each server; counters count from the first look, and anew after a server was away.
 //! Absent on purpose: keeping. Whoever wants a history writes the lines down.
 
+mod exposition;
 mod locks;
+mod logs;
+mod patrol;
+mod probe;
 mod process;
+mod sessions;
 
 use std::time::Duration;
 
@@ -15,8 +20,13 @@ use stampede_model::stress::postgres::{PostgresSample, SlowStatement};
 use stampede_model::stress::redis::RedisSample;
 use tokio::time::Instant;
 
-pub use locks::lifetimes;
+pub use exposition::exposition;
+pub use locks::{limited, locks, release, value_of};
+pub use logs::{log_length, read_errors};
+pub use patrol::{Latest, Patrol};
+pub use probe::{Probe, Question};
 pub use process::ProcessSample;
+pub use sessions::sessions;
 
 use crate::chaos::{unix_ms, words};
 use crate::stress::{StressError, postgres, redis};

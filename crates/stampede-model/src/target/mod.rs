@@ -38,6 +38,7 @@ pub use workload::{Resolve, Role, Roles, Workload};
 
 pub(crate) use error::Source;
 pub(crate) use error::nearest;
+pub(crate) use request::duration;
 
 /// A described system.
 #[derive(Clone, Debug, Deserialize)]
@@ -114,6 +115,11 @@ impl Target {
         let named = self.workload.iter().find(|workload| workload.id.as_ref() == row.workload.as_ref())?;
         let operations = row.size(effort);
         Some(Workload { operations, round: named.round.min(operations), ..named.clone() })
+    }
+
+    /// Whether the bench starts something, so that the target is fresh.
+    pub fn origin(&self) -> Origin {
+        if self.cluster.is_some() { Origin::Started } else { self.start.origin() }
     }
 
     /// The same API at a place where it already runs: nothing is started.

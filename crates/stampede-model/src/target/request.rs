@@ -254,7 +254,7 @@ pub struct Session {
 pub type User = BTreeMap<String, Spanned<Template>>;
 
 /// Reads a duration with its unit, as `"30s"`.
-pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     parse_duration(&text).map_err(serde::de::Error::custom)
 }

@@ -4,6 +4,8 @@
 //! [`Verdict::Unknown`] and never a pass; a proven violation stands whatever else is open.
 
 mod bounds;
+mod course;
+mod crash;
 mod ledger;
 mod limit;
 mod load;
@@ -14,6 +16,10 @@ mod stock;
 
 use serde::{Deserialize, Serialize};
 
+pub use course::{Bursts, Course, Looks, ReplicaUse, Uptime, judge_leak, judge_uptime};
+pub use crash::{
+    CrashHistory, FollowUps, Kept, KeptWrite, judge_follow_ups, judge_kept, judge_recovery, judge_vanished,
+};
 pub use limit::judge_limit;
 pub use load::judge_load;
 pub use lock::judge_exclusive;

@@ -2,8 +2,10 @@
 //!
 //! Invariants: the whole target file is checked before anything is started; each row is printed as soon as it is known; a row that
 //! could not be run is never a pass; whatever ends the run, the target is stopped unless it was asked to be kept.
+//! An acceptance file does the same for a whole cluster, which is also broken and watched ([`full`]).
 
 mod args;
+mod full;
 mod order;
 mod output;
 mod run;
@@ -19,6 +21,9 @@ use order::Order;
 
 /// Carries out the subcommand.
 pub(crate) fn command(args: &AcceptArgs) -> Result<Exit, Failure> {
+    if let Some(file) = &args.file {
+        return full::command(args, file);
+    }
     let order = Order::from_args(args).map_err(Failure::usage)?;
     if args.list {
         print::result(&output::list(&order));
@@ -32,7 +37,7 @@ pub(crate) fn command(args: &AcceptArgs) -> Result<Exit, Failure> {
     }
     let run = run::run(&order)?;
     print::result(&format!("\n{}", stampede_report::accept::text(&run)));
-    output::write(&order, &run).map_err(Failure::tool)?;
+    output::write((&order.json, &order.markdown), &run).map_err(Failure::tool)?;
     Ok(exit_of(&run))
 }
 

@@ -26,8 +26,9 @@ pub(super) struct Order {
 
 impl Order {
     pub(super) fn from_args(args: &AcceptArgs) -> anyhow::Result<Self> {
-        let file = args.target.display().to_string();
-        let text = std::fs::read_to_string(&args.target).map_err(|error| {
+        let path = args.target.as_deref().unwrap_or(Path::new(""));
+        let file = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
             anyhow!("--target: cannot read {file}: {error}\nhint: name a target file such as targets/kv-erp.toml")
         })?;
         let mut target = Target::parse(&file, &text)?;

@@ -1,7 +1,7 @@
 //! What goes to files and to the list of rows.
 
 use std::fs::{self, OpenOptions};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use stampede_model::verdict::AcceptRun;
@@ -30,13 +30,13 @@ pub(super) fn touch(file: &Path) -> anyhow::Result<()> {
     opened.map(drop).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Writes the run's files.
-pub(super) fn write(order: &Order, run: &AcceptRun) -> anyhow::Result<()> {
-    if let Some(file) = &order.json {
+/// Writes the run's files: JSON and Markdown.
+pub(super) fn write((json, markdown): (&Option<PathBuf>, &Option<PathBuf>), run: &AcceptRun) -> anyhow::Result<()> {
+    if let Some(file) = json {
         let text = serde_json::to_string_pretty(run).context("cannot write the run as JSON")?;
         fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
     }
-    if let Some(file) = &order.markdown {
+    if let Some(file) = markdown {
         let text = stampede_report::accept::markdown(run);
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }

@@ -116,11 +116,11 @@ fn tell(left: &Left) {
     print::remark(format_args!("to stop it: kill {}{folder}", pids.join(" ")));
 }
 
-fn took(since: Instant) -> String {
+pub(super) fn took(since: Instant) -> String {
     show_duration(Duration::from_millis(u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)))
 }
 
-fn unix_ms() -> i64 {
+pub(super) fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -221,3 +221,25 @@ async fn the_balancer_leads_to_the_least_busy_and_leaves_out_who_refuses_or_leav
     members.remove(&backends[1]);
     assert_eq!(members.all().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_come_at_once_are_shared_also_when_one_member_has_more() {
+    let members = Arc::new(Members::default());
+    let (first, first_guests, _) = echo().await;
+    let (second, second_guests, _) = echo().await;
+    for (address, number) in [(first, 1), (second, 2)] {
+        members.add(backend(address, number));
+    }
+    let link = Arc::new(Link::new("front".into(), "m".into(), LinkState::default()));
+    let (door, _) = Door::open(ANYWHERE, Behind::Members { door: link, members }).await.unwrap();
+    let mut alone = TcpStream::connect(door.address()).await.unwrap();
+    said_back(&mut alone, b"hello").await.unwrap();
+    let crowd = futures_util::future::join_all((0..40).map(|_| TcpStream::connect(door.address()))).await;
+    let mut crowd: Vec<TcpStream> = crowd.into_iter().map(Result::unwrap).collect();
+    for client in &mut crowd {
+        said_back(client, b"hello").await.unwrap();
+    }
+    let counts = (first_guests.load(Ordering::Relaxed), second_guests.load(Ordering::Relaxed));
+    assert_eq!(counts.0 + counts.1, 41);
+    assert!(counts.0.abs_diff(counts.1) <= 8, "{counts:?}");
+}

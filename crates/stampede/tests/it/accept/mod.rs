@@ -1,6 +1,8 @@
 //! `stampede accept` from the shell: what it prints, what it writes, how it ends.
 
+mod planted;
 mod server;
+pub(crate) mod shop;
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

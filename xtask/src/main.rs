@@ -1,9 +1,11 @@
 //! The chores of the house, in Rust: `cargo xtask test` is what has to pass before anything is taken in, `cargo xtask deps` is its part
-//! that guards who may depend on whom, and `cargo xtask bench` measures a figure beside its reference.
+//! that guards who may depend on whom, `cargo xtask check-deploy` its part that reads the manifests, and `cargo xtask bench` measures a
+//! figure beside its reference.
 //!
 //! Absent on purpose: shell. The few scripts in `script/` only prepare a machine and call this.
 
 mod bench;
+mod deploy;
 mod deps;
 mod fuzz;
 mod test;
@@ -29,6 +31,8 @@ enum Chore {
     Test(test::Args),
     /// Check who depends on whom, licences, banned crates and duplicate versions.
     Deps,
+    /// Check manifests, alert rules and workflows against the programs they start.
+    CheckDeploy(deploy::Args),
     /// Throw bytes at the parser of answers.
     Fuzz(fuzz::Args),
     /// Put the service with known wrong strategies before the bench.
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().chore {
         Chore::Test(args) => test::run(&args),
         Chore::Deps => deps::run().map(|()| ExitCode::SUCCESS),
+        Chore::CheckDeploy(args) => deploy::run(&args),
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Wrong(args) => wrong::run(&args),
         Chore::Bench(args) => bench::run(&args),

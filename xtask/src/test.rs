@@ -16,7 +16,7 @@ use sandbox::testing::{DEADLOCK_LOG_VARIABLE, Deadlocks, read_deadlocks};
 use sandbox::{Output, ProcessSpec, Supervised};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{deps, say};
+use crate::{deploy, deps, say};
 
 /// nextest gives its tests ten seconds to end when it is asked to end itself.
 const GRACE: Duration = Duration::from_secs(15);
@@ -58,8 +58,12 @@ enum Step {
     Clippy,
     /// The programs, as the tests and the smoke run need them.
     Build,
+    /// Manifests, alert rules and workflows against the programs.
+    Deploy,
     /// All tests, by nextest.
     Nextest,
+    /// Lints and tests of what is built with the feature `kubernetes` alone.
+    Kubernetes,
     /// The examples in the documentation of the pure crates.
     Doc,
     /// The service held to its own description, in a short form.
@@ -75,7 +79,9 @@ impl Step {
             Self::Deps => "deps",
             Self::Clippy => "clippy",
             Self::Build => "build",
+            Self::Deploy => "deploy",
             Self::Nextest => "nextest",
+            Self::Kubernetes => "kubernetes",
             Self::Doc => "doc",
             Self::Contract => "contract",
             Self::Smoke => "smoke",
@@ -141,7 +147,11 @@ impl House {
             }),
             Step::Clippy => self.clippy(scope),
             Step::Build => self.cargo(&[&["build"], scope, &["--bins"]].concat()),
+            // Both are about the whole.
+            Step::Deploy | Step::Kubernetes if scope != ["--workspace"] => Ok(Outcome::Passed),
+            Step::Deploy => self.deploy(),
             Step::Nextest => self.nextest(scope),
+            Step::Kubernetes => self.kubernetes(),
             Step::Doc => {
                 self.cargo(&["test", "--quiet", "--doc", "--package", "kv-types", "--package", "stampede-model"])
             }
@@ -160,6 +170,28 @@ impl House {
         // The whole workspace once more, so that what both need is not checked twice.
         let wrong = ["clippy", "--workspace", "--features", "kv-erp/wrong-strategies"];
         self.cargo(&[wrong.as_slice(), &["--", "-D", "warnings"]].concat())
+    }
+
+    /// Manifests and workflows against the programs that were built.
+    fn deploy(&self) -> Result<Outcome> {
+        let found = deploy::everything(&self.root, &self.target, &self.target.join("debug"), deploy::Rules::Checked)?;
+        Ok(if found == 0 {
+            Outcome::Passed
+        } else {
+            Outcome::Failed { code: 1, what: format!("{found} findings; to see them again: cargo xtask check-deploy") }
+        })
+    }
+
+    /// What no default build has. `kube` gives common crates other features, so all that uses them is built once more: by package,
+    /// which leaves the service out.
+    fn kubernetes(&self) -> Result<Outcome> {
+        let bench = ["--package", "stampede-engine", "--package", "stampede", "--features", "stampede/kubernetes"];
+        let strict = ["--all-targets", "--", "-D", "warnings"];
+        let linted = self.cargo(&[&["clippy"], &bench[..], &strict].concat())?;
+        if matches!(linted, Outcome::Failed { .. }) {
+            return Ok(linted);
+        }
+        self.cargo(&[&["nextest", "run"], &bench[..], &["-E", "test(kubernetes)"]].concat())
     }
 
     /// The service against its own description.

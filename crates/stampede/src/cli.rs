@@ -13,6 +13,8 @@ use crate::diagnose::DiagnoseArgs;
 use crate::doctor::DoctorArgs;
 use crate::exit;
 use crate::gateway::GatewayArgs;
+#[cfg(feature = "kubernetes")]
+use crate::kubernetes::KubernetesArgs;
 use crate::load::LoadArgs;
 use crate::monitor::WatchArgs;
 use crate::plan::PlanArgs;
@@ -50,6 +52,9 @@ pub(crate) enum Command {
     Cluster(ClusterArgs),
     /// Break something of a cluster on purpose, and see how clients get over it.
     Chaos(Box<ChaosArgs>),
+    /// Break something in a Kubernetes namespace, and look at it meanwhile.
+    #[cfg(feature = "kubernetes")]
+    Kubernetes(KubernetesArgs),
     /// Look at PostgreSQL, Redis and processes once a second.
     Watch(WatchArgs),
     /// Look at a system in trouble and say what is wrong.

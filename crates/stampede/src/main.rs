@@ -16,6 +16,8 @@ mod diagnose;
 mod doctor;
 mod exit;
 mod gateway;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod live;
 mod load;
 mod monitor;
@@ -55,6 +57,8 @@ fn main() -> ExitCode {
         Command::Doctor(args) => doctor::command(&args),
         Command::Cluster(args) => cluster::command(&args),
         Command::Chaos(args) => chaos::command(&args),
+        #[cfg(feature = "kubernetes")]
+        Command::Kubernetes(args) => kubernetes::command(&args),
         Command::Watch(args) => monitor::command(&args),
         Command::Diagnose(args) => diagnose::command(&args),
     };

@@ -3,7 +3,7 @@
 use super::graph::{Graph, Origin, Package, Purpose};
 
 /// Each room and the rooms its product may use. A room that is not here must not exist.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 13] = [
     ("kv-types", &[]),
     ("kv-store", &["kv-types"]),
     ("kv-coord", &["kv-types"]),
@@ -15,7 +15,8 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("stampede-faulty", &[]),
     ("stampede", &["stampede-report", "stampede-engine", "stampede-model", "stampede-faulty"]),
     ("sandbox", &[]),
-    ("xtask", &["sandbox", "stampede-model"]),
+    ("deploy-check", &[]),
+    ("xtask", &["deploy-check", "sandbox", "stampede-model"]),
 ];
 /// Private servers, and the client that other programs use, for anybody's tests.
 const FOR_TESTS: [&str; 2] = ["sandbox", "kv-client"];

@@ -50,7 +50,9 @@ pub(crate) struct Graph {
 impl Graph {
     /// Asks cargo, with the lock file as it is.
     pub(crate) fn of_this_workspace() -> Result<Self> {
-        let options = ["--locked", "--filter-platform", PLATFORM].map(str::to_owned);
+        // What is shipped with this feature is judged like the rest.
+        let options =
+            ["--locked", "--filter-platform", PLATFORM, "--features", "stampede/kubernetes"].map(str::to_owned);
         let metadata = MetadataCommand::new().other_options(options).exec().context("cargo metadata")?;
         let resolve = metadata.resolve.as_ref().context("cargo metadata resolved nothing")?;
         let mut graph = Self::default();

@@ -63,7 +63,7 @@ fn histogram(out: &mut String, name: &str, help: &str, histogram: &DurationHisto
     line(out, &format!("{name}_count"), &[], cumulative);
 }
 
-fn write_build(out: &mut String) {
+pub(super) fn write_build(out: &mut String) {
     head(out, "kv_build_info", "gauge", "Always 1; the label says which version runs.");
     line(out, "kv_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
 }
@@ -259,7 +259,7 @@ fn queue_families(out: &mut String, counts: Option<&QueueCounts>) {
     }
 }
 
-fn write_process(out: &mut String) {
+pub(super) fn write_process(out: &mut String) {
     let now = process::look();
     let families = [
         (

@@ -34,8 +34,10 @@ async fn ready(State((worker, stop)): State<(Worker, CancellationToken)>) -> imp
 
 async fn numbers(State((worker, _)): State<(Worker, CancellationToken)>) -> impl IntoResponse {
     let mut text = String::with_capacity(8 * 1024);
+    exposition::write_build(&mut text);
     worker.metrics().render(&mut text);
     exposition::write_queue(Some(worker.queue()), &mut text).await;
     metrics::render_outbox(worker.store(), &mut text).await;
+    exposition::write_process(&mut text);
     ([(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"))], text)
 }

@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use stampede_model::chaos::{DatabaseStop, Direction, Fault, Kind, ProcessId, Reach, RedisPause, Rough, Undo, draw};
 use stampede_model::units::show_duration;
 
+use super::injector::Intent;
 use super::processes::{family, is_stopped, signal};
 use super::sessions::{self, Held};
 use super::{ChaosError, words};
@@ -44,9 +45,7 @@ pub struct Target {
 /// A fault that is aimed.
 #[derive(Debug)]
 pub(super) struct Aimed {
-    pub(super) on: String,
-    pub(super) words: String,
-    pub(super) undo: Undo,
+    pub(super) intent: Intent,
     action: Action,
 }
 
@@ -135,7 +134,7 @@ impl Target {
                 (on, Undo::Unpause { reach }, Action::PauseRedis { url, mode, lasts: order.lasts })
             }
         };
-        Ok(Aimed { on, words: in_words(order), undo, action })
+        Ok(Aimed { intent: Intent { on, words: in_words(order), undo }, action })
     }
 
     /// Does it. What is returned must be kept until the undo.

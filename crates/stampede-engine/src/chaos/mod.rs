@@ -8,7 +8,10 @@
 mod error;
 mod guardian;
 mod inject;
+mod injector;
 mod journal;
+#[cfg(feature = "kubernetes")]
+pub mod kubernetes;
 pub mod processes;
 mod run;
 mod sessions;
@@ -18,8 +21,9 @@ mod undo;
 pub use error::ChaosError;
 pub use guardian::{Guardian, Recovered, guard, recover};
 pub use inject::{Order, Target};
+pub use injector::{Ended, Injected};
 pub use journal::JournalFile;
-pub use run::{Chaos, Ended, Injected};
+pub use run::Chaos;
 pub use steady::SteadyWatch;
 pub use undo::{Undone, undo};
 

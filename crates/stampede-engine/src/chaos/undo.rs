@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
-use stampede_model::chaos::{ProcessId, Reach, Undo};
+use stampede_model::chaos::{ClusterReach, KubernetesUndo, ProcessId, Reach, Undo};
 use tokio::time::{Instant, sleep};
 
 use super::processes::{family, is_alive, is_stopped, signal};
@@ -37,6 +37,7 @@ pub async fn undo(undo: &Undo) -> Undone {
     let (reach, seen) = match undo {
         Undo::Nothing => return whole("nothing to undo"),
         Undo::Continue { processes } => return go_on(processes).await,
+        Undo::Kubernetes { reach, how } => return in_kubernetes(reach, how).await,
         Undo::Member { reach, name } => (reach, member(reach, name).await),
         Undo::Link { reach, name } => (reach, link(reach, name).await),
         Undo::Server { reach, name } => (reach, server(reach, name).await),
@@ -48,6 +49,22 @@ pub async fn undo(undo: &Undo) -> Undone {
         Err(_) if !is_alive(reach.process) => whole("the cluster has ended, and with it all that it started"),
         Err(why) => Undone { verified: false, note: why },
     }
+}
+
+#[cfg(feature = "kubernetes")]
+async fn in_kubernetes(reach: &ClusterReach, how: &KubernetesUndo) -> Undone {
+    match super::kubernetes::undo(reach, how).await {
+        Ok(note) => whole(note),
+        Err(note) => Undone { verified: false, note },
+    }
+}
+
+#[cfg(not(feature = "kubernetes"))]
+#[expect(clippy::unused_async, reason = "the other build of it asks a cluster")]
+async fn in_kubernetes(reach: &ClusterReach, _how: &KubernetesUndo) -> Undone {
+    let note =
+        format!("it is in the Kubernetes namespace {}, and this build has no feature `kubernetes`", reach.namespace);
+    Undone { verified: false, note }
 }
 
 fn whole(note: impl Into<String>) -> Undone {

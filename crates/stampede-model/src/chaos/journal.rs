@@ -8,6 +8,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::kubernetes::{ClusterReach, KubernetesUndo};
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
@@ -108,6 +110,13 @@ pub enum Undo {
     Unpause {
         /// Where to ask for its URL.
         reach: Reach,
+    },
+    /// Something in a Kubernetes cluster; needs a build with that feature.
+    Kubernetes {
+        /// Which cluster and namespace.
+        reach: ClusterReach,
+        /// How.
+        how: KubernetesUndo,
     },
     /// There is nothing to undo.
     Nothing,

@@ -8,6 +8,7 @@ mod draw;
 mod fault;
 mod journal;
 mod kind;
+mod kubernetes;
 mod plan;
 mod raw;
 mod recovery;
@@ -18,6 +19,10 @@ pub use draw::draw;
 pub use fault::{DatabaseStop, Direction, Fault, Limits, RedisPause, Rough};
 pub use journal::{BadJournal, Entry, Journal, OpenFault, ProcessId, Reach, Undo};
 pub use kind::Kind;
+pub use kubernetes::{
+    ClusterReach, KubernetesFault, KubernetesFile, KubernetesKind, KubernetesService, KubernetesUndo,
+    RawKubernetesFault, Suspended, Workload,
+};
 pub use plan::{ChaosPlan, Due, PlanFault, PlanLoad, Steady};
 pub use raw::{BadFault, RawFault};
 pub use recovery::{Outcome, Recovery, Window, recovery};

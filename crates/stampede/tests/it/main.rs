@@ -10,6 +10,8 @@ mod compare;
 mod diagnose;
 mod doctor;
 mod gateway;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod live;
 mod load;
 mod plan;

@@ -1,5 +1,6 @@
 //! Jobs from end to end: written with what asks for them, brought to a Redis of the test's own, done by workers that are killed.
 
+mod deployed;
 mod fair;
 mod follow;
 mod hooks;

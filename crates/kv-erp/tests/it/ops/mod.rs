@@ -3,7 +3,7 @@
 mod backups;
 mod failover;
 mod log;
-mod metrics;
+pub(crate) mod metrics;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod pooler;

@@ -1,5 +1,6 @@
 //! HTTP load, black-box rows, target control: the half of the bench that does I/O.
 
+pub mod autoscale;
 pub mod blackbox;
 pub mod chaos;
 mod clock;

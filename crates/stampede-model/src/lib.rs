@@ -5,6 +5,7 @@
 //! Absent on purpose: HTTP. How a request is sent and when it came back is the engine's business.
 
 pub mod acceptance;
+pub mod autoscale;
 pub mod chaos;
 pub mod check;
 pub mod compare;

@@ -6,6 +6,7 @@
 //! there may be colour.
 
 pub mod accept;
+pub mod autoscale;
 pub mod chaos;
 pub mod check;
 pub mod export;

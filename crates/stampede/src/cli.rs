@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::ab::AbArgs;
 use crate::accept::AcceptArgs;
+use crate::autoscale::AutoscaleArgs;
 use crate::baseline::BaselineArgs;
 use crate::chaos::ChaosArgs;
 use crate::check::CheckArgs;
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Stress(StressArgs),
     /// Run a described system in several replicas on this machine, with links that can be disturbed.
     Cluster(ClusterArgs),
+    /// Scale a service of a cluster as Kubernetes would, under a load that rises and falls.
+    Autoscale(AutoscaleArgs),
     /// Break something of a cluster on purpose, and see how clients get over it.
     Chaos(Box<ChaosArgs>),
     /// Break something in a Kubernetes namespace, and look at it meanwhile.

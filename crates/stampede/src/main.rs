@@ -6,6 +6,7 @@
 
 mod ab;
 mod accept;
+mod autoscale;
 mod baseline;
 mod chaos;
 mod check;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         Command::Gateway(args) => gateway::command(&args),
         Command::Doctor(args) => doctor::command(&args),
         Command::Cluster(args) => cluster::command(&args),
+        Command::Autoscale(args) => autoscale::command(&args),
         Command::Chaos(args) => chaos::command(&args),
         #[cfg(feature = "kubernetes")]
         Command::Kubernetes(args) => kubernetes::command(&args),

@@ -5,6 +5,7 @@
 
 mod check;
 mod compare;
+mod cost;
 mod generator;
 mod generator_server;
 mod jobs;
@@ -43,6 +44,9 @@ pub(crate) struct Args {
     /// Measure the programs that stand in the target folder, whatever has changed since.
     #[arg(long)]
     no_build: bool,
+    /// Measure the programs of this folder, and build none.
+    #[arg(long, value_name = "FOLDER")]
+    programs: Option<PathBuf>,
     #[command(flatten)]
     generator: generator::Options,
 }
@@ -65,11 +69,14 @@ enum Name {
     Compare,
     /// The exact search of histories, beside other people's.
     Check,
+    /// CPU time per request of service, PostgreSQL, Redis and generator with one, two and three replicas, and what follows from it.
+    Cost,
 }
 
 /// Where the programs are, and how to measure.
 pub(crate) struct Bench {
     target: PathBuf,
+    programs: PathBuf,
     rounds: u32,
     seconds: u32,
     connections: u32,
@@ -88,13 +95,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let metadata = MetadataCommand::new().no_deps().exec().context("cargo metadata")?;
     let bench = Bench {
         target: metadata.target_directory.clone().into(),
+        programs: args.programs.clone().unwrap_or_else(|| metadata.target_directory.join("release").into()),
         rounds: args.rounds,
         seconds: args.seconds,
         connections: args.connections,
     };
     let root = metadata.workspace_root.as_std_path();
     // The programs of a check are in a workspace of their own.
-    if !args.no_build && args.name != Name::Check {
+    if !args.no_build && args.programs.is_none() && args.name != Name::Check {
         build(root, args.name)?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
@@ -107,13 +115,14 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         Name::Stall => stall::run(&bench)?,
         Name::Compare => compare::run(&bench)?,
         Name::Check => check::run(&bench, root)?,
+        Name::Cost => runtime.block_on(cost::run(&bench))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn build(root: &Path, name: Name) -> Result<()> {
     let mut args = vec!["build", "--release", "--package", "stampede"];
-    if matches!(name, Name::Reserve | Name::List | Name::Jobs | Name::Memory) {
+    if matches!(name, Name::Reserve | Name::List | Name::Jobs | Name::Memory | Name::Cost) {
         args.extend(["--package", "kv-erp"]);
     }
     if matches!(name, Name::List | Name::Memory) {
@@ -129,7 +138,7 @@ fn build(root: &Path, name: Name) -> Result<()> {
 
 impl Bench {
     fn program(&self, name: &str) -> PathBuf {
-        self.target.join("release").join(name)
+        self.programs.join(name)
     }
 
     /// Prints both sides and the ratio of their medians.

@@ -27,6 +27,11 @@ pub(crate) struct Service {
 
 impl Service {
     pub(crate) async fn start(bench: &Bench) -> Result<Self> {
+        Self::start_with(bench, &[]).await
+    }
+
+    /// The same with further arguments for `kv-erp api`.
+    pub(crate) async fn start_with(bench: &Bench, more: &[String]) -> Result<Self> {
         // For as many clients of pgbench as may be asked for, beside the service's and the workers' own.
         let options = PostgresOptions::default().setting("max_connections", "1200");
         let postgres = Postgres::start(options).await?;
@@ -37,6 +42,7 @@ impl Service {
         let app = postgres.url_for(DATABASE, Login::Role { name: "kv_app", password: APP_PASSWORD });
         let spec = ProcessSpec::new(program)
             .args(["api", "--log", "warn", "--listen", url.trim_start_matches("http://")])
+            .args(more)
             .env("KV_DATABASE_URL", app)
             .log(postgres.folder().join("kv-erp.log"));
         let process = Supervised::spawn(spec)?;
@@ -44,6 +50,11 @@ impl Service {
         let ready = format!("{}/readyz", service.url);
         testing::eventually(READY_WITHIN, async || curl(&["--fail", &ready]).map(drop)).await;
         Ok(service)
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
     }
 
     /// Calls the service once and gives its JSON.

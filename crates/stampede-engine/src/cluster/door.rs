@@ -1,7 +1,8 @@
 //! A door: an address of 127.0.0.1 that leads to one place, or to the members of a service.
 //!
 //! The balancer: least connections among the members that are well, the next one when a member refuses (which is then left out until
-//! it is well again), none that is on its way out. Members come and go while it runs.
+//! it is well again), none that is on its way out. Members come and go while it runs. One that balances requests reads HTTP
+//! ([`requests`]).
 //! Invariants: at most [`CONNECTIONS_MAX`] connections at once, more are reset; a door whose link is cut does not listen, and
 //! listens on the same port when it is whole again; the port stays below the range that the system hands to outgoing connections.
 
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::link::{Gate, Link, reset};
+use super::requests::{self, Traffic};
 
 /// Connections of one door at once.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -31,8 +33,10 @@ const PORTS: std::ops::Range<u16> = 20_000..32_000;
 pub(super) enum Behind {
     /// One place, by a link.
     Place { to: String, link: Arc<Link> },
-    /// The members of a service, each by its own link.
+    /// The members of a service, each by its own link: a connection stays with its member.
     Members { door: Arc<Link>, members: Arc<Members> },
+    /// The same, and each request goes where there is least to do.
+    Requests { door: Arc<Link>, members: Arc<Members> },
 }
 
 /// A door.
@@ -58,6 +62,25 @@ pub(super) struct Backend {
     pub(super) link: Arc<Link>,
     pub(super) well: AtomicBool,
     pub(super) leaving: AtomicBool,
+    pub(super) traffic: Traffic,
+}
+
+impl Backend {
+    /// One that is not well yet.
+    pub(super) fn new(address: SocketAddr, link: Arc<Link>) -> Self {
+        let (well, leaving) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { address, link, well, leaving, traffic: Traffic::default() }
+    }
+
+    /// Whether it is well and stays.
+    pub(super) fn takes_requests(&self) -> bool {
+        self.well.load(Ordering::SeqCst) && !self.leaving.load(Ordering::SeqCst)
+    }
+
+    /// It refused a connection: it is left out until it is well again.
+    pub(super) fn refused(&self) {
+        self.well.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Door {
@@ -85,7 +108,7 @@ impl Door {
     pub(super) fn link(&self) -> &Arc<Link> {
         match &self.behind {
             Behind::Place { link, .. } => link,
-            Behind::Members { door, .. } => door,
+            Behind::Members { door, .. } | Behind::Requests { door, .. } => door,
         }
     }
 
@@ -93,7 +116,9 @@ impl Door {
     pub(super) fn leads_to(&self) -> String {
         match &self.behind {
             Behind::Place { to, .. } => to.clone(),
-            Behind::Members { members, .. } => format!("{} members", members.all().len()),
+            Behind::Members { members, .. } | Behind::Requests { members, .. } => {
+                format!("{} members", members.all().len())
+            }
         }
     }
 
@@ -160,6 +185,7 @@ impl Door {
         let reached = match &self.behind {
             Behind::Place { to, link } => connect(to.as_str()).await.map(|server| (server, Arc::clone(link))),
             Behind::Members { members, .. } => members.connect().await,
+            Behind::Requests { door, members } => return requests::serve(client, door, members).await,
         };
         match reached {
             Ok((server, link)) => link.carry(client, server).await,
@@ -183,7 +209,7 @@ impl Members {
     }
 
     async fn connect(&self) -> io::Result<(TcpStream, Arc<Link>)> {
-        for backend in self.in_turn() {
+        for backend in self.in_turn(|backend| backend.link.busy()) {
             let link = Arc::clone(&backend.link);
             match link.state().gate {
                 Gate::Refuse => continue,
@@ -199,25 +225,26 @@ impl Members {
             };
             match connected {
                 Ok(server) => return Ok((server, link)),
-                Err(_) => backend.well.store(false, Ordering::Relaxed),
+                Err(_) => backend.refused(),
             }
         }
         Err(io::ErrorKind::ConnectionRefused.into())
     }
 
-    /// The members that are well, least connections first; among equals each comes first in turn.
-    fn in_turn(&self) -> Vec<Arc<Backend>> {
-        let mut well: Vec<Arc<Backend>> = self
-            .lock()
-            .iter()
-            .filter(|backend| backend.well.load(Ordering::Relaxed) && !backend.leaving.load(Ordering::Relaxed))
-            .map(Arc::clone)
-            .collect();
+    /// The members that take requests, the fewest under way first.
+    pub(super) fn least_requests(&self) -> Vec<Arc<Backend>> {
+        self.in_turn(|backend| backend.traffic.under_way())
+    }
+
+    /// The members that are well, the least busy first; among equals each comes first in turn.
+    fn in_turn(&self, busy: impl Fn(&Backend) -> usize) -> Vec<Arc<Backend>> {
+        let mut well: Vec<Arc<Backend>> =
+            self.lock().iter().filter(|backend| backend.takes_requests()).map(Arc::clone).collect();
         if !well.is_empty() {
             let first = self.turn.fetch_add(1, Ordering::Relaxed) % well.len();
             well.rotate_left(first);
             // A silent way to a member is known to nobody but the balancer; it is tried last.
-            well.sort_by_key(|backend| (backend.link.state().silent.is_some(), backend.link.busy()));
+            well.sort_by_cached_key(|backend| (backend.link.state().silent.is_some(), busy(backend)));
         }
         well
     }
@@ -227,7 +254,7 @@ impl Members {
     }
 }
 
-async fn connect(to: impl tokio::net::ToSocketAddrs) -> io::Result<TcpStream> {
+pub(super) async fn connect(to: impl tokio::net::ToSocketAddrs) -> io::Result<TcpStream> {
     timeout(CONNECT_WITHIN, TcpStream::connect(to)).await.unwrap_or_else(|late| Err(late.into()))
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::net::sockopt::set_socket_linger;
 use serde::{Deserialize, Serialize};
 use stampede_model::chaos::{Direction, Limits, draw};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
@@ -125,6 +125,11 @@ impl Link {
         }
     }
 
+    /// Learns of breaks from now on.
+    pub(super) fn breaks(&self) -> watch::Receiver<u64> {
+        self.broken.subscribe()
+    }
+
     /// Resets every open connection.
     pub(super) fn break_all(&self) {
         self.broken.send_modify(|times| *times += 1);
@@ -164,30 +169,51 @@ impl Link {
     /// # Cancel safety
     /// Dropping the future closes both connections.
     pub(super) async fn carry(&self, mut client: TcpStream, mut server: TcpStream) {
-        self.open.fetch_add(1, Ordering::Relaxed);
-        let _counted = Counted(&self.open);
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
-        let mut broken = self.broken.subscribe();
         // Small requests must not wait for more bytes, whatever the two ends have asked of their sockets.
         client.set_nodelay(true).ok();
         server.set_nodelay(true).ok();
-        let whole = {
-            let (client_read, client_write) = client.split();
-            let (server_read, server_write) = server.split();
-            let up = self.pump(client_read, server_write, Way::Up, number);
-            let down = self.pump(server_read, client_write, Way::Down, number);
-            tokio::select! {
-                both = async { tokio::try_join!(up, down) } => both.is_ok(),
-                _ = broken.changed() => false,
-            }
-        };
-        if !whole {
+        if !self.carry_between(client.split(), server.split()).await {
             reset(&client);
             reset(&server);
         }
     }
 
-    async fn pump(&self, mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, way: Way, number: u64) -> io::Result<()> {
+    /// The same from a pipe within this process, which sees a break as an end.
+    ///
+    /// # Cancel safety
+    /// As [`Link::carry`].
+    pub(super) async fn carry_pipe(&self, client: DuplexStream, mut server: TcpStream) {
+        server.set_nodelay(true).ok();
+        if !self.carry_between(tokio::io::split(client), server.split()).await {
+            reset(&server);
+        }
+    }
+
+    /// Whether both ends came to their end whole.
+    async fn carry_between<R: AsyncRead + Unpin, W: AsyncWrite + Unpin>(
+        &self,
+        (client_read, client_write): (R, W),
+        (server_read, server_write): (ReadHalf<'_>, WriteHalf<'_>),
+    ) -> bool {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let _counted = Counted(&self.open);
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        let mut broken = self.broken.subscribe();
+        let up = self.pump(client_read, server_write, Way::Up, number);
+        let down = self.pump(server_read, client_write, Way::Down, number);
+        tokio::select! {
+            both = async { tokio::try_join!(up, down) } => both.is_ok(),
+            _ = broken.changed() => false,
+        }
+    }
+
+    async fn pump(
+        &self,
+        mut from: impl AsyncRead + Unpin,
+        mut to: impl AsyncWrite + Unpin,
+        way: Way,
+        number: u64,
+    ) -> io::Result<()> {
         let mut states = self.states();
         let mut held = Held::new(number * 2 + u64::from(way == Way::Down));
         let mut buffer = vec![0; PART];

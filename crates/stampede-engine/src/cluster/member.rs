@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sandbox::{ProcessSpec, Supervised, log_tail};
 use stampede_model::chaos::ProcessId;
-use stampede_model::target::Restart;
+use stampede_model::target::{Balance, Restart};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -22,8 +22,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Who has run so long begins with short pauses again.
 const PROVEN: Duration = Duration::from_secs(10);
-/// How long a member that leaves waits for its connections to end by themselves.
-const DRAIN: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 const LOG_LINES: usize = 20;
 
@@ -169,18 +167,35 @@ impl Member {
         });
     }
 
-    /// Gives it no new connections, and waits a while for the old ones to end by themselves.
-    pub(super) async fn drain(&self) {
+    /// Gives it nothing new, and waits a while for what it has to end by itself.
+    pub(super) async fn drain(&self, balance: Balance, within: Duration) {
         self.note(|seen| seen.state = MemberState::Leaving);
+        self.stand_aside(balance, within).await;
+    }
+
+    /// The same for one that comes back: [`Member::return_to_work`] follows.
+    pub(super) async fn stand_aside(&self, balance: Balance, within: Duration) {
         let Some(backend) = &self.backend else { return };
-        backend.leaving.store(true, Ordering::Relaxed);
+        backend.leaving.store(true, Ordering::SeqCst);
+        let left = || match balance {
+            Balance::Connections => backend.link.open(),
+            Balance::Requests => backend.traffic.under_way(),
+        };
         let empty = async {
-            while backend.link.open() > 0 {
+            while left() > 0 {
                 sleep(LOOK_EVERY).await;
             }
         };
         // Those that stay are ended with the program.
-        timeout(DRAIN, empty).await.ok();
+        timeout(within, empty).await.ok();
+        backend.traffic.forget_idle();
+    }
+
+    /// Takes what is new again.
+    pub(super) fn return_to_work(&self) {
+        if let Some(backend) = &self.backend {
+            backend.leaving.store(false, Ordering::SeqCst);
+        }
     }
 
     /// Stops it for good and closes its doors.
@@ -197,14 +212,14 @@ impl Member {
 
     fn takes_no_more(&self) {
         if let Some(backend) = &self.backend {
-            backend.well.store(false, Ordering::Relaxed);
+            backend.well.store(false, Ordering::SeqCst);
         }
     }
 
     /// It answers as it should.
     pub(super) fn is_well(&self) {
         if let Some(backend) = &self.backend {
-            backend.well.store(true, Ordering::Relaxed);
+            backend.well.store(true, Ordering::SeqCst);
         }
         self.note(|seen| {
             if matches!(seen.state, MemberState::Starting | MemberState::Unready) {
@@ -216,7 +231,7 @@ impl Member {
     /// It does not; connections to it are ended, so that clients turn to others.
     pub(super) fn is_unwell(&self) {
         if let Some(backend) = &self.backend
-            && backend.well.swap(false, Ordering::Relaxed)
+            && backend.well.swap(false, Ordering::SeqCst)
         {
             backend.link.break_all();
         }
@@ -254,6 +269,8 @@ impl Member {
             ended,
             last_end,
             connections: self.backend.as_ref().map_or(0, |backend| backend.link.open()),
+            requests: self.backend.as_ref().map_or(0, |backend| backend.traffic.answered()),
+            under_way: self.backend.as_ref().map_or(0, |backend| backend.traffic.under_way()),
             log: self.log.display().to_string(),
         }
     }

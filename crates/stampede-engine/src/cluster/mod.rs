@@ -11,6 +11,7 @@ mod held;
 mod link;
 mod links;
 mod member;
+mod requests;
 mod servers;
 mod service;
 mod socket;

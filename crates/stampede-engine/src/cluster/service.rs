@@ -1,12 +1,12 @@
 //! A service: its balancer, and its members as they come and go.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use sandbox::ProcessSpec;
-use stampede_model::target::{self, MAX_REPLICAS, Target};
+use stampede_model::target::{self, Balance, MAX_REPLICAS, Target};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -20,6 +20,8 @@ use crate::control::place::Place;
 
 /// How long a member without a question about readiness may take to run.
 const RUNS_WITHIN: Duration = Duration::from_secs(30);
+/// How long a member that leaves waits for its connections to end by themselves.
+const DRAIN: Duration = Duration::from_secs(2);
 
 /// A service.
 #[derive(Debug)]
@@ -75,7 +77,11 @@ impl Service {
         };
         let name = format!("client-{}", self.name());
         let link = cluster.links.make(name.clone(), name);
-        let behind = Behind::Members { door: link, members: Arc::clone(&self.behind) };
+        let (door, members) = (link, Arc::clone(&self.behind));
+        let behind = match self.described.balance {
+            Balance::Connections => Behind::Members { door, members },
+            Balance::Requests => Behind::Requests { door, members },
+        };
         let opened = Door::open(address, behind).await;
         let opened = opened.map_err(|source| ClusterError::Door { address: given, source })?;
         // Opened once: nobody else has set it.
@@ -103,9 +109,8 @@ impl Service {
             let stay = kept.len().min(replicas as usize);
             kept.split_off(stay)
         };
-        for Kept { member, .. } in &leaving {
-            member.drain().await;
-        }
+        let drained = leaving.iter().map(|one| one.member.drain(self.described.balance, self.drains_within()));
+        join_all(drained).await;
         self.part_with(cluster, leaving).await;
         Ok(())
     }
@@ -128,12 +133,8 @@ impl Service {
         let doors = self.doors(cluster, target, (&name, &mut place)).await?;
         let backend = port.filter(|_| self.described.listen.is_some()).map(|port| {
             let group = format!("client-{}", self.name());
-            Arc::new(Backend {
-                address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-                link: cluster.links.make(format!("{group}-{number}"), group),
-                well: AtomicBool::new(false),
-                leaving: AtomicBool::new(false),
-            })
+            let link = cluster.links.make(format!("{group}-{number}"), group);
+            Arc::new(Backend::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), link))
         });
         let log = cluster.run_folder.join("log").join(format!("{name}.log"));
         let spec = self.spec(&place)?.log(&log);
@@ -202,12 +203,25 @@ impl Service {
     /// Starts a member anew and returns once the new one is ready.
     pub(super) async fn restart(&self, member: &Arc<Member>) -> Result<(), ClusterError> {
         let before = member.status().process;
+        if self.described.balance == Balance::Requests {
+            member.stand_aside(Balance::Requests, self.drains_within()).await;
+        }
         member.restart();
         let deadline = Instant::now() + self.within();
         while member.status().process == before && before.is_some() && Instant::now() < deadline {
             sleep(LOOK_EVERY).await;
         }
-        self.until_ready(member).await
+        let ready = self.until_ready(member).await;
+        member.return_to_work();
+        ready
+    }
+
+    /// How long a member that leaves may go on with what it has. Requests end by themselves; kept connections need not.
+    fn drains_within(&self) -> Duration {
+        match self.described.balance {
+            Balance::Connections => DRAIN,
+            Balance::Requests => self.described.grace.max(DRAIN),
+        }
     }
 
     async fn until_ready(&self, member: &Arc<Member>) -> Result<(), ClusterError> {
@@ -267,6 +281,7 @@ impl Service {
         ServiceStatus {
             name: self.name().to_owned(),
             listen: self.door.get().map(|(door, _)| door.address().to_string()),
+            balances_requests: self.described.balance == Balance::Requests,
             replicas: u32::try_from(members.len()).unwrap_or(u32::MAX),
             members: members.iter().map(|member| member.status()).collect(),
         }

@@ -112,6 +112,9 @@ pub struct ServiceStatus {
     pub name: String,
     /// Where its balancer listens.
     pub listen: Option<String>,
+    /// Whether its balancer balances requests, and counts them.
+    #[serde(default)]
+    pub balances_requests: bool,
     /// How many replicas are wanted.
     pub replicas: u32,
     /// Each.
@@ -135,6 +138,12 @@ pub struct MemberStatus {
     pub last_end: Option<String>,
     /// Connections through the balancer.
     pub connections: usize,
+    /// Requests that it answered through a balancer of requests.
+    #[serde(default)]
+    pub requests: u64,
+    /// Requests that it has from such a balancer.
+    #[serde(default)]
+    pub under_way: usize,
     /// Its log.
     pub log: String,
 }

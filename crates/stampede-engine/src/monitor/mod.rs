@@ -9,7 +9,7 @@ mod locks;
 mod logs;
 mod patrol;
 mod probe;
-mod process;
+pub(crate) mod process;
 mod sessions;
 
 use std::time::Duration;

@@ -79,6 +79,11 @@ impl Spent {
     }
 }
 
+/// CPU time of a process with all that it started; 0 when it is gone.
+pub(crate) fn cpu_seconds_of(root: ProcessId) -> f64 {
+    family(root).into_iter().filter_map(|process| cpu_seconds(process.pid)).sum()
+}
+
 fn cpu_seconds(pid: u32) -> Option<f64> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, rest) = text.rsplit_once(')')?;

@@ -52,6 +52,9 @@ pub struct Service {
     pub replicas: Spanned<u32>,
     /// Where the balancer in front of the replicas listens, as `127.0.0.1:{port}`; without it nobody calls the service.
     pub listen: Option<Spanned<Template>>,
+    /// What the balancer balances.
+    #[serde(default)]
+    pub balance: Balance,
     /// How a replica at `{self.port}` says that it is ready; without it a replica that listens there, or just runs, is.
     pub ready: Option<Ready>,
     /// What happens when a replica ends by itself.
@@ -60,6 +63,17 @@ pub struct Service {
     /// How long a replica may take to end after SIGTERM.
     #[serde(deserialize_with = "duration", default = "ten_seconds")]
     pub grace: Duration,
+}
+
+/// What a balancer spreads over the replicas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// Connections, of any protocol: each stays with its replica.
+    #[default]
+    Connections,
+    /// Requests of HTTP/1, as an ingress does: a new replica gets its share at once, and one that leaves ends what it has.
+    Requests,
 }
 
 /// What happens to a replica that ends by itself.

@@ -22,7 +22,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub use cluster::{Cluster, LinkedPlace, MAX_REPLICAS, Restart, Service};
+pub use cluster::{Balance, Cluster, LinkedPlace, MAX_REPLICAS, Restart, Service};
 pub use demand::Effort;
 pub use error::TargetError;
 pub use request::{

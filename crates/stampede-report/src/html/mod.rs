@@ -5,6 +5,7 @@
 //! size is bounded by the number of steps, not by the length of the run.
 //! Absent on purpose: figures that the run file does not hold, and verdicts of its own.
 
+mod autoscale;
 mod chart;
 mod check;
 mod head;
@@ -15,6 +16,7 @@ mod tail;
 mod time;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use stampede_model::autoscale::AutoscaleReport;
 use stampede_model::check::{Answer, CheckRun};
 use stampede_model::run::RunFile;
 use stampede_model::stress::{STRESS_VERSION, StressRun};
@@ -66,6 +68,14 @@ pub(crate) fn check_page(run: &CheckRun) -> String {
     let title = format!("{} · check of {}", check_words::word(run.answer()), words::plain(&run.target));
     let foot = format!("stampede, check file version {}", run.version);
     page(&title, outcome, &check::alone(run), &foot, check::STYLE)
+}
+
+/// The whole page of an autoscaler's run.
+pub fn autoscale_page(run: &AutoscaleReport) -> String {
+    let outcome = autoscale::outcome(run);
+    let title = format!("{} · {} · {}", outcome.word(), words::plain(&run.load), words::plain(&run.service));
+    let foot = format!("stampede, autoscale file version {}", run.version);
+    page(&title, outcome, &autoscale::alone(run), &foot, autoscale::STYLE)
 }
 
 fn page(title: &str, outcome: Outcome, inner: &Markup, foot: &str, more_style: &str) -> String {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test ends at its first surprise, and its helpers with it")]
 
+mod autoscale;
 mod browser;
 mod check;
 mod exports;

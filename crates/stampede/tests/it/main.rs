@@ -4,6 +4,7 @@
 
 mod ab;
 mod accept;
+mod autoscale;
 mod chaos;
 mod check;
 mod compare;

@@ -180,7 +180,9 @@ async fn the_end_of_a_connection_can_be_late() {
 
 fn backend(address: SocketAddr, number: u32) -> Arc<Backend> {
     let link = Arc::new(Link::new(format!("m-{number}"), "m".into(), LinkState::default()));
-    Arc::new(Backend { address, link, well: AtomicBool::new(true), leaving: AtomicBool::new(false) })
+    let backend = Backend::new(address, link);
+    backend.well.store(true, Ordering::Relaxed);
+    Arc::new(backend)
 }
 
 #[tokio::test]

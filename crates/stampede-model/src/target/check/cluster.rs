@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Checker};
-use crate::target::cluster::{Cluster, MAX_REPLICAS, Service};
+use crate::target::cluster::{Balance, Cluster, MAX_REPLICAS, Service};
 
 /// Names that stand for something else where faults are aimed.
 const TAKEN: [&str; 3] = ["client", "postgres", "redis"];
@@ -53,6 +53,11 @@ impl Checker<'_> {
             return Err(self.source.error(service.replicas.span(), message, hint));
         }
         let has_port = service.templates().any(|template| template.as_ref().slots().any(|slot| slot == "self.port"));
+        if service.listen.is_none() && service.balance == Balance::Requests {
+            let message = format!("service `{name}` balances requests, and has no balancer");
+            let hint = "add listen = \"127.0.0.1:{port}\", or remove balance";
+            return Err(self.source.error(service.name.span(), message, hint));
+        }
         if let Some(listen) = &service.listen {
             self.place_slots(listen.as_ref(), listen.span())?;
             if !has_port {
@@ -127,6 +132,7 @@ mod tests {
             (service("name = \"redis\"\ncommand = [\"a\"]"), "c.toml:7:8", "taken"),
             (service("name = \"a\"\ncommand = []"), "c.toml:8:11", "no command"),
             (service("name = \"a\"\ncommand = [\"a\"]\nlisten = \"127.0.0.1:{port}\""), "c.toml:8:11", "{self.port}"),
+            (service("name = \"a\"\nbalance = \"requests\"\ncommand = [\"a\"]"), "c.toml:7:8", "has no balancer"),
             (service("name = \"a\"\ncommand = [\"{link.x}\"]"), "c.toml:8:12", "no link is called `x`"),
             (service("name = \"a\"\ncommand = [\"{postgres_url}\"]"), "c.toml:8:12", "no value here"),
             (service("name = \"a\"\ncommand = [\"a\"]\nreplicas = 65"), "c.toml:9:12", "at most 64"),

@@ -25,6 +25,8 @@ use crate::written::X_READ_YOUR_WRITES;
 
 /// Where the resources lie.
 const BASE: &str = "/api/v1";
+/// Where tenants are managed.
+const PLATFORM: &str = "/platform/v1";
 /// More than any answer of the service has.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
@@ -47,7 +49,8 @@ impl fmt::Debug for Transport {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     method: Method,
-    /// Below [`BASE`], with its query.
+    base: &'static str,
+    /// Below the base, with its query.
     path: String,
     body: Option<Bytes>,
     content_type: &'static str,
@@ -78,6 +81,7 @@ impl Call {
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
         Self {
             method,
+            base: BASE,
             path: path.into(),
             body: None,
             content_type: "application/json",
@@ -85,6 +89,11 @@ impl Call {
             timeout: None,
             patience: retry::PATIENCE,
         }
+    }
+
+    /// The same of the platform.
+    pub(crate) fn of_platform(self) -> Self {
+        Self { base: PLATFORM, ..self }
     }
 
     pub(crate) fn get(path: impl Into<String>) -> Self {
@@ -179,7 +188,7 @@ impl Client {
     }
 
     fn request(&self, call: &Call, key: Option<&str>) -> Result<Request<Full<Bytes>>, String> {
-        let uri = format!("{}{BASE}{}", self.shared.base, call.path);
+        let uri = format!("{}{}{}", self.shared.base, call.base, call.path);
         let mut request = Request::builder().method(&call.method).uri(uri).header(ACCEPT, "application/json");
         if let Some(authorization) = &self.shared.authorization {
             request = request.header(AUTHORIZATION, authorization);

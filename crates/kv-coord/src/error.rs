@@ -38,6 +38,14 @@ pub enum CoordError {
         #[source]
         source: redis::RedisError,
     },
+    /// It is a node of a cluster that refuses some of the keys.
+    #[error("Redis at {address} is a node of a cluster: {why}")]
+    OfCluster {
+        /// Host and port, or the socket's path.
+        address: String,
+        /// What is missing; ends with what to do.
+        why: String,
+    },
     /// A script answered in a shape this version does not know.
     #[error("Redis gave an unexpected answer to the script {script}: {answer}")]
     Answer {

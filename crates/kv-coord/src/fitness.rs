@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::cluster::WITHOUT_TAG;
 use crate::error::CoordError;
 use crate::link::Link;
 use crate::settings::RedisSettings;
@@ -43,10 +44,7 @@ fn faults(about: &str, has_tag: bool) -> Vec<String> {
         faults.push("it is a replica and takes no locks; name the master, or the Sentinels".to_owned());
     }
     if value("cluster_enabled") == Some("1") && !has_tag {
-        faults.push(
-            "it is a cluster, which has one database and refuses scripts over several slots; set --redis-key-tag"
-                .to_owned(),
-        );
+        faults.push(WITHOUT_TAG.to_owned());
     }
     faults
 }

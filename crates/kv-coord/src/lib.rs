@@ -5,6 +5,7 @@
 //! Every queue, table and retry has a bound.
 //! Absent on purpose: SQL (an [`lock::EpochSource`] is passed in), HTTP, and any back end that needs more than one Redis at a time.
 
+mod cluster;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod endpoint;

@@ -143,6 +143,7 @@ impl Link {
                 | ErrorKind::Parse
                 | ErrorKind::Server(
                     ServerErrorKind::BusyLoading
+                        | ServerErrorKind::ClusterDown
                         | ServerErrorKind::MasterDown
                         | ServerErrorKind::ReadOnly
                         | ServerErrorKind::TryAgain

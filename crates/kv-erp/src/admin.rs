@@ -11,7 +11,7 @@ use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, ProvisionError, Provisioner};
 use kv_store::access::tenants::{Tenant, TenantStatus};
 use kv_store::stock::{BrokenChain, Verified, verify_chains};
-use kv_store::{Store, StoreConfig, admin};
+use kv_store::{Server, Store, StoreConfig, admin};
 
 use crate::cli::{AdminCommand, AdminConnection, MigrateArgs, TenantCommand};
 use crate::config;
@@ -40,10 +40,10 @@ pub async fn migrate(args: &MigrateArgs) -> Result<(), Failure> {
 }
 
 /// Fills an empty database with the demonstration's data; says nothing of it, because its passwords are no secret.
-async fn fill(superuser: &tokio_postgres::Config, app_password: &str) -> Result<(), Failure> {
+async fn fill(superuser: &Server, app_password: &str) -> Result<(), Failure> {
     let mut provisioner = Provisioner::connect(superuser).await.map_err(|error| refused(&error))?;
     let mut service = superuser.clone();
-    service.user(crate::up::APP_ROLE).password(app_password);
+    service.config_mut().user(crate::up::APP_ROLE).password(app_password);
     let store = Store::open(&StoreConfig::new(service)).map_err(|error| Failure::of(&error))?;
     demo::seed(&mut provisioner, &store).await.map_err(|error| Failure::of(&error))?;
     Ok(())
@@ -181,7 +181,7 @@ async fn connect(connection: &AdminConnection) -> Result<Provisioner, Failure> {
     Provisioner::connect(&config).await.map_err(|error| reached(&error, "connecting to the database"))
 }
 
-fn reached(error: &dyn std::error::Error, action: &str) -> Failure {
+fn reached(error: &(dyn std::error::Error + 'static), action: &str) -> Failure {
     let failure = Failure::while_doing(action, error);
     if failure.has_hint() {
         failure
@@ -196,6 +196,7 @@ fn refused(error: &ProvisionError) -> Failure {
         ProvisionError::Exists { .. } => failure,
         ProvisionError::Missing { what: "tenant", .. } => failure.hint("make it with kv-erp admin create-tenant"),
         ProvisionError::Missing { .. } => failure.hint("make it with kv-erp admin create-user"),
+        ProvisionError::Postgres(_) if failure.has_hint() => failure,
         ProvisionError::Postgres(_) => failure.hint("was the database migrated, and may this role act as kv_owner?"),
     }
 }

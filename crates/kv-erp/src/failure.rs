@@ -54,19 +54,20 @@ impl Failure {
         self.hint.is_some()
     }
 
-    /// A failure with an error's words and those of its causes. A `; hint: ..` in them becomes the hint.
-    pub fn of(error: &dyn Error) -> Self {
+    /// A failure with an error's words and those of its causes. A `; hint: ..` in them becomes the hint, or what helps against a
+    /// connection that is not encrypted as it should be.
+    pub fn of(error: &(dyn Error + 'static)) -> Self {
         let text = chain(error);
         // What follows the first line is a server's log; it stays where it is.
         let line = text.lines().next().unwrap_or_default();
         match line.split_once("; hint: ") {
             Some((text, hint)) => Self::failed(text).hint(hint),
-            None => Self::failed(line),
+            None => Self { hint: kv_store::advice(error).map(str::to_owned), ..Self::failed(line) },
         }
     }
 
     /// The same, begun with what was being done.
-    pub fn while_doing(action: &str, error: &dyn Error) -> Self {
+    pub fn while_doing(action: &str, error: &(dyn Error + 'static)) -> Self {
         let mut failure = Self::of(error);
         failure.text = format!("{action}: {}", failure.text);
         failure

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kv_coord::lock::Epoch;
-use kv_coord::{JobQueue, LockService, RateLimiter, RedisSettings};
+use kv_coord::{CoordError, JobQueue, LockService, RateLimiter, RedisSettings};
 use kv_store::{Pooler, Store, StoreConfig, admin};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,9 @@ use crate::worker::{self, Worker, WorkerConfig};
 /// # Errors
 /// A failure that names what is missing or unsafe.
 pub async fn assemble(config: &ServiceConfig, store: &StoreConfig) -> Result<App, Failure> {
+    for redis in config.redis.iter().chain(&config.queue_redis) {
+        refuse_part_of_cluster(redis).await?;
+    }
     let store = open_store(config, store).await?;
     let coordination = match &config.redis {
         None => in_process(&store).await?,
@@ -51,6 +54,24 @@ pub async fn assemble(config: &ServiceConfig, store: &StoreConfig) -> Result<App
     tokio::spawn(sweep::keep_sweeping(app.store().clone(), app.draining().clone()));
     tokio::spawn(sweep::keep_expiring(app.store().clone(), app.draining().clone()));
     Ok(app)
+}
+
+/// Refuses a node of a cluster that would refuse some of the keys. A Redis that is away may be back soon, and is not waited for.
+///
+/// # Errors
+/// A failure that says what to do.
+pub async fn refuse_part_of_cluster(redis: &RedisSettings) -> Result<(), Failure> {
+    match redis.check_cluster().await {
+        Err(error @ CoordError::OfCluster { .. }) => {
+            let failure = Failure::while_doing("checking Redis", &error);
+            Err(if failure.has_hint() { failure } else { failure.hint("see docs/operations.md, Redis") })
+        }
+        Err(error) => {
+            tracing::debug!(redis = %redis.address(), error = %chain(&error), "Redis does not say whether it is a cluster");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
 }
 
 /// Warns of what the Redis is not fit for, as soon as it answers: the service starts without it too.

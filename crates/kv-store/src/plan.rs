@@ -11,9 +11,10 @@ use deadpool_postgres::Object;
 use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
 use crate::StoreError;
+use crate::server::{Server, Tls};
 use crate::session::Params;
 
 /// A statement that is ready to be sent.
@@ -55,13 +56,13 @@ fn with_types<'a>(params: Params<'a>, types: &[Type]) -> Vec<(&'a (dyn ToSql + S
 /// The types of all statements' parameters, learnt when the first is sent.
 #[derive(Debug)]
 pub(crate) struct Types {
-    config: tokio_postgres::Config,
+    server: Server,
     known: OnceCell<HashMap<&'static str, Arc<[Type]>>>,
 }
 
 impl Types {
-    pub(crate) fn new(config: tokio_postgres::Config) -> Self {
-        Self { config, known: OnceCell::new() }
+    pub(crate) fn new(server: Server) -> Self {
+        Self { server, known: OnceCell::new() }
     }
 
     /// The plan of a registered statement.
@@ -72,7 +73,7 @@ impl Types {
     }
 
     async fn learn(&self) -> Result<HashMap<&'static str, Arc<[Type]>>, StoreError> {
-        let (client, connection) = self.config.connect(NoTls).await.map_err(StoreError::of_connecting)?;
+        let (client, connection) = self.server.connect().await.map_err(StoreError::of_connecting)?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "the connection that learns statements ended");
@@ -97,13 +98,14 @@ impl Types {
 #[derive(Debug)]
 pub(crate) struct Connection {
     object: Object,
+    tls: Tls,
     /// Behind a pooler by transaction.
     types: Option<Arc<Types>>,
 }
 
 impl Connection {
-    pub(crate) fn new(object: Object, types: Option<Arc<Types>>) -> Self {
-        Self { object, types }
+    pub(crate) fn new(object: Object, types: Option<Arc<Types>>, tls: Tls) -> Self {
+        Self { object, tls, types }
     }
 
     /// Gets a statement ready.
@@ -137,6 +139,11 @@ impl Connection {
     /// Has all statements prepared anew.
     pub(crate) fn forget_plans(&self) {
         self.object.statement_cache.clear();
+    }
+
+    /// How a word about it gets to the server.
+    pub(crate) fn tls(&self) -> Tls {
+        self.tls.clone()
     }
 
     /// Takes the connection out of the pool, which makes another.

@@ -22,9 +22,10 @@ use std::time::Duration;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
 use crate::conflict::{ConflictStats, Retries};
+use crate::server::Server;
 use crate::session::Params;
 use crate::spent::{asked, queued};
 use crate::statement::Statement;
@@ -61,7 +62,7 @@ pub(crate) struct Readers(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    config: tokio_postgres::Config,
+    server: Server,
     held_up: Duration,
     patience: Duration,
     conflicts: Arc<ConflictStats>,
@@ -101,9 +102,9 @@ impl Readers {
         } else {
             config.session_with(&format!("{READ_ONLY} {PAGE_OPTIONS}"))
         };
-        session.application_name("kv-erp pages");
+        session.config_mut().application_name("kv-erp pages");
         Self(Arc::new(Shared {
-            config: session,
+            server: session,
             held_up: config.row_lock_timeout + HELD_UP_MARGIN,
             patience: config.pool_wait,
             conflicts,
@@ -180,7 +181,7 @@ impl Slot {
             if let Some(line) = self.usable() {
                 return Ok(line);
             }
-            let line = Arc::new(Line::open(&shared.config, shared.held_up).await?);
+            let line = Arc::new(Line::open(&shared.server, shared.held_up).await?);
             *self.current() = Some(Arc::clone(&line));
             Ok(line)
         };
@@ -202,8 +203,8 @@ impl Slot {
 }
 
 impl Line {
-    async fn open(config: &tokio_postgres::Config, held_up: Duration) -> Result<Self, StoreError> {
-        let (client, connection) = config.connect(NoTls).await.map_err(StoreError::of_connecting)?;
+    async fn open(server: &Server, held_up: Duration) -> Result<Self, StoreError> {
+        let (client, connection) = server.connect().await.map_err(StoreError::of_connecting)?;
         let connection = tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection for pages ended");

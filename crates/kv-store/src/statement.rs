@@ -51,9 +51,12 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::catalogue::warehouses::STATEMENTS,
         crate::events::STATEMENTS,
         crate::exports::STATEMENTS,
+        crate::exports::files::STATEMENTS,
+        crate::files::STATEMENTS,
         crate::idempotency::table::STATEMENTS,
         crate::imports::STATEMENTS,
         crate::imports::receipts::STATEMENTS,
+        crate::imports::waiting::STATEMENTS,
         crate::jobs::STATEMENTS,
         crate::jobs::bell::STATEMENTS,
         crate::jobs::effect::STATEMENTS,
@@ -76,6 +79,7 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::stock::reorder::STATEMENTS,
         crate::stock::signals::STATEMENTS,
         crate::webhooks::STATEMENTS,
+        crate::webhooks::deliveries::STATEMENTS,
     ]
     .into_iter()
     .flatten()

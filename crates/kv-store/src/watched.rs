@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tokio_postgres::NoTls;
 
 use crate::plan::Connection;
 
@@ -32,11 +31,12 @@ impl Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         let Some(object) = self.0.take() else { return };
+        let tls = object.tls();
         let client = object.take();
         // Outside a runtime the connection has ended with it.
         let Ok(runtime) = Handle::try_current() else { return };
         runtime.spawn(async move {
-            let stopped = timeout(STOP_WITHIN, client.cancel_token().cancel_query(NoTls)).await;
+            let stopped = timeout(STOP_WITHIN, client.cancel_token().cancel_query(tls)).await;
             if !matches!(stopped, Ok(Ok(()))) {
                 tracing::debug!("a statement that nobody waits for runs to its own limit");
             }

@@ -27,11 +27,15 @@ pub enum EventKind {
     ReservationExpired,
     /// A level fell to its reorder point or below.
     StockLow,
+    /// An import's file was read to its end, or the import was given up.
+    ImportFinished,
+    /// An export's file is whole, or the export was given up.
+    ExportFinished,
 }
 
 impl EventKind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::OrderCreated,
         Self::OrderConfirmed,
         Self::OrderPartiallyFulfilled,
@@ -41,6 +45,8 @@ impl EventKind {
         Self::OrderExpired,
         Self::ReservationExpired,
         Self::StockLow,
+        Self::ImportFinished,
+        Self::ExportFinished,
     ];
 
     /// The word in answers.
@@ -55,6 +61,8 @@ impl EventKind {
             Self::OrderExpired => "order.expired",
             Self::ReservationExpired => "reservation.expired",
             Self::StockLow => "stock.low",
+            Self::ImportFinished => "import.finished",
+            Self::ExportFinished => "export.finished",
         }
     }
 

@@ -136,6 +136,11 @@ uuid_id!(
     "01960000-0000-7000-8000-00000000000a"
 );
 uuid_id!(
+    /// One export into a file.
+    ExportFileId,
+    "01960000-0000-7000-8000-000000000010"
+);
+uuid_id!(
     /// A token, as it is managed: it is not the secret.
     ApiTokenId,
     "01960000-0000-7000-8000-00000000000b"

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ImportId;
+use crate::{ImportId, JobId};
 
 /// What the rows of an import are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -111,6 +111,8 @@ pub struct Import {
     pub accepted: i64,
     /// Rows that were rejected.
     pub rejected: i64,
+    /// The job that does a file which was sent for it to wait, or did the last such one; null when there was none.
+    pub job_id: Option<JobId>,
     /// When it was begun.
     #[serde(serialize_with = "crate::time::rfc3339_micros")]
     #[schema(value_type = String, format = DateTime)]

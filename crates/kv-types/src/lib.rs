@@ -7,6 +7,7 @@ pub mod access;
 pub mod catalogue;
 pub mod documents;
 pub mod events;
+pub mod exports;
 pub mod histogram;
 pub mod idempotency;
 pub mod ids;
@@ -24,8 +25,8 @@ pub mod webhooks;
 
 pub use idempotency::{BadIdempotencyKey, IdempotencyKey};
 pub use ids::{
-    AdjustmentId, ApiTokenId, CustomerId, EventId, ImportId, JobId, OrderId, ProductId, ReceiptId, ReservationId,
-    TenantId, TransferId, UserId, WarehouseId, WebhookDeliveryId, WebhookEndpointId,
+    AdjustmentId, ApiTokenId, CustomerId, EventId, ExportFileId, ImportId, JobId, OrderId, ProductId, ReceiptId,
+    ReservationId, TenantId, TransferId, UserId, WarehouseId, WebhookDeliveryId, WebhookEndpointId,
 };
 pub use money::{BadCurrency, Currency, MinorUnits};
 pub use quantity::{BadQuantity, Quantity};

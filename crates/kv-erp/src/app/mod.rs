@@ -2,7 +2,7 @@
 
 mod audit_queue;
 mod proofs;
-mod shares;
+pub(crate) mod shares;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

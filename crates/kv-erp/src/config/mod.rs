@@ -10,7 +10,9 @@ pub mod origin;
 mod pairs;
 pub mod reference;
 pub mod resolve;
+mod setting;
 pub mod show;
+mod unknown;
 pub mod values;
 mod work;
 
@@ -24,7 +26,7 @@ use kv_coord::RedisSettings;
 use kv_coord::lock::Ttl;
 use kv_store::admin::{ConnectionRoom, LimitedBy};
 use kv_store::readers::PAGE_READERS;
-use kv_store::{Pooler, StoreConfig};
+use kv_store::{Pooler, Server, StoreConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::HttpSettings;
@@ -46,7 +48,7 @@ pub struct ServiceConfig {
     /// A Redis for the job queue alone, when it has one.
     pub queue_redis: Option<RedisSettings>,
     /// Read replicas of the database.
-    pub read_replicas: Vec<tokio_postgres::Config>,
+    pub read_replicas: Vec<Server>,
     /// What stands before the database.
     pub pooler: Pooler,
     /// How far behind one may be that answers.
@@ -167,7 +169,7 @@ impl ServiceConfig {
     }
 
     /// The store's settings for a connection.
-    pub fn store(&self, connection: tokio_postgres::Config) -> StoreConfig {
+    pub fn store(&self, connection: Server) -> StoreConfig {
         let mut config = StoreConfig::new(connection);
         config.pool_size = self.pool_size;
         config.pool_wait = self.pool_wait;
@@ -185,7 +187,7 @@ impl ServiceConfig {
 ///
 /// # Errors
 /// A usage failure.
-pub fn database(flag: &str, url: &SecretString) -> Result<tokio_postgres::Config, Failure> {
+pub fn database(flag: &str, url: &SecretString) -> Result<Server, Failure> {
     values::read_database(url.expose_secret()).map_err(|what| {
         Failure::usage(format!("{flag} {what}")).hint("a password with odd characters must be percent-encoded")
     })

@@ -7,6 +7,7 @@ use std::str::FromStr as _;
 use jiff::Timestamp;
 use kv_coord::RedisSettings;
 use kv_coord::queue::{LeaseTtl, Priority, QueueTag};
+use kv_store::{BadServer, Server};
 use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
@@ -106,16 +107,20 @@ pub fn database_url(raw: &str) -> Result<SecretString, String> {
 }
 
 /// A connection URL as PostgreSQL's own programs write it.
-pub(super) fn read_database(raw: &str) -> Result<tokio_postgres::Config, String> {
+pub(super) fn read_database(raw: &str) -> Result<Server, String> {
     let form = "must be postgresql://ROLE:PASSWORD@HOST[:PORT]/DATABASE";
-    let config = tokio_postgres::Config::from_str(raw).map_err(|_| format!("{form}, and it cannot be read as one"))?;
+    let server = Server::from_str(raw).map_err(|error| match error {
+        BadServer::Unreadable => format!("{form}, and it cannot be read as one"),
+        other => format!("cannot be used: {}", chain(&other)),
+    })?;
+    let config = server.config();
     if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
         return Err(format!("{form}, and it names no host"));
     }
     if config.get_dbname().is_none() {
         return Err(format!("{form}, and it names no database"));
     }
-    Ok(config)
+    Ok(server)
 }
 
 /// A Redis to connect to.

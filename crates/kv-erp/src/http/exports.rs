@@ -9,17 +9,15 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, HeaderName};
+use axum::http::{HeaderValue, Method};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
-use kv_store::StoreError;
 use kv_store::exports::{self, Export, ExportRow};
-use serde::Serialize;
-use std::str::FromStr;
+use kv_store::{StoreError, replicas};
+use kv_types::exports::ExportKind;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -30,62 +28,17 @@ use super::path::PathId;
 use super::problem::Problem;
 use super::query::Query;
 use crate::app::App;
-use crate::csv::write::{Formulas, push_row};
+use crate::csv::table::{push_header, push_rows};
+use crate::csv::write::Formulas;
 
 /// How long a client may read nothing.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// How long an export may take in all.
-const EXPORT_TIME: Duration = Duration::from_hours(1);
+pub(super) const EXPORT_TIME: Duration = Duration::from_hours(1);
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(export))
-}
-
-/// What may be exported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-enum ExportKind {
-    Customers,
-    Products,
-    Warehouses,
-    StockLevels,
-    StockMovements,
-    Orders,
-}
-
-impl FromStr for ExportKind {
-    type Err = ();
-
-    fn from_str(raw: &str) -> Result<Self, ()> {
-        let kinds =
-            [Self::Customers, Self::Products, Self::Warehouses, Self::StockLevels, Self::StockMovements, Self::Orders];
-        kinds.into_iter().find(|kind| kind.as_str() == raw).ok_or(())
-    }
-}
-
-impl ExportKind {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Customers => "customers",
-            Self::Products => "products",
-            Self::Warehouses => "warehouses",
-            Self::StockLevels => "stock-levels",
-            Self::StockMovements => "stock-movements",
-            Self::Orders => "orders",
-        }
-    }
-
-    const fn export(self) -> &'static Export {
-        match self {
-            Self::Customers => &exports::CUSTOMERS,
-            Self::Products => &exports::PRODUCTS,
-            Self::Warehouses => &exports::WAREHOUSES,
-            Self::StockLevels => &exports::STOCK_LEVELS,
-            Self::StockMovements => &exports::STOCK_MOVEMENTS,
-            Self::Orders => &exports::ORDERS,
-        }
-    }
 }
 
 /// Exports a table as CSV (RFC 4180) in UTF-8: a header line, then all rows in the order of their keys; of orders a row for each line.
@@ -108,38 +61,47 @@ async fn export(
         });
         Some(if flag == Some(true) { Formulas::Disarmed } else { Formulas::Raw })
     })?;
-    let place = app.exports().take(ctx.tenant).ok_or_else(|| {
-        Problem::unavailable("overloaded", "As many exports run as may at a time.", Duration::from_secs(1))
-    })?;
-    let reading = Reading { app, ctx, export: kind.export(), formulas };
+    let place = app.exports().take(ctx.tenant).ok_or_else(crowded)?;
+    let reading = Reading { app, ctx, export: exports::of(kind), formulas };
     // Read before the answer begins: what fails at once is told as a problem.
-    let first = reading.page(None).await?;
+    let steady = reading.app.store().steady().await;
+    let first = replicas::within(steady, reading.page(None)).await?;
     // One page is on its way to the client while the next is read.
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         let _place = place;
-        if timeout(EXPORT_TIME, reading.send_all(first, sender)).await.is_err() {
+        let sending = replicas::within(steady, reading.send_all(first, sender));
+        if timeout(EXPORT_TIME, sending).await.is_err() {
             tracing::warn!("an export took too long and broke off");
         }
     });
+    Ok((headers(kind)?, Body::from_stream(body(receiver))).into_response())
+}
+
+/// As many as may run.
+pub(super) fn crowded() -> Problem {
+    Problem::unavailable("overloaded", "As many exports run as may at a time.", Duration::from_secs(1))
+}
+
+/// What is said of a file.
+pub(super) fn headers(kind: ExportKind) -> Result<[(HeaderName, HeaderValue); 3], Problem> {
     let name = format!("attachment; filename=\"{}.csv\"", kind.as_str());
-    let headers = [
+    Ok([
         (CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8")),
         (CONTENT_DISPOSITION, HeaderValue::try_from(name).map_err(|_| super::faults::internal())?),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    Ok((headers, Body::from_stream(body(receiver))).into_response())
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ])
 }
 
 /// What is on the way to the client.
-enum Part {
+pub(super) enum Part {
     Rows(Vec<u8>),
     /// Everything was read.
     End,
 }
 
 /// The body: it ends well only behind [`Part::End`].
-fn body(receiver: mpsc::Receiver<Part>) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
+pub(super) fn body(receiver: mpsc::Receiver<Part>) -> impl futures_util::Stream<Item = io::Result<Bytes>> {
     stream::unfold(Some(receiver), async |receiver| {
         let mut receiver = receiver?;
         match receiver.recv().await {
@@ -164,12 +126,10 @@ impl Reading {
 
     async fn send_all(&self, first: Vec<ExportRow>, sender: mpsc::Sender<Part>) {
         let mut text = Vec::new();
-        push_row(&mut text, self.export.columns.iter().map(|column| (Some(*column), Formulas::Raw)));
+        push_header(&mut text, self.export);
         let mut page = first;
         loop {
-            for row in &page {
-                self.push(&mut text, row);
-            }
+            push_rows(&mut text, self.export, &page, self.formulas);
             let after = page.last().filter(|_| page.len() == Export::PAGE).map(|last| self.export.key(last));
             if sender.send_timeout(Part::Rows(std::mem::take(&mut text)), PATIENCE).await.is_err() {
                 return;
@@ -189,13 +149,5 @@ impl Reading {
         }
         // Whoever does not read it any more has gone.
         drop(sender.send_timeout(Part::End, PATIENCE).await);
-    }
-
-    fn push(&self, text: &mut Vec<u8>, row: &ExportRow) {
-        let cells = self.export.columns.iter().zip(row).map(|(column, cell)| {
-            let formulas = if self.export.texts.contains(column) { self.formulas } else { Formulas::Raw };
-            (cell.as_deref(), formulas)
-        });
-        push_row(text, cells);
     }
 }

@@ -10,9 +10,9 @@ use kv_coord::JobQueue;
 use kv_coord::queue::{Priority, QueueCounts};
 use kv_coord::rate_limit::DecisionCounts;
 use kv_store::conflict::Conflict;
-use kv_types::histogram::{BOUNDS, DurationCounts, DurationHistogram};
+use kv_types::histogram::DurationHistogram;
 
-use super::metrics::{head, line};
+use super::metrics::{buckets, head, line};
 use crate::app::App;
 use crate::process;
 use crate::worker::metrics::render_outbox;
@@ -52,17 +52,10 @@ fn counter(out: &mut String, name: &str, help: &str, value: &AtomicU64) {
 
 fn histogram(out: &mut String, name: &str, help: &str, histogram: &DurationHistogram) {
     head(out, name, "histogram", help);
-    let counts: DurationCounts = histogram.read();
-    let mut cumulative = 0;
-    let bounds = BOUNDS.iter().map(|(_, text)| *text).chain(["+Inf"]);
-    for (bound, count) in bounds.zip(counts.buckets) {
-        cumulative += count;
-        line(out, &format!("{name}_bucket"), &[("le", bound)], cumulative);
-    }
-    line(out, &format!("{name}_sum"), &[], counts.sum_us as f64 / 1e6);
-    line(out, &format!("{name}_count"), &[], cumulative);
+    buckets(out, name, &[], &histogram.read());
 }
 
+/// Which version runs.
 pub(super) fn write_build(out: &mut String) {
     head(out, "kv_build_info", "gauge", "Always 1; the label says which version runs.");
     line(out, "kv_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -259,6 +252,7 @@ fn queue_families(out: &mut String, counts: Option<&QueueCounts>) {
     }
 }
 
+/// What the process takes.
 pub(super) fn write_process(out: &mut String) {
     let now = process::look();
     let families = [

@@ -5,8 +5,8 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use kv_store::StoreError;
 use kv_store::stock::LedgerFault;
+use kv_store::{StoreError, replicas};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -47,7 +47,9 @@ pub struct Sound {
 async fn prove(State(app): State<App>, ctx: Ctx) -> Result<Json<Sound>, Problem> {
     let _place = app.proofs().enter(ctx.tenant).map_err(no_place)?;
     let limit = app.settings().proof_timeout;
-    let faults = app.store().audit_stock_within(ctx.tenant, limit).await.map_err(|error| match error {
+    let store = app.store();
+    let proving = replicas::within(store.steady().await, store.audit_stock_within(ctx.tenant, limit));
+    let faults = proving.await.map_err(|error| match error {
         StoreError::LockTimeout => too_long(limit),
         other => other.into(),
     })?;

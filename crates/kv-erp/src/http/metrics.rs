@@ -12,20 +12,9 @@ use std::time::{Duration, Instant};
 
 use axum::http::{Method, StatusCode};
 
-use crate::app::App;
+use kv_types::histogram::{BOUNDS, DurationCounts, DurationHistogram};
 
-/// Upper bounds of the latency buckets in microseconds, and as Prometheus prints them.
-const BUCKETS: [(u64, &str); 9] = [
-    (1_000, "0.001"),
-    (2_500, "0.0025"),
-    (5_000, "0.005"),
-    (10_000, "0.01"),
-    (25_000, "0.025"),
-    (100_000, "0.1"),
-    (500_000, "0.5"),
-    (1_000_000, "1"),
-    (10_000_000, "10"),
-];
+use crate::app::App;
 
 /// The label of requests that no route matched.
 pub(super) const UNMATCHED: &str = "unmatched";
@@ -33,8 +22,9 @@ pub(super) const UNMATCHED: &str = "unmatched";
 /// Methods with a series of their own; any other counts as the last.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "other"];
 /// Statuses with a series of their own; any other counts as the last.
-const STATUSES: [u16; 22] =
-    [200, 201, 204, 207, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 428, 429, HUNG_UP, 500, 503, 0];
+const STATUSES: [u16; 23] = [
+    200, 201, 202, 204, 207, 304, 400, 401, 403, 404, 405, 408, 409, 412, 413, 415, 422, 428, 429, HUNG_UP, 500, 503, 0,
+];
 /// Stands for an answer that nobody waited for: the caller hung up before it was made. nginx counts it so, too.
 const HUNG_UP: u16 = 499;
 
@@ -56,9 +46,7 @@ struct Route {
 #[derive(Debug, Default)]
 struct Series {
     by_status: [AtomicU64; STATUSES.len()],
-    /// One more for what is slower than every bound.
-    buckets: [AtomicU64; BUCKETS.len() + 1],
-    sum_us: AtomicU64,
+    latency: DurationHistogram,
 }
 
 /// A request under way: counted when it is dropped, so also when its caller hung up and nobody works on it any more.
@@ -121,10 +109,7 @@ impl Metrics {
         let Some(route) = self.route(route) else { return };
         let series = &route.methods[place(&METHODS, &method.as_str())];
         series.by_status[place(&STATUSES, &status)].fetch_add(1, Ordering::Relaxed);
-        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        let bucket = BUCKETS.partition_point(|(bound_us, _)| *bound_us < took_us);
-        series.buckets[bucket].fetch_add(1, Ordering::Relaxed);
-        series.sum_us.fetch_add(took_us, Ordering::Relaxed);
+        series.latency.record(took);
     }
 
     /// Counts a request that a rate limit refused.
@@ -160,13 +145,12 @@ impl Metrics {
                 }
             }
         });
-        head(
-            out,
-            "kv_http_request_duration_seconds",
-            "histogram",
-            "Time from the head of a request to the head of its answer.",
-        );
-        self.each(|route, method, series| series.render_latency(out, &[("route", route), ("method", method)]));
+        let (name, help) =
+            ("kv_http_request_duration_seconds", "Time from the head of a request to the head of its answer.");
+        head(out, name, "histogram", help);
+        self.each(|route, method, series| {
+            buckets(out, name, &[("route", route), ("method", method)], &series.latency.read());
+        });
         head(out, "kv_rate_limited_total", "counter", "Requests that a rate limit refused.");
         line(out, "kv_rate_limited_total", &[], self.refused_by_limit.load(Ordering::Relaxed));
     }
@@ -175,26 +159,11 @@ impl Metrics {
         let routes = self.routes.read().unwrap_or_else(PoisonError::into_inner);
         for (name, route) in routes.iter() {
             for (method, series) in METHODS.iter().zip(&route.methods) {
-                if series.buckets.iter().any(|bucket| bucket.load(Ordering::Relaxed) > 0) {
+                if series.latency.read().count() > 0 {
                     visit(name, method, series);
                 }
             }
         }
-    }
-}
-
-impl Series {
-    fn render_latency(&self, out: &mut String, labels: &[(&str, &str)]) {
-        const NAME: &str = "kv_http_request_duration_seconds";
-        let mut cumulative = 0;
-        let bounds = BUCKETS.iter().map(|(_, text)| *text).chain(["+Inf"]);
-        for (bound, bucket) in bounds.zip(&self.buckets) {
-            cumulative += bucket.load(Ordering::Relaxed);
-            line(out, &format!("{NAME}_bucket"), &[labels, &[("le", bound)]].concat(), cumulative);
-        }
-        let sum_s = self.sum_us.load(Ordering::Relaxed) as f64 / 1e6;
-        line(out, &format!("{NAME}_sum"), labels, sum_s);
-        line(out, &format!("{NAME}_count"), labels, cumulative);
     }
 }
 
@@ -217,6 +186,18 @@ pub(crate) fn line(out: &mut String, name: &str, labels: &[(&str, &str)], value:
     }
     out.push_str(if labels.is_empty() { " " } else { "} " });
     writeln!(out, "{value}").ok();
+}
+
+/// Writes one histogram: its buckets, each with those below it, the sum in seconds, and how many there are.
+pub(super) fn buckets(out: &mut String, name: &str, labels: &[(&str, &str)], counts: &DurationCounts) {
+    let mut cumulative = 0;
+    let bounds = BOUNDS.iter().map(|(_, text)| *text).chain(["+Inf"]);
+    for (bound, count) in bounds.zip(counts.buckets) {
+        cumulative += count;
+        line(out, &format!("{name}_bucket"), &[labels, &[("le", bound)]].concat(), cumulative);
+    }
+    line(out, &format!("{name}_sum"), labels, counts.sum_us as f64 / 1e6);
+    line(out, &format!("{name}_count"), labels, cumulative);
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! reads ([`json`], [`query`]), calls the store, and shows. What went wrong becomes a [`problem`] in [`faults`].
 
 pub mod access;
+pub(crate) mod acting;
 mod address;
 pub mod adjustments;
 pub mod answers;
@@ -19,6 +20,7 @@ pub mod customers;
 mod docs;
 pub mod etag;
 pub mod events;
+mod export_files;
 pub mod exports;
 mod exposition;
 mod faults;
@@ -40,6 +42,7 @@ pub mod orders;
 mod outcomes;
 pub mod path;
 mod platform;
+mod prefer;
 pub mod problem;
 pub mod products;
 pub mod query;

@@ -3,8 +3,8 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    adjustments, batches, customers, events, exports, imports, invariants, jobs, orders, products, receipts,
-    reservations, stock, transfers, warehouses, webhooks,
+    adjustments, batches, customers, events, export_files, exports, imports, invariants, jobs, orders, products,
+    receipts, reservations, stock, transfers, warehouses, webhooks,
 };
 use crate::app::App;
 
@@ -23,6 +23,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(invariants::routes())
         .merge(batches::routes())
         .merge(exports::routes())
+        .merge(export_files::routes())
         .merge(imports::routes())
         .merge(events::routes())
         .merge(jobs::routes())

@@ -29,6 +29,11 @@ impl Shown {
         Self { status: StatusCode::CREATED, location: Some(location), etag: None, body: json(made) }
     }
 
+    /// 202 with the address at which it will be seen what came of it.
+    pub fn accepted<T: Serialize>(location: String, asked: &T) -> Self {
+        Self { status: StatusCode::ACCEPTED, ..Self::created(location, asked) }
+    }
+
     /// 200 with the thing as it is now.
     pub fn changed<T: Serialize>(object: &T) -> Self {
         Self { status: StatusCode::OK, location: None, etag: None, body: json(object) }

@@ -11,8 +11,8 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 
 use kv_store::access::provision::{self, Provisioner};
-use kv_store::admin;
 use kv_store::readers::PAGE_READERS;
+use kv_store::{BadServer, Server, admin};
 use sandbox::{Login, Postgres, PostgresOptions};
 use tokio_util::sync::CancellationToken;
 
@@ -129,9 +129,8 @@ async fn prepare(
     Ok((app, Some(demo)))
 }
 
-fn connection(url: &str) -> Result<tokio_postgres::Config, Failure> {
-    url.parse()
-        .map_err(|error: tokio_postgres::Error| Failure::while_doing("reading the private server's address", &error))
+fn connection(url: &str) -> Result<Server, Failure> {
+    url.parse().map_err(|error: BadServer| Failure::while_doing("reading the private server's address", &error))
 }
 
 /// The only thing that `up` writes to stdout.

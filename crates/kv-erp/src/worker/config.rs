@@ -77,12 +77,13 @@ impl fmt::Debug for Schedule {
 }
 
 /// The regular jobs, the queue of each and when it is due unless said otherwise. They are spread over the hour.
-const REGULAR: [(&str, &str, &str); 6] = [
+const REGULAR: [(&str, &str, &str); 7] = [
     (handlers::EXPIRE_RESERVATIONS, "high", "* * * * *"),
     (handlers::FORGET_KEYS, "low", "* * * * *"),
     (handlers::FORGET_JOBS, "low", "17 * * * *"),
     (handlers::FORGET_IMPORTS, "low", "23 3 * * *"),
     (handlers::FORGET_EVENTS, "low", "37 3 * * *"),
+    (handlers::FORGET_FILES, "low", "*/10 * * * *"),
     (handlers::FORGET_DELIVERIES, "low", "47 3 * * *"),
 ];
 

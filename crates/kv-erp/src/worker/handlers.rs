@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use kv_store::StoreError;
+use kv_store::exports::EXPORT_CSV;
+use kv_store::imports::IMPORT_CSV;
 use kv_store::jobs::{Ended, Forgetting, HOUSE, Work};
 use kv_types::OrderId;
 use serde::Deserialize;
@@ -17,6 +19,7 @@ use tokio::time::sleep;
 use super::Worker;
 use super::custom::{Task, TaskError};
 use super::deliver::deliver;
+use super::files;
 use super::life::Held;
 use crate::sweep;
 
@@ -35,6 +38,8 @@ pub(super) const FORGET_EVENTS: &str = "forget_events";
 
 /// Sends an event to an endpoint.
 pub(super) const DELIVER_WEBHOOK: &str = "deliver_webhook";
+/// Deletes files that were kept long enough.
+pub(super) const FORGET_FILES: &str = "forget_files";
 /// Deletes old deliveries.
 pub(super) const FORGET_DELIVERIES: &str = "forget_webhook_deliveries";
 
@@ -42,8 +47,12 @@ pub(super) const FORGET_DELIVERIES: &str = "forget_webhook_deliveries";
 const ATTEMPTS_MAX: i32 = 5;
 /// Attempts to reach an endpoint.
 const DELIVERY_ATTEMPTS_MAX: i32 = 12;
+/// How long an attempt at a file may take; the next one goes on where it stopped.
+const FILE_TIME: Duration = Duration::from_hours(1);
 /// Rows of one statement of a clean-up, and the pause between two.
 const AT_A_TIME: i32 = 1_000;
+/// The same of files: each has up to a thousand pieces, which go with it, and a statement has its time.
+const FILES_AT_A_TIME: i32 = 8;
 const BREATH: Duration = Duration::from_millis(50);
 /// How long a done job can be looked at.
 const KEEP_DONE: SignedDuration = SignedDuration::from_hours(24);
@@ -82,6 +91,11 @@ pub(super) fn attempts_max(kind: &str) -> i32 {
     if kind == DELIVER_WEBHOOK { DELIVERY_ATTEMPTS_MAX } else { ATTEMPTS_MAX }
 }
 
+/// How long an attempt at a kind may take, when that is longer than others: a file takes as long as its upload might.
+pub(super) fn time_limit(kind: &str) -> Option<Duration> {
+    matches!(kind, IMPORT_CSV | EXPORT_CSV).then_some(FILE_TIME)
+}
+
 /// A job's details, or poison.
 pub(super) fn payload<T: DeserializeOwned>(held: &Held) -> Result<T, Trouble> {
     serde_json::from_value(held.work.payload.clone())
@@ -93,7 +107,11 @@ pub(super) async fn handle(worker: &Worker, held: &Held) -> Result<Ended, Troubl
     let work = match held.kind.as_str() {
         SEND_ORDER_CONFIRMATION => Work::ConfirmOrder(payload::<OfOrder>(held)?.order_id),
         DELIVER_WEBHOOK => return deliver(worker, held).await,
+        // In boxes, so that every other job has not to hold all that a file takes.
+        IMPORT_CSV => Box::pin(files::import(worker, held)).await?,
+        EXPORT_CSV => Box::pin(files::export(worker, held)).await?,
         EXPIRE_RESERVATIONS | FORGET_KEYS | FORGET_JOBS | FORGET_IMPORTS | FORGET_EVENTS | FORGET_DELIVERIES
+        | FORGET_FILES
             if held.tenant == HOUSE =>
         {
             keep_house(worker, &held.kind).await?;
@@ -108,7 +126,12 @@ pub(super) async fn handle(worker: &Worker, held: &Held) -> Result<Ended, Troubl
             Work::Nothing
         }
     };
-    Ok(worker.store().end_job(held.tenant, held.id, &work).await?)
+    let ended = worker.store().end_job(held.tenant, held.id, &work).await?;
+    if matches!(work, Work::Imported(_) | Work::Exported(_) | Work::ExportFailed(..)) {
+        // Their events want a place.
+        worker.store().ring();
+    }
+    Ok(ended)
 }
 
 #[derive(Deserialize)]
@@ -129,6 +152,7 @@ async fn keep_house(worker: &Worker, kind: &str) -> Result<(), StoreError> {
             Ok(())
         }
         FORGET_IMPORTS => forget(worker, Forgetting::Imports(now - KEEP_IMPORTS)).await,
+        FORGET_FILES => forget(worker, Forgetting::Files).await,
         FORGET_DELIVERIES => forget(worker, Forgetting::Deliveries(now - KEEP_EVENTS)).await,
         FORGET_EVENTS => forget(worker, Forgetting::Events(now - KEEP_EVENTS)).await,
         _ => forget(worker, Forgetting::Jobs(now - KEEP_DONE, now - KEEP_DEAD)).await,
@@ -136,7 +160,8 @@ async fn keep_house(worker: &Worker, kind: &str) -> Result<(), StoreError> {
 }
 
 async fn forget(worker: &Worker, what: Forgetting) -> Result<(), StoreError> {
-    while worker.store().forget(what, AT_A_TIME).await? >= i64::from(AT_A_TIME) {
+    let most = if matches!(what, Forgetting::Files) { FILES_AT_A_TIME } else { AT_A_TIME };
+    while worker.store().forget(what, most).await? >= i64::from(most) {
         sleep(BREATH).await;
     }
     Ok(())

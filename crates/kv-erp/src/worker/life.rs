@@ -101,7 +101,7 @@ async fn attempt(worker: &Worker, claimed: &ClaimedJob, place: OwnedSemaphorePer
         Err(error) => return Attempt::Unread(error),
     };
     let held = Held { tenant, id, kind, work, place: Mutex::new(Some(place)) };
-    let limit = worker.0.config.attempt_timeout;
+    let limit = handlers::time_limit(&held.kind).unwrap_or(worker.0.config.attempt_timeout);
     let trying = AssertUnwindSafe(timeout(limit, handlers::handle(worker, &held))).catch_unwind();
     let came = match trying.await {
         Ok(Ok(came)) => came,

@@ -12,6 +12,7 @@ mod clock;
 pub mod config;
 pub mod custom;
 mod deliver;
+mod files;
 mod handlers;
 mod life;
 pub mod metrics;
@@ -30,6 +31,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::app::shares::Shares;
 use crate::failure::chain;
 use crate::webhooks::Places;
 use crate::webhooks::send::Sender;
@@ -57,6 +59,8 @@ struct Shared {
     /// For deliveries of events, and who sends them.
     places: Places,
     sender: Sender,
+    /// For files of imports and exports.
+    files: Shares,
 }
 
 impl Worker {
@@ -64,7 +68,8 @@ impl Worker {
     pub fn new(store: Store, queue: JobQueue, config: WorkerConfig) -> Self {
         let sender = Sender::new(config.reach);
         let (metrics, places) = (JobMetrics::default(), Places::default());
-        Self(Arc::new(Shared { store, queue, config, metrics, places, sender }))
+        let files = Shares::new(files::PLACES, files::PLACES_PER_TENANT);
+        Self(Arc::new(Shared { store, queue, config, metrics, places, sender, files }))
     }
 
     /// What it has done.

@@ -18,6 +18,7 @@ use crate::{http, serve, service, signals};
 /// A failure of the start; afterwards there is none.
 pub async fn run(args: &WorkerArgs) -> Result<(), Failure> {
     let (config, redis) = config::worker(args)?;
+    service::refuse_part_of_cluster(&redis).await?;
     let connection = config::database("--database-url", &args.database_url)?;
     let listener = serve::bind(args.listen)?;
     let stop = CancellationToken::new();

@@ -84,6 +84,9 @@ fn open() -> Cases {
         ("GET /api/v1/imports/{id}", vec![Path("/imports/{its.import}", Value::Null)]),
         ("GET /api/v1/imports/{id}/rejections", vec![Path("/imports/{its.import}/rejections", Value::Null)]),
         ("PUT /api/v1/imports/{id}/content", vec![Path("/imports/{its.import}/content", Value::Null)]),
+        ("POST /api/v1/export-files", vec![NoForeignId]),
+        ("GET /api/v1/export-files/{id}", vec![Path("/export-files/{its.export}", Value::Null)]),
+        ("GET /api/v1/export-files/{id}/content", vec![Path("/export-files/{its.export}/content", Value::Null)]),
         (
             "GET /api/v1/exports/{kind}",
             vec![

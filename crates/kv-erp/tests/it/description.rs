@@ -168,6 +168,32 @@ async fn texts_and_numbers_are_described_as_they_are_read() {
     assert!(parameters.iter().all(|parameter| parameter["schema"]["type"] == "string"), "{parameters:#?}");
 }
 
+/// Whoever reads is told how to see what was written, and whoever writes is told with what.
+#[tokio::test]
+async fn every_read_takes_a_token_and_every_write_gives_one() {
+    let world = World::new().await;
+    let document = world.one.nobody().get("/openapi.json").await.expect(200);
+    assert_eq!(document.pointer("/components/parameters/X-Read-Your-Writes/in"), Some(&json!("header")));
+    let parameter = json!({"$ref": "#/components/parameters/X-Read-Your-Writes"});
+    let header = json!({"$ref": "#/components/headers/X-Read-Your-Writes"});
+    let (mut reads, mut writes) = (0, 0);
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap().iter().filter(|_| path.starts_with("/api/v1/")) {
+            let Some(responses) = operation["responses"].as_object() else { continue };
+            if method == "get" {
+                assert!(operation["parameters"].as_array().unwrap().contains(&parameter), "{path}");
+                reads += 1;
+                continue;
+            }
+            for (status, response) in responses.iter().filter(|(status, _)| status.starts_with('2')) {
+                assert_eq!(response["headers"]["X-Read-Your-Writes"], header, "{method} {path} {status}");
+                writes += 1;
+            }
+        }
+    }
+    assert!(reads > 30 && writes > 50, "{reads} reads, {writes} answers to writes");
+}
+
 /// A parameter of which only some words are taken says which: who draws from the description is not refused for it.
 #[tokio::test]
 async fn a_parameter_that_is_described_as_any_text_takes_any_text() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use futures_util::future::join_all;
 use kv_store::access::Role;
-use kv_store::{Store, StoreConfig};
+use kv_store::{Server, Store, StoreConfig};
 use sandbox::Login;
 use sandbox::testing::eventually;
 use serde_json::{Value, json};
@@ -261,8 +261,8 @@ async fn a_repeat_of_what_is_under_way_waits_and_is_then_told_so() {
 /// A service that waits for a row until the test lets go of it.
 async fn patient(world: &World) -> Router {
     let login = Login::Role { name: "kv_app", password: world::APP_PASSWORD };
-    let mut config: tokio_postgres::Config = world.database.url_for(login).parse().unwrap();
-    config.options("-c lock_timeout=7s -c statement_timeout=7s");
+    let mut config: Server = world.database.url_for(login).parse().unwrap();
+    config.config_mut().options("-c lock_timeout=7s -c statement_timeout=7s");
     world::router(&Store::open(&StoreConfig::new(config)).unwrap()).await
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kv_erp::app::HttpSettings;
 use kv_store::access::Role;
-use kv_store::{Store, StoreConfig};
+use kv_store::{Server, Store, StoreConfig};
 use sandbox::Login;
 use sandbox::testing::eventually;
 use serde_json::json;
@@ -49,8 +49,8 @@ async fn the_proof_is_for_those_who_run_the_tenant() {
 async fn a_proof_that_takes_too_long_gives_its_place_back() {
     let world = World::new().await;
     let login = Login::Role { name: "kv_app", password: APP_PASSWORD };
-    let mut patient: tokio_postgres::Config = world.database.url_for(login).parse().unwrap();
-    patient.options("-c lock_timeout=0");
+    let mut patient: Server = world.database.url_for(login).parse().unwrap();
+    patient.config_mut().options("-c lock_timeout=0");
     let store = Store::open(&StoreConfig::new(patient)).unwrap();
     let settings = HttpSettings { proof_timeout: Duration::from_secs(3), ..HttpSettings::default() };
     let router = kv_erp::http::router(app(&store, Backend::InProcess, settings).await);

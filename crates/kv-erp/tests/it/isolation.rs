@@ -36,6 +36,8 @@ pub(crate) struct Holdings {
     adjustment: String,
     transfer: String,
     import: String,
+    /// An export whose job is still to be done.
+    export: String,
     /// An account besides the caller's.
     user: String,
     /// An API token of it.
@@ -75,6 +77,8 @@ impl Holdings {
         let moved = json!({"from_warehouse_id": warehouse, "to_warehouse_id": far, "items": items});
         let transfer = caller.post("/stock-transfers", &moved).await.made();
         let import = caller.post("/imports", &json!({"kind": "customers"})).await.made();
+        let export = caller.post("/export-files", &json!({"kind": "customers"})).await.expect(202);
+        let export = export["id"].as_str().unwrap().to_owned();
         let (user, token) = Self::member_of(caller).await;
         let (delivery, job) = follow(store, caller, (&order, &endpoint)).await;
         Self {
@@ -91,6 +95,7 @@ impl Holdings {
             adjustment,
             transfer,
             import,
+            export,
             user,
             token,
             endpoint,
@@ -114,7 +119,7 @@ impl Holdings {
         (user, token["id"].as_str().unwrap().to_owned())
     }
 
-    fn ids(&self) -> [(&'static str, &String); 19] {
+    fn ids(&self) -> [(&'static str, &String); 20] {
         [
             ("customer", &self.customer),
             ("product", &self.product),
@@ -129,6 +134,7 @@ impl Holdings {
             ("adjustment", &self.adjustment),
             ("transfer", &self.transfer),
             ("import", &self.import),
+            ("export", &self.export),
             ("user", &self.user),
             ("token", &self.token),
             ("endpoint", &self.endpoint),

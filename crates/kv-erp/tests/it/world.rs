@@ -14,7 +14,7 @@ use kv_erp::credentials::platform::PlatformToken;
 use kv_erp::credentials::token::{Token, TokenKind};
 use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, Provisioner};
-use kv_store::{Store, StoreConfig, admin};
+use kv_store::{Server, Store, StoreConfig, admin};
 use kv_types::TenantId;
 use sandbox::Login;
 use sandbox::testing::{self, TestDatabase};
@@ -106,7 +106,7 @@ impl World {
 }
 
 /// A caller of a tenant `one` in a database that has none yet.
-pub(crate) async fn caller_on(superuser: &tokio_postgres::Config, router: &Router) -> Caller {
+pub(crate) async fn caller_on(superuser: &Server, router: &Router) -> Caller {
     let mut provisioner = Provisioner::connect(superuser).await.unwrap();
     caller(&mut provisioner, router, ("one", Role::Owner)).await
 }

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::tenants::{Tenant, TenantStatus, read_tenant};
 use super::{Role, TokenHash, email_key};
+use crate::server::Server;
 
 /// Why nothing was made.
 #[derive(Debug, Error)]
@@ -62,7 +63,7 @@ pub struct Provisioner {
 
 impl Provisioner {
     /// Connects as a role that may act as `kv_owner`, to a migrated database.
-    pub async fn connect(config: &tokio_postgres::Config) -> Result<Self, ProvisionError> {
+    pub async fn connect(config: &Server) -> Result<Self, ProvisionError> {
         Ok(Self { client: crate::admin::connect(config).await? })
     }
 
@@ -265,7 +266,7 @@ fn taken(error: tokio_postgres::Error, what: &'static str, name: &str) -> Provis
 ///
 /// # Errors
 /// [`ProvisionError::Postgres`] when the server is away or the role may not make databases.
-pub async fn create_database(server: &tokio_postgres::Config, name: &str) -> Result<(), ProvisionError> {
+pub async fn create_database(server: &Server, name: &str) -> Result<(), ProvisionError> {
     let client = crate::admin::connect(server).await?;
     let known = client.query_one("select exists (select from pg_database where datname = $1)", &[&name]).await?;
     if known.get(0) {

@@ -1,13 +1,17 @@
 //! Events: what happened to a tenant's things, in an order in which nothing comes late.
 //!
-//! Invariants: an event is written in the transaction of what happened ([`crate::stock`]); it is shown once it has a place; places
+//! Invariants: an event is written in the transaction of what happened ([`crate::stock`], or by `write`); it is shown once it has a place; places
 //! are given to committed events by one session at a time, so what is shown up to a place is all there will ever be up to it.
 
 use jiff::Timestamp;
 use kv_types::TenantId;
-use kv_types::events::{Event, EventId};
+use kv_types::events::{Event, EventId, EventKind};
+use serde_json::Value;
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
+use uuid::Uuid;
 
+use crate::idempotency::Open;
 use crate::session::Params;
 use crate::statement::statements;
 use crate::{Page, Store, StoreError};
@@ -16,6 +20,8 @@ statements! {
     /// Events behind a place.
     LIST_EVENTS = "select id, position, type, data, created_at from events
          where tenant_id = $1 and position > $2 and ($3::text is null or type = $3) order by position limit $4";
+    /// One event.
+    INSERT_EVENT = "insert into events (tenant_id, id, type, data) values ($1, $2, $3, $4)";
     /// The place of the newest event.
     LAST_PLACE = "select coalesce(max(position), 0) from events where tenant_id = $1 and position is not null";
 }
@@ -29,6 +35,17 @@ fn read(row: &Row) -> Result<Event, tokio_postgres::Error> {
         data: row.try_get(3)?,
         created_at,
     })
+}
+
+/// Writes an event in the transaction of what happened.
+pub(crate) async fn write(
+    transaction: &Open,
+    tenant: TenantId,
+    kind: EventKind,
+    data: &Value,
+) -> Result<(), StoreError> {
+    let params: Params<'_> = &[&tenant.get(), &Uuid::now_v7(), &kind.as_str(), &Json(data)];
+    transaction.query(&INSERT_EVENT, params).await.map(drop)
 }
 
 impl Store {

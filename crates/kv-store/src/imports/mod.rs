@@ -5,20 +5,25 @@
 //! the place in the file, and the key's answer says which rows were accepted ([`receipts`]). A file that is sent again is therefore
 //! taken up where the progress says, whatever died in between.
 //!
-//! Absent on purpose: files. What was sent is not kept; the sender has it, and its hash tells whether it is the same.
+//! Absent on purpose: files, but for those that wait for a job ([`waiting`]). What was sent is not kept; the sender has it, and its
+//! hash tells whether it is the same.
 
 pub(crate) mod receipts;
 mod rows;
+pub(crate) mod waiting;
 
 use std::time::Duration;
 
+use kv_types::events::EventKind;
 use kv_types::imports::{Import, ImportKind, ImportState, OnConflict, Rejection};
-use kv_types::{ImportId, TenantId, UserId};
+use kv_types::{ImportId, JobId, TenantId, UserId};
+use serde_json::json;
 use thiserror::Error;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::audit_log;
+use crate::events;
 use crate::idempotency::{Open, Write, params};
 use crate::session::Params;
 use crate::statement::statements;
@@ -26,15 +31,16 @@ use crate::{Page, Store, StoreError};
 
 pub use receipts::ReceiptRow;
 pub use rows::ImportRow;
+pub use waiting::{IMPORT_CSV, Received, Sender, WaitingFile};
 
 statements! {
     /// A new one.
     INSERT_IMPORT = "insert into imports (tenant_id, id, kind, name, on_conflict, actor_id) values ($1, $2, $3, $4, $5, $6)
         returning id, kind, name, on_conflict, state, reason, lines_done, bytes_done, accepted, rejected, created_at, updated_at,
-                  columns, prefix_hash";
+                  columns, prefix_hash, job_id";
     /// One import.
     GET_IMPORT = "select id, kind, name, on_conflict, state, reason, lines_done, bytes_done, accepted, rejected, created_at, updated_at,
-               columns, prefix_hash
+               columns, prefix_hash, job_id
           from imports where tenant_id = $1 and id = $2";
     /// Rows that were rejected, after line $3.
     LIST_REJECTIONS = "select line, code, detail from import_rejections
@@ -46,7 +52,7 @@ statements! {
            and (upload_until is null or upload_until < clock_timestamp())
            and (kind <> 'stock-receipts' or updated_at > clock_timestamp() - interval '12 hours')
         returning id, kind, name, on_conflict, state, reason, lines_done, bytes_done, accepted, rejected, created_at, updated_at,
-                  columns, prefix_hash";
+                  columns, prefix_hash, job_id";
     /// Says that an upload lives.
     RENEW_IMPORT = "update imports set upload_until = clock_timestamp() + interval '15 seconds'
          where tenant_id = $1 and id = $2 and upload_id = $3 and state = 'open' returning id";
@@ -59,7 +65,7 @@ statements! {
                upload_until = clock_timestamp() + interval '15 seconds'
          where tenant_id = $1 and id = $2 and upload_id = $3 and state = 'open' and bytes_done = $12
         returning id, kind, name, on_conflict, state, reason, lines_done, bytes_done, accepted, rejected, created_at, updated_at,
-                  columns, prefix_hash";
+                  columns, prefix_hash, job_id";
     /// Notes what was rejected.
     INSERT_REJECTIONS = "insert into import_rejections (tenant_id, import_id, line, code, detail)
         select $1, $2, c.* from unnest($3::bigint[], $4::text[], $5::text[]) as c(line, code, detail)";
@@ -163,6 +169,7 @@ fn read(row: &Row) -> Result<ImportRecord, tokio_postgres::Error> {
         bytes_done: row.try_get(7)?,
         accepted: row.try_get(8)?,
         rejected: row.try_get(9)?,
+        job_id: row.try_get::<_, Option<Uuid>>(14)?.map(JobId::from_uuid),
         created_at: row.try_get(10)?,
         updated_at: row.try_get(11)?,
     };
@@ -286,7 +293,13 @@ async fn advance(
     ];
     let rows = transaction.query(&ADVANCE_IMPORT, params).await?;
     // Another upload has begun since.
-    let row = rows.first().ok_or(ImportError::Busy)?;
+    let record = read(rows.first().ok_or(ImportError::Busy)?).map_err(StoreError::from)?;
+    if state != ImportState::Open {
+        let Import { id, kind, state, reason, accepted, rejected, .. } = &record.import;
+        let data = json!({"import_id": id, "kind": kind, "state": state, "reason": reason, "accepted": accepted,
+            "rejected": rejected});
+        events::write(transaction, upload.tenant, EventKind::ImportFinished, &data).await?;
+    }
     audit_log::note_done(transaction, upload.tenant, audit_log::current().as_ref(), [Some(id.to_string())]).await?;
-    Ok(read(row).map_err(StoreError::from)?)
+    Ok(record)
 }

@@ -12,9 +12,10 @@ use deadpool_postgres::Pool;
 use futures_util::future::poll_fn;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
-use tokio_postgres::{AsyncMessage, NoTls};
+use tokio_postgres::AsyncMessage;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::server::Server;
 use crate::statement::statements;
 
 statements! {
@@ -65,11 +66,11 @@ pub struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn start(config: tokio_postgres::Config) -> Self {
+    pub(crate) fn start(server: Server) -> Self {
         let (heard, stop) = (Arc::new(Notify::new()), CancellationToken::new());
         let (tell, stopped) = (Arc::clone(&heard), stop.clone());
         tokio::spawn(async move {
-            stopped.run_until_cancelled(listen_for_ever(&config, &tell)).await;
+            stopped.run_until_cancelled(listen_for_ever(&server, &tell)).await;
         });
         Self { heard, _stop: stop.drop_guard() }
     }
@@ -83,17 +84,17 @@ impl Listener {
     }
 }
 
-async fn listen_for_ever(config: &tokio_postgres::Config, heard: &Notify) {
+async fn listen_for_ever(server: &Server, heard: &Notify) {
     loop {
-        if let Err(error) = listen(config, heard).await {
+        if let Err(error) = listen(server, heard).await {
             tracing::debug!(%error, "nobody listens for new jobs; they are looked for");
         }
         sleep(PAUSE).await;
     }
 }
 
-async fn listen(config: &tokio_postgres::Config, heard: &Notify) -> Result<(), tokio_postgres::Error> {
-    let Ok(connected) = timeout(CONNECT_WITHIN, config.connect(NoTls)).await else { return Ok(()) };
+async fn listen(server: &Server, heard: &Notify) -> Result<(), tokio_postgres::Error> {
+    let Ok(connected) = timeout(CONNECT_WITHIN, server.connect()).await else { return Ok(()) };
     let (client, mut connection) = connected?;
     let mut messages = std::pin::pin!(async {
         while let Some(message) = poll_fn(|cx| connection.poll_message(cx)).await {

@@ -3,11 +3,14 @@
 //! The job's row is written first, which locks it: a second worker with the same job waits there, and then finds it over.
 
 use kv_types::order::OrderConfirmation;
-use kv_types::{JobId, OrderId, TenantId};
+use kv_types::{ExportFileId, JobId, OrderId, TenantId};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::conflict::Retries;
+use crate::exports::files::finish_export;
 use crate::idempotency::Open;
+use crate::imports::waiting::DROP_FILE;
 use crate::statement::statements;
 use crate::webhooks::{Attempt, write_attempt};
 use crate::{Store, StoreError};
@@ -44,6 +47,12 @@ pub enum Work {
     ConfirmOrder(OrderId),
     /// What became of an event's last attempt to reach an endpoint.
     Delivered(Attempt),
+    /// The file of an import is done with.
+    Imported(Uuid),
+    /// The file of an export is whole.
+    Exported(ExportFileId),
+    /// An export is given up.
+    ExportFailed(ExportFileId, &'static str),
 }
 
 /// What came of ending a job.
@@ -89,15 +98,16 @@ impl Store {
             Work::ConfirmOrder(order) => {
                 ended(&self.run(tenant, &CONFIRM_ORDER, &[&owner, &job, &order.uuid()]).await?)
             }
-            Work::Delivered(attempt) => self.end_delivery(tenant, id, attempt).await,
+            _ => self.end_with(tenant, id, work).await,
         }
     }
 
-    async fn end_delivery(&self, tenant: TenantId, id: JobId, attempt: &Attempt) -> Result<Ended, StoreError> {
+    /// Effects of more than one statement.
+    async fn end_with(&self, tenant: TenantId, id: JobId, work: &Work) -> Result<Ended, StoreError> {
         let mut retries = Retries::new(self.conflicts());
         let mut is_planned_anew = false;
         loop {
-            match self.try_end_delivery(tenant, id, attempt).await {
+            match self.try_end_with(tenant, id, work).await {
                 Err(error) if error.is_stale_plan() && !is_planned_anew => is_planned_anew = true,
                 Err(error) => retries.after(error).await?,
                 done => return done,
@@ -105,11 +115,11 @@ impl Store {
         }
     }
 
-    async fn try_end_delivery(&self, tenant: TenantId, id: JobId, attempt: &Attempt) -> Result<Ended, StoreError> {
+    async fn try_end_with(&self, tenant: TenantId, id: JobId, work: &Work) -> Result<Ended, StoreError> {
         let transaction = Open::on(self).await?;
         let rows = transaction.begin_with(tenant, &END_JOB, &[&tenant.get(), &id.uuid()]).await;
         let worked = match rows.and_then(|rows| ended(&rows)) {
-            Ok(Ended::Now) => write_attempt(&transaction, tenant, attempt).await,
+            Ok(Ended::Now) => follow(&transaction, tenant, work).await,
             Ok(Ended::Before) => {
                 transaction.roll_back().await;
                 return Ok(Ended::Before);
@@ -123,6 +133,17 @@ impl Store {
                 Err(error)
             }
         }
+    }
+}
+
+/// The statements behind a job's end.
+async fn follow(transaction: &Open, tenant: TenantId, work: &Work) -> Result<(), StoreError> {
+    match work {
+        Work::Nothing | Work::ConfirmOrder(_) => Ok(()),
+        Work::Delivered(attempt) => write_attempt(transaction, tenant, attempt).await,
+        Work::Imported(file) => transaction.query(&DROP_FILE, &[&tenant.get(), file]).await.map(drop),
+        Work::Exported(export) => finish_export(transaction, tenant, *export, None).await.map(drop),
+        Work::ExportFailed(export, reason) => finish_export(transaction, tenant, *export, Some(reason)).await.map(drop),
     }
 }
 

@@ -32,6 +32,8 @@ statements! {
     FORGET_EVENTS = "select app.forget_events($1, $2)";
     /// Deletes some old deliveries of webhooks.
     FORGET_DELIVERIES = "select app.forget_deliveries($1, $2)";
+    /// Deletes some files that have expired.
+    FORGET_FILES = "select app.forget_files($1)";
     /// Gives places to events.
     PLACE_EVENTS = "select app.place_events($1)";
     /// How many jobs there are of each kind.
@@ -92,6 +94,8 @@ pub enum Forgetting {
     Events(Timestamp),
     /// Deliveries of webhooks from before this.
     Deliveries(Timestamp),
+    /// Stored files that have expired.
+    Files,
 }
 
 fn read(row: &Row) -> Result<Taken, StoreError> {
@@ -164,6 +168,7 @@ impl Store {
             Forgetting::Jobs(done, dead) => self.run_untenanted(&FORGET_JOBS, &[&done, &dead, &most]).await?,
             Forgetting::Imports(before) => self.run_untenanted(&FORGET_IMPORTS, &[&before, &most]).await?,
             Forgetting::Events(before) => self.run_untenanted(&FORGET_EVENTS, &[&before, &most]).await?,
+            Forgetting::Files => self.run_untenanted(&FORGET_FILES, &[&most]).await?,
             Forgetting::Deliveries(before) => self.run_untenanted(&FORGET_DELIVERIES, &[&before, &most]).await?,
         };
         Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or(0))

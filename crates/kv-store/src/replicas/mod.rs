@@ -3,7 +3,7 @@
 //! Invariants: a replica answers only while it is known to be of the primary's cluster, in recovery, and no further behind than
 //! allowed; a reader that names a place in the log sees everything up to there; whatever a replica cannot do, the primary does, so a
 //! replica never makes a request fail. One task for each replica asks how it is.
-//! Absent on purpose: writes, and reads of logins, keys and proofs, which are always the primary's.
+//! Absent on purpose: writes, and reads of logins and keys, which are always the primary's.
 
 mod freshness;
 mod lag;
@@ -25,6 +25,7 @@ use watch::{State, Watched};
 use crate::conflict::ConflictStats;
 use crate::plan::{Connection, Types};
 use crate::readers::Readers;
+use crate::server::Tls;
 use crate::statement::statements;
 use crate::{StoreConfig, StoreError};
 
@@ -59,6 +60,7 @@ struct Shared {
 #[derive(Debug)]
 pub(crate) struct Replica {
     pool: Pool,
+    tls: Tls,
     /// Behind a pooler by transaction.
     pub(crate) types: Option<Arc<Types>>,
     pub(crate) readers: Readers,
@@ -106,10 +108,17 @@ impl Replicas {
         let primary = watch::follow_primary(primary.clone());
         let replicas = config.replicas.iter().map(|connection| {
             let own = StoreConfig { connection: connection.clone(), replicas: Vec::new(), ..config.clone() };
-            let pool = crate::session::make_pool(&own, own.session())?;
+            let pool = crate::session::make_pool(&own, &own.session())?;
             let readers = Readers::new(&own, Arc::clone(conflicts));
             let watched = Watched::start(pool.clone(), primary.clone());
-            Ok(Replica { pool, types: own.types(), readers, watched, max_lag: config.replica_max_lag })
+            Ok(Replica {
+                pool,
+                tls: connection.tls().clone(),
+                types: own.types(),
+                readers,
+                watched,
+                max_lag: config.replica_max_lag,
+            })
         });
         let replicas = replicas.collect::<Result<Vec<_>, StoreError>>()?;
         let (next, asked) = (AtomicUsize::new(0), AtomicU64::new(0));
@@ -228,7 +237,7 @@ impl Replicas {
 impl Replica {
     /// A connection of its pool.
     pub(crate) async fn connection(&self) -> Result<Connection, StoreError> {
-        Ok(Connection::new(self.pool.get().await?, self.types.clone()))
+        Ok(Connection::new(self.pool.get().await?, self.types.clone(), self.tls.clone()))
     }
 
     fn is_recent(&self, state: &State) -> bool {

@@ -152,19 +152,35 @@ impl Store {
     }
 
     /// Every level and every order of the tenant for which something does not hold; empty when all is well. Reads the whole
-    /// ledger, on one snapshot.
+    /// ledger, on one snapshot, of a replica if the task wants no more than one has.
     ///
     /// # Errors
     /// [`StoreError::LockTimeout`] when the ledger is too long to be read within `limit`, or somebody holds a lock on it.
     /// # Cancel safety
     /// Nothing is written. PostgreSQL is told to stop when the future is dropped, and stops by itself after `limit`.
     pub async fn audit_stock_within(&self, tenant: TenantId, limit: Duration) -> Result<Vec<LedgerFault>, StoreError> {
-        let watched = Watched::on(self.connection().await?);
-        let read = timeout(limit, read_faults(watched.client(), tenant, limit)).await;
-        let faults = read.map_err(|_late| StoreError::LockTimeout)?;
-        watched.give_back();
-        faults
+        let proving = async {
+            if let Some(replica) = self.replica().await {
+                let answer = faults_on(replica.connection().await, tenant, limit).await;
+                if let Some(answer) = self.of_replica(replica, answer) {
+                    return answer;
+                }
+            }
+            faults_on(self.connection().await, tenant, limit).await
+        };
+        timeout(limit, proving).await.map_err(|_late| StoreError::LockTimeout)?
     }
+}
+
+async fn faults_on(
+    connection: Result<Connection, StoreError>,
+    tenant: TenantId,
+    limit: Duration,
+) -> Result<Vec<LedgerFault>, StoreError> {
+    let watched = Watched::on(connection?);
+    let faults = read_faults(watched.client(), tenant, limit).await;
+    watched.give_back();
+    faults
 }
 
 async fn read_faults(client: &Connection, tenant: TenantId, limit: Duration) -> Result<Vec<LedgerFault>, StoreError> {

@@ -12,7 +12,7 @@ use futures_util::try_join;
 use jiff::Timestamp;
 use kv_types::TenantId;
 use tokio::time::{Instant, timeout};
-use tokio_postgres::{Client, NoTls, Row};
+use tokio_postgres::{Client, Row};
 
 use super::{batch, documents, fate, holdings, load, locks, signals};
 use crate::StoreError;
@@ -80,7 +80,7 @@ impl Connection {
 
     async fn connect(session: &WriterSession) -> Result<Self, StoreError> {
         let (client, connection) =
-            session.config.connect(NoTls).await.map_err(|error| StoreError::Unavailable(Some(error)))?;
+            session.server.connect().await.map_err(|error| StoreError::Unavailable(Some(error)))?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a stock writer's connection ended");

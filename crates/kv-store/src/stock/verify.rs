@@ -10,6 +10,7 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::chain::{Hash, Link};
+use crate::server::Server;
 use crate::session::bind;
 
 /// Every level with its movements in order, and the movements of none.
@@ -60,7 +61,7 @@ pub struct Verified {
 /// # Errors
 /// What PostgreSQL says; `Ok(None)` when there is no such tenant.
 pub async fn verify_chains(
-    config: &tokio_postgres::Config,
+    config: &Server,
     tenant: Option<&str>,
     mut on_broken: impl FnMut(BrokenChain),
 ) -> Result<Option<Verified>, tokio_postgres::Error> {

@@ -133,7 +133,7 @@ async fn the_audit_has_a_limit_of_its_own() {
     let house = House::new().await;
     fill(&house, house.one, "a").await;
     let mut hurried = app_config(&house.database);
-    hurried.options("-c statement_timeout=1s -c lock_timeout=0");
+    hurried.config_mut().options("-c statement_timeout=1s -c lock_timeout=0");
     let mut config = StoreConfig::new(hurried);
     config.pool_size = 1;
     let store = Store::open(&config).unwrap();
@@ -158,7 +158,7 @@ async fn an_audit_that_is_dropped_ends_in_postgresql_too() {
     let house = House::new().await;
     fill(&house, house.one, "a").await;
     let mut patient = app_config(&house.database);
-    patient.options("-c lock_timeout=0");
+    patient.config_mut().options("-c lock_timeout=0");
     let mut config = StoreConfig::new(patient);
     config.pool_size = 1;
     let store = Store::open(&config).unwrap();

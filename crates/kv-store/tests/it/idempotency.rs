@@ -79,14 +79,14 @@ fn another(house: &House, adjust: impl FnOnce(&mut StoreConfig)) -> Store {
 /// One that waits for no lock for long.
 fn impatient(house: &House) -> Store {
     another(house, |config| {
-        config.connection.options("-c lock_timeout=200ms");
+        config.connection.config_mut().options("-c lock_timeout=200ms");
     })
 }
 
 /// One that waits for a row until the test lets go of it.
 fn patient(house: &House) -> Store {
     another(house, |config| {
-        config.connection.options("-c lock_timeout=7s -c statement_timeout=7s");
+        config.connection.config_mut().options("-c lock_timeout=7s -c statement_timeout=7s");
     })
 }
 

@@ -5,21 +5,25 @@ use kv_store::access::tokens::{self, NewApiToken};
 use kv_store::access::users::{self, NewUser};
 use kv_store::access::{Grant, Role, Scope, Scopes, TokenHash};
 use kv_store::audit_log::{Request, Trail, follow};
+use kv_store::exports::{ExportText, NewExport, creation as export_creation};
 use kv_store::idempotency::Done;
-use kv_store::imports::{NewImport, Step, creation};
+use kv_store::imports::{NewImport, Received, Sender, Step, Upload, creation};
 use kv_store::jobs::{NewJob, Work};
 use kv_store::stock::{FenceClaim, Refusal, StockError};
 use kv_store::webhooks::NewEndpoint;
 use kv_types::catalogue::{Customer, NewCustomer};
+use kv_types::exports::ExportKind;
 use kv_types::imports::{ImportKind, OnConflict};
 use kv_types::jobs::JobState;
 use kv_types::order::{Order, OrderLine, PlaceOrder};
 use kv_types::stock::{Adjust, AdjustLine, AdjustTo, Adjustment, Reservation, Transfer, TransferLine, TransferStock};
 use kv_types::{
-    ApiTokenId, CustomerId, ImportId, JobId, ProductId, UserId, WarehouseId, WebhookDeliveryId, WebhookEndpointId,
+    ApiTokenId, CustomerId, ExportFileId, ImportId, JobId, ProductId, UserId, WarehouseId, WebhookDeliveryId,
+    WebhookEndpointId,
 };
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use uuid::Uuid;
 
 use crate::support::{Account, House, app_config, quantity, reserve};
 
@@ -49,6 +53,21 @@ pub(crate) struct Goods {
     pub(crate) endpoint: WebhookEndpointId,
     /// Pending.
     pub(crate) delivery: WebhookDeliveryId,
+    pub(crate) files: Files,
+}
+
+/// Files that are kept.
+pub(crate) struct Files {
+    /// An import whose file waits for its job.
+    pub(crate) waiting: ImportId,
+    /// That file.
+    pub(crate) file: Uuid,
+    /// An import whose file broke off.
+    pub(crate) broken: ImportId,
+    /// What came of it: one piece.
+    pub(crate) part: Uuid,
+    /// Two exports that are being written, each with one piece.
+    pub(crate) exports: [ExportFileId; 2],
 }
 
 /// The lock under which the goods' reservation was made, and its token.
@@ -97,6 +116,7 @@ async fn make_goods(house: &House, account: Account, sku: &str) -> Goods {
         dead,
         endpoint,
         delivery,
+        files: files(house, account).await,
     }
 }
 
@@ -167,6 +187,37 @@ async fn follow_up(
     store.bury_job(tenant, (jobs[1].id, 0), ("it was to die", 1)).await.unwrap();
     let deliveries = store.webhook_deliveries((tenant, endpoint), None, None, 50).await.unwrap();
     (jobs[0].id, jobs[1].id, deliveries.rows[0].id)
+}
+
+/// Files of two imports and of two exports.
+async fn files(house: &House, Account { tenant, user }: Account) -> Files {
+    let store = &house.store;
+    let (waiting, upload, file) = received(house, Account { tenant, user }).await;
+    let received_file = Received { file, pieces: 1, sha256: [7; 32] };
+    let sender = Sender { user, token: None, request: "request" };
+    store.queue_import(&upload, &received_file, &sender).await.unwrap();
+    let (broken, upload, part) = received(house, Account { tenant, user }).await;
+    store.release_import(&upload).await.unwrap();
+    let mut exports = Vec::new();
+    for kind in [ExportKind::Customers, ExportKind::Orders] {
+        let new = export_creation(tenant, user, NewExport { kind, spreadsheet: false });
+        let Some(Done::Now(export)) = store.apply(new, None).await.unwrap() else { panic!("there is room") };
+        let page = ExportText { text: b"id\n", rows: 0, after: None };
+        assert_eq!(store.add_export_page((tenant, export.id), 0, &page).await.unwrap(), 1);
+        exports.push(export.id);
+    }
+    Files { waiting, file, broken, part, exports: [exports[0], exports[1]] }
+}
+
+/// An import of which one piece was received.
+async fn received(house: &House, Account { tenant, user }: Account) -> (ImportId, Upload, Uuid) {
+    let new = NewImport { kind: ImportKind::Customers, name: None, on_conflict: OnConflict::Reject };
+    let made = house.store.apply(creation(tenant, user, new), None).await.unwrap();
+    let Some(Done::Now(import)) = made else { panic!("{made:?}") };
+    let upload = house.store.claim_import(tenant, user, import.id).await.unwrap();
+    let file = house.store.begin_import_file(&upload).await.unwrap();
+    house.store.add_piece((tenant, file), 0, b"code,name\n").await.unwrap();
+    (import.id, upload, file)
 }
 
 /// An import whose one row is rejected.

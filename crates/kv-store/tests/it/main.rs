@@ -10,6 +10,7 @@ mod chain;
 mod conflicts;
 mod events;
 mod fences;
+mod files;
 mod goods;
 mod idempotency;
 mod isolation;

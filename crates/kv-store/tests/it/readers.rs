@@ -170,7 +170,7 @@ async fn a_page_of_a_new_table_is_not_sorted() {
     let many: Vec<_> = (0..2_000).map(|n| customer(&format!("many-{n}"))).collect();
     assert_eq!(house.store.create_customers(house.one.tenant, &many).await.unwrap(), many.len());
     let mut config = app_config(&house.database);
-    config.options(PAGE_OPTIONS);
+    config.config_mut().options(PAGE_OPTIONS);
     let client = kv_store::admin::connect(&config).await.unwrap();
     for page in PAGES {
         let plan = generic_plan(&client, page).await.unwrap();

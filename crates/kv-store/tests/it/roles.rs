@@ -1,5 +1,6 @@
 //! The service refuses a role or a schema under which one tenant could read another's rows.
 
+use kv_store::Server;
 use kv_store::admin::{self, AdminError, check_role, migrate};
 use tokio_postgres::error::SqlState;
 
@@ -117,7 +118,7 @@ async fn settings_that_may_lose_a_commit_are_named() {
     assert_eq!(admin::weak_settings(&config).await.unwrap(), ["fsync = off", "full_page_writes = off"]);
     for value in ["off", "local"] {
         let mut careless = config.clone();
-        careless.options(format!("-c synchronous_commit={value}"));
+        careless.config_mut().options(format!("-c synchronous_commit={value}"));
         let named = admin::weak_settings(&careless).await.unwrap();
         assert_eq!(named.last(), Some(&format!("synchronous_commit = {value}")));
         check_role(&careless).await.unwrap();
@@ -153,7 +154,7 @@ async fn an_empty_database_asks_for_migration() {
 #[tokio::test]
 async fn migrating_twice_and_side_by_side_is_harmless() {
     let database = sandbox::testing::postgres().await.empty_database().await.unwrap();
-    let config: tokio_postgres::Config = database.url().parse().unwrap();
+    let config: Server = database.url().parse().unwrap();
     let (first, second) = tokio::join!(migrate(&config, Some(APP_PASSWORD)), migrate(&config, Some(APP_PASSWORD)));
     first.unwrap();
     second.unwrap();
@@ -170,7 +171,7 @@ async fn databases_of_one_cluster_are_migrated_side_by_side() {
         databases.push(postgres.empty_database().await.unwrap());
     }
     let migrations = databases.iter().map(|database| async {
-        let config: tokio_postgres::Config = database.url().parse().unwrap();
+        let config: Server = database.url().parse().unwrap();
         migrate(&config, Some(APP_PASSWORD)).await
     });
     for outcome in futures_util::future::join_all(migrations).await {

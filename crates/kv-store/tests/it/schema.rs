@@ -22,10 +22,12 @@ async fn what_may_be_deleted_is_looked_for_by_index() {
         .unwrap();
     let keys: Vec<(&str, bool)> = keys.iter().map(|row| (row.get(0), row.get(1))).collect();
     let names = [
+        "export_files_file",
         "order_items_product",
         "orders_customer",
         "stock_levels_product",
         "stock_levels_warehouse",
+        "stored_file_pieces_file",
         "webhook_deliveries_endpoint",
     ];
     assert_eq!(keys, names.map(|name| (name, true)));

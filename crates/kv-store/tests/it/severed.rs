@@ -9,7 +9,7 @@ use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, Provisioner};
 use kv_store::idempotency::Done;
 use kv_store::stock::{Action, StockError};
-use kv_store::{Store, StoreConfig, StoreError, admin};
+use kv_store::{Server, Store, StoreConfig, StoreError, admin};
 use kv_types::order::{Order, OrderStatus, PlaceOrder};
 use kv_types::stock::{ReservationStatus, Reserve};
 use kv_types::{MinorUnits, ProductId, WarehouseId};
@@ -49,17 +49,16 @@ impl Line {
     }
 
     /// A store with one stock writer whose connections go through the line.
-    fn store(&self, mut config: tokio_postgres::Config) -> Store {
-        config = format!(
+    fn store(&self, server: &Server) -> Store {
+        let config = server.config();
+        let through = format!(
             "host=127.0.0.1 port={} user={} password={} dbname={}",
             self.port,
             config.get_user().unwrap(),
             APP_PASSWORD,
             config.get_dbname().unwrap()
-        )
-        .parse()
-        .unwrap();
-        let mut config = StoreConfig::new(config);
+        );
+        let mut config = StoreConfig::new(through.parse().unwrap());
         config.stock_writers = 1;
         Store::open(&config).unwrap()
     }
@@ -124,7 +123,7 @@ async fn a_lost_commit_is_told_although_the_row_has_moved_on() {
     let order = order_of(goods.customer.id, goods.key.0, 1);
     let order = house.store.stock().place_order(one.tenant, one.user, order, None).await.unwrap();
     let line = Line::to(sandbox::testing::postgres().await.address()).await;
-    let severed = line.store(crate::support::app_config(&house.database));
+    let severed = line.store(&crate::support::app_config(&house.database));
     line.arm();
     let confirming = {
         let severed = severed.clone();
@@ -155,19 +154,19 @@ enum Lost {
 #[tokio::test]
 async fn after_a_crash_a_lost_commit_is_proved_or_said_to_be_unknown() {
     let mut server = Postgres::start(PostgresOptions::default()).await.unwrap();
-    let superuser: tokio_postgres::Config = server.url().parse().unwrap();
+    let superuser: Server = server.url().parse().unwrap();
     admin::migrate(&superuser, Some(APP_PASSWORD)).await.unwrap();
     let mut provisioner = Provisioner::connect(&superuser).await.unwrap();
     let tenant = provisioner.create_tenant("one", "One").await.unwrap();
     let new =
         NewUser { tenant: "one", email: "a@b.c", password_hash: "-", role: Role::Clerk, rate_limit_per_minute: None };
     let one = Account { tenant, user: provisioner.create_user(&new).await.unwrap() };
-    let app: tokio_postgres::Config =
+    let app: Server =
         server.url_for("postgres", Login::Role { name: "kv_app", password: APP_PASSWORD }).parse().unwrap();
     let store = Store::open(&StoreConfig::new(app.clone())).unwrap();
     let (key, order) = goods(&store, one).await;
     let line = Line::to(server.address()).await;
-    let severed = line.store(app);
+    let severed = line.store(&app);
 
     for lost in [Lost::Movement, Lost::Step, Lost::KeyedStep] {
         line.arm();

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write as _;
 
+use kv_store::Server;
 use kv_store::statement::Statement;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
@@ -49,7 +50,7 @@ pub(crate) async fn generic_plan(client: &Client, statement: &Statement) -> Resu
     Ok(lines.collect())
 }
 
-async fn planner(config: &tokio_postgres::Config) -> Client {
+async fn planner(config: &Server) -> Client {
     let client = kv_store::admin::connect(config).await.unwrap();
     client.batch_execute("set plan_cache_mode = force_generic_plan").await.unwrap();
     client

@@ -2,7 +2,7 @@
 
 use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, Provisioner};
-use kv_store::{Store, StoreConfig, admin};
+use kv_store::{Server, Store, StoreConfig, admin};
 use kv_types::catalogue::{NewProduct, NewWarehouse};
 use kv_types::stock::{Receive, ReceiveLine, Reserve, ReserveLine};
 use kv_types::{MinorUnits, ProductId, Quantity, TenantId, UserId, WarehouseId};
@@ -44,7 +44,7 @@ pub(crate) async fn database() -> TestDatabase {
 }
 
 /// The service's own login on a database.
-pub(crate) fn app_config(database: &TestDatabase) -> tokio_postgres::Config {
+pub(crate) fn app_config(database: &TestDatabase) -> Server {
     database.url_for(Login::Role { name: "kv_app", password: APP_PASSWORD }).parse().unwrap()
 }
 

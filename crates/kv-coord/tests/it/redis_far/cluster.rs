@@ -42,6 +42,25 @@ async fn with_a_tag_everything_works_in_a_cluster_and_is_where_it_should_be() {
 }
 
 #[tokio::test]
+async fn a_node_that_serves_a_part_is_refused_and_one_that_serves_all_is_not() {
+    let redis = cluster().await;
+    let mut settings = patient(&url(&redis));
+    let refused = settings.check_cluster().await.expect_err("its keys have no tag").to_string();
+    assert!(refused.contains("--redis-key-tag"), "{refused}");
+    settings.key_tag = Some(QueueTag::parse("erp").expect("allowed"));
+    settings.check_cluster().await.expect("it serves all slots");
+    // Half of the slots are somebody else's.
+    let mut operator = Operator::of_cluster(&url(&redis));
+    let _: () = operator.ask(&["CONFIG", "SET", "cluster-require-full-coverage", "no"]);
+    let _: () = operator.ask(&["CLUSTER", "DELSLOTSRANGE", "8192", "16383"]);
+    let refused = settings.check_cluster().await.expect_err("it serves a half").to_string();
+    assert!(refused.contains("8192 of 16384 slots") && refused.contains("one shard"), "{refused}");
+    // What is no cluster has nothing to be asked.
+    let plain = super::start().await;
+    patient(&url(&plain)).check_cluster().await.expect("it is none");
+}
+
+#[tokio::test]
 async fn without_a_tag_the_cluster_refuses_and_says_so() {
     let redis = cluster().await;
     let locks = crate::server::locks(&url(&redis));

@@ -5,6 +5,7 @@
 pub mod access;
 pub mod batch;
 pub mod catalogue;
+pub mod exports;
 pub mod imports;
 pub mod lists;
 pub mod stock;
@@ -13,6 +14,7 @@ pub mod webhooks;
 pub use access::{NewApiToken, NewTenant, NewUser, PasswordReset, UserChange};
 pub use batch::Batch;
 pub use catalogue::{CustomerPatch, NewCustomer, NewProduct, NewWarehouse, ProductPatch, WarehousePatch};
+pub use exports::NewExport;
 pub use imports::NewImport;
 pub use stock::{
     BackorderLimit, Extension, Fulfillment, NewOrder, NewReorderPoint, NewReservation, OrderReturn, ReservationPart,
@@ -53,6 +55,15 @@ pub struct KeyParameter {
         example = "order-17"
     )]
     key: Option<String>,
+}
+
+/// Whether the caller would rather not wait.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct PreferParameter {
+    /// With `respond-async` (RFC 7240) the work is done by a job, and the answer comes before it is done.
+    #[param(rename = "Prefer", example = "respond-async")]
+    prefer: Option<String>,
 }
 
 /// The states that a change is meant for.

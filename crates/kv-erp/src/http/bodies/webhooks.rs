@@ -67,4 +67,8 @@ pub(crate) enum EventType {
     ReservationExpired,
     #[serde(rename = "stock.low")]
     StockLow,
+    #[serde(rename = "import.finished")]
+    ImportFinished,
+    #[serde(rename = "export.finished")]
+    ExportFinished,
 }

@@ -1,9 +1,11 @@
 //! Imports over HTTP: begun by a POST, fed by a PUT with the file as its body, and looked at meanwhile.
 //!
-//! A file may be sent again at any time: [`upload`] takes it up behind what is done. Its rows are read in [`rows`], by the readers of
-//! the single requests.
+//! A file may be sent again at any time: [`upload`] takes it up behind what is done, and [`keep`] has that done by a job. Its rows are
+//! read in [`rows`], by the readers of the single requests, as [`intake`] takes them in.
 
 mod faults;
+mod intake;
+mod keep;
 mod rows;
 mod upload;
 
@@ -12,8 +14,9 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
-use axum::response::Response;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse as _, Response};
 use kv_store::imports::{NewImport, creation};
 use kv_types::ImportId;
 use kv_types::imports::{Import, ImportKind, OnConflict, Rejection};
@@ -23,19 +26,23 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub(crate) use intake::{Intake, Stopped};
+
 use super::answers::{BASE, ChangeErrors, CreateErrors, GetErrors, done, found};
-use super::bodies::{self, KeyParameter};
+use super::bodies::{self, KeyParameter, PreferParameter};
 use super::ctx::Ctx;
 use super::fields::{Fields, Refused, kind_of};
 use super::idempotency::Keyed;
 use super::json::JsonBody;
 use super::path::PathId;
+use super::prefer::{PREFERENCE_APPLIED, RESPOND_ASYNC};
 use super::problem::Problem;
 use super::query::{MAX_LIMIT, Query, whole};
 use super::shown::Shown;
 use super::values::{NAME_MAX, line};
 use super::writer::Writer;
 use crate::app::App;
+use upload::Taken;
 
 /// The route whose body is a file.
 pub(super) const UPLOAD_ROUTE: &str = "/api/v1/imports/{id}/content";
@@ -103,17 +110,31 @@ async fn get(State(app): State<App>, ctx: Ctx, PathId(id): PathId<ImportId>) -> 
 /// Columns: of customers `code`, `name`, `email`, `phone`; of products `sku`, `name`, `description`, `uom`, `price_minor`, `currency`,
 /// `active`; of stock-receipts `sku`, `warehouse_code`, `quantity`, `reference` (rows that follow one another with one reference are one
 /// receipt). An empty cell is a field left out. An import of stock-receipts has to come forward within twelve hours.
-#[utoipa::path(put, path = "/imports/{id}/content", operation_id = "upload_import", tag = "imports", params(("id" = ImportId, Path)),
+///
+/// With `Prefer: respond-async` the file is kept, 256 MiB at most, and the answer is 202 as soon as it has come: a job does it, for the
+/// account that sent it, and the import says how far that is. Meanwhile the same file is answered with 202 again, another one with 409
+/// `import_busy`. It is kept until it is done, or for 24 hours. A tenant keeps 1 GiB of files; one more meets 409 `storage_full`.
+#[utoipa::path(put, path = "/imports/{id}/content", operation_id = "upload_import", tag = "imports",
+    params(("id" = ImportId, Path), PreferParameter),
     request_body(content = String, content_type = "text/csv", example = "code,name,email\r\nC-1001,Ada Lovelace,ada@example.com\r\n"),
-    responses((status = 200, description = "The file is done", body = Import), ChangeErrors))]
+    responses((status = 200, description = "The file is done", body = Import),
+        (status = 202, description = "The file is kept, and a job does it", body = Import, headers(("Location" = String, description = "Where to look"), ("Preference-Applied" = String, description = "`respond-async`"))),
+        ChangeErrors))]
 async fn content(
     State(app): State<App>,
     ctx: Ctx,
     PathId(id): PathId<ImportId>,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Import>, Problem> {
-    upload::run(&app, &ctx, id, (&headers, body)).await.map(Json)
+) -> Result<Response, Problem> {
+    Ok(match upload::run(&app, &ctx, id, (&headers, body)).await? {
+        Taken::Done(import) => Json(import).into_response(),
+        Taken::Kept(import) => {
+            let headers =
+                [(LOCATION, format!("{BASE}/imports/{}", import.id)), (PREFERENCE_APPLIED, RESPOND_ASYNC.to_owned())];
+            (StatusCode::ACCEPTED, headers, Json(import)).into_response()
+        }
+    })
 }
 
 /// Lists the rows of an import that were rejected.

@@ -1,6 +1,7 @@
 //! The interface's description. It is made from the routes themselves, so a route cannot be missing from it.
 
 mod examples;
+mod freshness;
 mod strict;
 
 use axum::extract::State;
@@ -47,6 +48,8 @@ pub(super) fn complete(routes: OpenApi) -> OpenApi {
     components.schemas.insert("Problem".to_owned(), ProblemBody::schema());
     components.schemas.insert(FieldFault::name().into_owned(), FieldFault::schema());
     components.responses.extend(problem_answers());
+    freshness::complete(&mut api);
+    let components = api.components.get_or_insert_default();
     let mut operations: Vec<&mut Operation> = api.paths.paths.values_mut().flat_map(operations_of).collect();
     for operation in &mut operations {
         add_common_answers(operation);

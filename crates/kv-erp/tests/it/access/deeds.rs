@@ -180,6 +180,7 @@ impl Doer<'_> {
     }
 
     async fn files(&mut self) {
+        self.act("create_export_file", "POST /export-files", &json!({"kind": "customers"}), 202).await;
         self.act("create_import", "POST /imports", &json!({"kind": "customers"}), 201).await;
         let (operation, request) = ("upload_import", "deed-upload_import".to_owned());
         let line = fill("PUT /imports/{my.import}/content", &self.my, &self.my);

@@ -7,12 +7,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use kv_client::{Client, EndpointPatch, Error, KeyState, NewEndpoint};
+use kv_client::{Client, EndpointPatch, Error, KeyState, NewEndpoint, NewTenant, TenantStatus};
 use kv_store::Store;
 use kv_types::access::{NewApiToken, NewUser, Role, UserChange};
 use kv_types::catalogue::{
     CustomerPatch, NewCustomer, NewProduct, NewWarehouse, Product, ProductPatch, Warehouse, WarehousePatch,
 };
+use kv_types::exports::{ExportKind, ExportState};
 use kv_types::imports::{ImportKind, ImportState, OnConflict};
 use kv_types::order::{OrderLine, OrderStatus, PlaceOrder, ReturnGoods};
 use kv_types::stock::{
@@ -23,7 +24,7 @@ use kv_types::{CustomerId, MinorUnits, ProductId, Quantity, Ttl, WarehouseId, We
 use tokio::net::TcpListener;
 
 use crate::operations::operations;
-use crate::world::World;
+use crate::world::{PLATFORM_TOKEN, World};
 
 /// The world behind a socket.
 async fn served(world: &World) -> SocketAddr {
@@ -82,6 +83,7 @@ async fn every_operation_of_the_description_has_a_method() {
     following(&client, (&goods, &world.store)).await;
     locks_and_keys(&client).await;
     accounts(&client).await;
+    platform(&client).await;
     sessions(&client).await;
     let missing: BTreeSet<String> = described(&world).await.difference(&asked(&world).await).cloned().collect();
     assert_eq!(missing, BTreeSet::new(), "operations that the client never asked for");
@@ -90,7 +92,7 @@ async fn every_operation_of_the_description_has_a_method() {
 /// The operations that a client is for.
 async fn described(world: &World) -> BTreeSet<String> {
     let all = operations(world).await.into_iter().map(|operation| operation.line);
-    all.filter(|line| line.contains(" /api/v1/")).collect()
+    all.filter(|line| line.contains(" /api/v1/") || line.contains(" /platform/v1/")).collect()
 }
 
 /// What the service's own counters say was asked.
@@ -245,6 +247,13 @@ async fn files(client: &Client) {
     let mut file = Vec::new();
     assert_eq!(client.export("customers", &mut file).await.unwrap(), file.len() as u64);
     assert!(String::from_utf8(file).unwrap().contains(",f1,File,"));
+    let later = client.imports().begin(ImportKind::Customers, OnConflict::Reject).await.unwrap();
+    let left = client.imports().leave(later.id, "code,name\r\nf2,Later\r\n").await.unwrap();
+    assert!(left.state == ImportState::Open && left.job_id.is_some(), "{left:?}");
+    let export = client.export_files().create(ExportKind::Customers).await.unwrap();
+    assert_eq!(client.export_files().get(export.id).await.unwrap(), export);
+    let open = client.export_files().read(export.id, &mut Vec::new()).await.unwrap_err();
+    assert_eq!((open.code(), export.state), (Some("export_open"), ExportState::Open));
     assert_eq!(client.export("nothing", &mut Vec::new()).await.unwrap_err().code(), Some("not_found"));
 }
 
@@ -269,8 +278,10 @@ async fn following(client: &Client, (goods, store): (&Goods, &Store)) {
     let nothing = WebhookDeliveryId::from_uuid(uuid::Uuid::nil());
     assert_eq!(client.webhooks().redeliver(id, nothing).await.unwrap_err().code(), Some("not_found"));
     client.webhooks().delete(id).await.unwrap();
-    let job = client.jobs().list(Some("open"), None).await.unwrap().data[0].id;
-    assert_eq!(client.jobs().get(job).await.unwrap().kind, "send_order_confirmation");
+    let open = client.jobs().list(Some("open"), None).await.unwrap().data;
+    let job = open.iter().find(|job| job.kind == "send_order_confirmation").unwrap();
+    assert_eq!(client.jobs().get(job.id).await.unwrap(), *job);
+    let job = job.id;
     assert_eq!(client.jobs().replay(job).await.unwrap_err().code(), Some("job_not_dead"));
     let unconfirmed = client.orders().confirmation(order.data[0].id).await.unwrap_err();
     assert_eq!(unconfirmed.code(), Some("not_found"));
@@ -339,6 +350,29 @@ async fn accounts(client: &Client) {
     assert_eq!(page.data[0].operation, "deactivate_user");
     let all: Vec<_> = client.audit_log().all(&[("actor_id", of_ada.as_str())]).try_collect().await.unwrap();
     assert!(all.iter().any(|entry| entry.operation == "create_api_token"), "{all:#?}");
+}
+
+async fn platform(client: &Client) {
+    let refused = client.tenants().list(0, 10).await.unwrap_err();
+    assert_eq!(refused.code(), Some("token_invalid"), "a tenant's token is none of the platform");
+    let platform = client.with_token(PLATFORM_TOKEN).unwrap();
+    let new = NewTenant {
+        slug: "acme".to_owned(),
+        name: "Acme".to_owned(),
+        owner_email: "owner@acme.example".to_owned(),
+        owner_name: None,
+        owner_password: "correct horse battery".to_owned().into(),
+    };
+    assert!(!format!("{new:?}").contains("correct horse"));
+    let made = platform.tenants().create(&new).await.unwrap();
+    assert_eq!((made.slug.as_str(), made.status), ("acme", TenantStatus::Active));
+    assert_eq!(platform.tenants().create(&new).await.unwrap_err().code(), Some("duplicate_slug"));
+    assert_eq!(platform.tenants().suspend(made.id).await.unwrap().status, TenantStatus::Suspended);
+    assert_eq!(platform.tenants().resume(made.id).await.unwrap(), made);
+    let page = platform.tenants().list(0, 2).await.unwrap();
+    assert_eq!((page.data.len(), page.next_after), (2, Some(page.data[1].id.get())));
+    let rest = platform.tenants().list(page.next_after.unwrap(), 10).await.unwrap();
+    assert_eq!((rest.data, rest.next_after), (vec![made], None));
 }
 
 async fn sessions(client: &Client) {

@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval};
 
 use super::client::{Connection, Gone};
 use super::rig::{Door, Level};
-use super::told::{Attempt, End, Record, Told, UNANSWERED};
+use super::told::{Attempt, End, OUTCOME_UNKNOWN, Record, Told};
 
 /// How long a client waits for a service that says it cannot serve.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -54,7 +54,8 @@ impl Crowd {
         self.progress.acknowledged.load(Ordering::Relaxed)
     }
 
-    /// Writes that were answered, but not with what became of them.
+    /// Writes of which the service said that it could not learn what became of them. A request whose time was over is none of them: it
+    /// is told so while the service still asks.
     pub(crate) fn unknown(&self) -> u64 {
         self.progress.unknown.load(Ordering::Relaxed)
     }
@@ -181,7 +182,7 @@ impl Client {
                 return Ok(());
             }
             Told::No(code) if code == "insufficient_stock" => return Ok(()),
-            Told::Perhaps(code) if code != UNANSWERED => {
+            Told::Perhaps(code) if code == OUTCOME_UNKNOWN => {
                 self.progress.unknown.fetch_add(1, Ordering::Relaxed);
             }
             _ => {}

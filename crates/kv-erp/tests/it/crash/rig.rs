@@ -7,7 +7,7 @@ use kv_erp::credentials::token::{Token, TokenKind};
 use kv_store::access::Role;
 use kv_store::access::provision::{NewUser, Provisioner};
 use kv_store::stock::verify_chains;
-use kv_store::{Store, StoreConfig, admin};
+use kv_store::{Server, Store, StoreConfig, admin};
 use kv_types::{ProductId, TenantId, WarehouseId};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use sandbox::testing::eventually;
@@ -20,8 +20,12 @@ use super::told::{Attempt, End, Record, Told};
 
 const APP_PASSWORD: &str = "crash-app-password";
 const READY_WITHIN: Duration = Duration::from_mins(1);
-/// A commit that is held for the session's limit on a statement is let go; the next one is then held in its place.
-const HELD_WITHIN: Duration = Duration::from_secs(20);
+/// Until a commit is seen to be held.
+const HELD_WITHIN: Duration = Duration::from_mins(1);
+/// A commit that is held is let go when a statement's time is over, and a request is answered when its own is: the crash is to come
+/// before either, also on a machine that has much else to do.
+const LONG_TIMES: [&str; 6] =
+    ["--statement-timeout-ms", "30000", "--request-timeout-ms", "60000", "--lock-ttl-ms", "40000"];
 
 /// More than the service has under way.
 const TRANSACTIONS_OF_OTHERS: usize = 20;
@@ -256,6 +260,7 @@ fn app_url(postgres: &Postgres) -> String {
 async fn serve(postgres: &Postgres, door: &Door) -> Supervised {
     let spec = ProcessSpec::new(env!("CARGO_BIN_EXE_kv-erp"))
         .args(["api", "--log", "warn", "--listen", &door.address])
+        .args(LONG_TIMES)
         .env("KV_DATABASE_URL", app_url(postgres))
         .log(postgres.folder().join("kv-erp.log"));
     let service = Supervised::spawn(spec).unwrap();
@@ -267,7 +272,7 @@ async fn serve(postgres: &Postgres, door: &Door) -> Supervised {
     service
 }
 
-async fn provision(superuser: &tokio_postgres::Config) -> (TenantId, String) {
+async fn provision(superuser: &Server) -> (TenantId, String) {
     let mut provisioner = Provisioner::connect(superuser).await.unwrap();
     let tenant = provisioner.create_tenant("crash", "Crash").await.unwrap();
     let email = "hammer@crash.example";

@@ -48,8 +48,10 @@ pub(crate) struct Record {
 
 /// Failures whose description says that nothing was written.
 const UNTOUCHED: [&str; 3] = ["unavailable", "overloaded", "lock_timeout"];
+/// The service asked what became of a write, and nobody could say.
+pub(crate) const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 /// Failures that leave it open.
-const OPEN: [&str; 2] = ["outcome_unknown", "timeout"];
+const OPEN: [&str; 2] = [OUTCOME_UNKNOWN, "timeout"];
 /// What [`Told::Perhaps`] has in place of a code when the connection broke.
 pub(crate) const UNANSWERED: &str = "no answer";
 

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 
 use super::rig::Rig;
-use crate::ops::metrics::{said, written};
 use crate::wire;
 use crate::world::World;
 
@@ -28,7 +27,7 @@ async fn the_service_answers_its_probes() {
 }
 
 #[tokio::test]
-async fn a_worker_answers_its_probes_and_has_the_metrics_of_the_document() {
+async fn a_worker_answers_its_probes_and_those_who_scrape_it() {
     let rig = Rig::start().await;
     let shop = rig.shop("shop").await;
     rig.order(shop, 1).await;
@@ -40,17 +39,8 @@ async fn a_worker_answers_its_probes_and_has_the_metrics_of_the_document() {
         let reply = wire::ask(address, &format!("GET /{path}"), None, None).await.unwrap();
         assert_eq!(reply.status, 200, "{path}: {reply:?}");
     }
-    let (service, own) = written();
     let text = wire::ask(address, "GET /metrics", None, None).await.unwrap().body;
-    let said = said(&text);
-    for (name, meaning) in &own {
-        assert_eq!(said.get(name), Some(meaning), "{name}");
-    }
-    let shared = said.iter().filter(|(name, _)| !own.contains_key(*name));
-    for (name, meaning) in shared {
-        assert_eq!(service.get(name), Some(meaning), "{name} is in no table");
-    }
     for name in ["kv_build_info", "kv_queue_ready", "process_resident_memory_bytes"] {
-        assert!(said.contains_key(name), "{name} in\n{text}");
+        assert!(text.contains(&format!("\n# TYPE {name} ")), "{name} in\n{text}");
     }
 }

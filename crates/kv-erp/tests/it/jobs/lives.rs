@@ -23,13 +23,13 @@ use crate::world::World;
 const SOON: Duration = Duration::from_mins(1);
 
 /// A worker in this process and its end.
-struct Working {
+pub(super) struct Working {
     worker: Worker,
     stop: CancellationToken,
     task: tokio::task::JoinHandle<()>,
 }
 
-async fn working(store: &Store, adjust: impl FnOnce(&mut WorkerConfig)) -> Working {
+pub(super) async fn working(store: &Store, adjust: impl FnOnce(&mut WorkerConfig)) -> Working {
     let epoch = Epoch::new(store.next_lock_epoch().await.unwrap()).unwrap();
     let retry = RetryPolicy { base: Duration::from_millis(1), cap: Duration::from_millis(20) };
     let mut config = WorkerConfig { retry, schedules: Vec::new(), ..WorkerConfig::default() };
@@ -42,7 +42,7 @@ async fn working(store: &Store, adjust: impl FnOnce(&mut WorkerConfig)) -> Worki
 }
 
 impl Working {
-    async fn end(self) {
+    pub(super) async fn end(self) {
         self.stop.cancel();
         self.task.await.unwrap();
     }

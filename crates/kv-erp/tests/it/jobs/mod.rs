@@ -2,6 +2,7 @@
 
 mod deployed;
 mod fair;
+mod files;
 mod follow;
 mod hooks;
 mod lives;

@@ -3,19 +3,20 @@
 mod backups;
 mod failover;
 mod log;
-pub(crate) mod metrics;
+mod metrics;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod pooler;
 mod replicas;
 mod settings;
 mod status;
+mod tls;
 
 use std::time::Duration;
 
 use axum::Router;
 use kv_erp::app::{App, Coordination, HttpSettings};
-use kv_store::{Store, StoreConfig, admin};
+use kv_store::{Server, Store, StoreConfig, admin};
 use sandbox::testing::eventually;
 use sandbox::{Listen, Login, Postgres, PostgresOptions};
 
@@ -33,12 +34,12 @@ async fn primary() -> Postgres {
     primary
 }
 
-fn superuser(server: &Postgres) -> tokio_postgres::Config {
+fn superuser(server: &Postgres) -> Server {
     server.url().parse().unwrap()
 }
 
 /// The service's login.
-fn login(server: &Postgres) -> tokio_postgres::Config {
+fn login(server: &Postgres) -> Server {
     server.url_for("postgres", Login::Role { name: "kv_app", password: PASSWORD }).parse().unwrap()
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use kv_store::replicas::Condition;
+use kv_store::stock::verify_chains;
 use kv_store::{Store, StoreConfig, admin};
 use sandbox::Postgres;
 use sandbox::testing::eventually;
 
-use super::{PATIENCE, Service, ask, login, primary, run};
+use super::{PATIENCE, Service, ask, login, primary, run, superuser};
 use crate::world::{Answer, Caller};
 
 async fn pause(standby: &Postgres) {
@@ -106,4 +107,43 @@ async fn a_replica_of_another_cluster_is_refused() {
     assert!(!store.replica_health()[0].is_usable);
     config.replicas = vec!["postgresql://kv_app:x@127.0.0.1:1/postgres".parse().unwrap()];
     admin::check_replicas(&config).await.expect("one that is away is no reason not to start");
+}
+
+/// Exports and proofs come from a replica, and lack nothing that was there when they were asked for.
+#[tokio::test]
+async fn exports_and_proofs_are_read_from_replicas_as_of_their_beginning() {
+    let primary = primary().await;
+    let standby = primary.standby().await.unwrap();
+    let mut config = StoreConfig::new(login(&primary));
+    config.replicas = vec![login(&standby)];
+    config.replica_max_lag = Duration::from_mins(10);
+    let service = Service::on(&config).await;
+    let caller = service.caller(&primary).await;
+    service.until_replica_is(true).await;
+    caller.stocked("p", 3).await;
+    let rows = async || caller.get("/exports/products").await.expect(200).as_str().unwrap().lines().count();
+    let by_replica = async || service.metric("kv_replica_reads_total{server=\"replica\",reason=\"fresh\"}").await;
+    // A replica that is only a moment behind may be passed by.
+    for read in ["/exports/products", "/admin/invariants"] {
+        let before = by_replica().await;
+        eventually(PATIENCE, async || {
+            caller.get(read).await.expect(200);
+            by_replica().await > before
+        })
+        .await;
+    }
+    assert_eq!(rows().await, 2, "a header and a product");
+    // One that stands still lacks what was made since, so it is not asked.
+    pause(&standby).await;
+    caller.product("q").await;
+    assert_eq!(rows().await, 3);
+    caller.get("/admin/invariants").await.expect(200);
+    run(&standby, "select pg_wal_replay_resume()").await;
+    // The command line reads whatever server it is shown.
+    let verified = eventually(PATIENCE, async || {
+        let verified = verify_chains(&superuser(&standby), None, |broken| panic!("{broken:?}")).await.ok()??;
+        (verified.movements > 0).then_some(verified)
+    })
+    .await;
+    assert_eq!(verified.unhashed, 0);
 }

@@ -50,3 +50,20 @@ async fn more_connections_than_postgresql_allows_are_refused_at_the_start() {
         assert!(said.contains(part), "{part} in\n{said}");
     }
 }
+
+/// A cluster answers `MOVED` for what it does not serve, so a service that would meet that does not start.
+#[tokio::test]
+async fn a_node_of_a_cluster_that_does_not_serve_everything_is_refused_at_the_start() {
+    let database = crate::world::database().await;
+    let url = database.url_for(sandbox::Login::Role { name: "kv_app", password: crate::world::APP_PASSWORD });
+    let options = sandbox::RedisOptions::default().setting("cluster-enabled", "yes");
+    let redis = sandbox::Redis::start(options).await.unwrap();
+    let redis_url = redis.url();
+    for command in ["api", "worker"] {
+        let line = [command, "--listen", "127.0.0.1:0", "--database-url", &url, "--redis-url", &redis_url];
+        let said = failure(&run(&line).await, 1);
+        assert!(said.contains("is a node of a cluster") && said.contains("--redis-key-tag"), "{said}");
+        let said = failure(&run(&[&line[..], &["--redis-key-tag", "erp"]].concat()).await, 1);
+        assert!(said.contains("0 of 16384 slots") && said.contains("one shard"), "{said}");
+    }
+}

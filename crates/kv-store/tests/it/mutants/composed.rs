@@ -26,8 +26,8 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     async fn new(twins: &'a Twins) -> Self {
         let mut config = twins.config();
-        let wire = Wire::to(&config.connection, Exchange::new()).await;
-        config.connection = wire.config();
+        let wire = Wire::to(config.connection.config(), Exchange::new()).await;
+        config.connection = wire.config().into();
         Self { twins, store: Store::open(&config).unwrap(), wire }
     }
 

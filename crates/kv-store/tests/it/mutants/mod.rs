@@ -7,6 +7,7 @@
 
 mod access;
 mod composed;
+mod files;
 mod follow;
 mod many;
 mod proofs;
@@ -27,7 +28,7 @@ use world::Twins;
 const SOON: Duration = Duration::from_secs(30);
 
 /// Statements that touch no tenant's rows, or reach those of all through a function of the schema that has a test of its own.
-const OF_NO_TENANT: [(&str, &str); 28] = [
+const OF_NO_TENANT: [(&str, &str); 29] = [
     ("FIND_LOGIN", "nobody is known yet; the function answers for one exact address"),
     ("FIND_TOKEN", "nobody is known yet; the function answers for one exact secret"),
     ("CREATE_TENANT", "for the platform, which has none; the function makes a tenant and nothing in it"),
@@ -54,6 +55,7 @@ const OF_NO_TENANT: [(&str, &str); 28] = [
     ("FORGET_IMPORTS", "the same"),
     ("FORGET_EVENTS", "the same"),
     ("FORGET_DELIVERIES", "the same"),
+    ("FORGET_FILES", "the same"),
     ("PLACE_EVENTS", "gives places to the events of all tenants"),
     ("COUNT_JOBS", "numbers of all tenants, for who operates the service"),
 ];
@@ -62,7 +64,7 @@ const READS_NO_ROW: [(&str, &str); 1] = [("IDENTIFY", "asks for the transaction'
 
 /// Places that no other tenant can be met through: what is found there is asked for once more under the tenant. They spare the server
 /// work, and the test says when one of them begins to count.
-const SECOND_TO_ANOTHER: [(&str, &[usize], &str); 11] = [
+const SECOND_TO_ANOTHER: [(&str, &[usize], &str); 16] = [
     ("READ_WAREHOUSES", &[1], "ids of warehouses, of which the tenant's own are read"),
     ("LOCK_LEVELS", &[0, 1, 2], "keys of levels, of which the tenant's own are locked"),
     ("RECLAIM_LEVELS", &[0, 1, 2, 3, 4], "keys of levels, of which the tenant's own are locked"),
@@ -74,6 +76,11 @@ const SECOND_TO_ANOTHER: [(&str, &[usize], &str); 11] = [
     ("INSERT_API_TOKEN", &[0], "counts an account's tokens against a limit that is far away"),
     ("INSERT_ENDPOINT", &[0], "counts a tenant's endpoints against a limit that is far away"),
     ("LOOK_AT_ENDPOINT", &[0], "begins a transaction, and nothing is done with what it finds"),
+    ("ADD_PIECE", &[1], "counts a tenant's bytes against a limit that is far away"),
+    ("ADD_PAGE", &[1], "the same"),
+    ("INSERT_EXPORT", &[0], "counts a tenant's exports against a limit that is far away"),
+    ("WHOLE_FILE", &[0], "a file's own number, which is made anew for each"),
+    ("QUEUE_IMPORT", &[0], "an upload's own number, which is made anew for each and told nobody"),
     ("RENEW_IMPORT", &[0], "an upload's own number, which is made anew for each and told nobody"),
     ("RELEASE_IMPORT", &[0], "the same"),
     ("ADVANCE_IMPORT", &[0], "the same"),
@@ -131,7 +138,7 @@ fn is_second(mutant: &Mutant) -> bool {
 
 /// What the first twin is told over statements that are exchanged, and what is the second one's afterwards.
 async fn told(twins: &Twins, exchange: Exchange, expected: Option<&[String]>) -> (Vec<String>, String) {
-    let wire = Wire::to(&twins.config().connection, exchange).await;
+    let wire = Wire::to(twins.config().connection.config(), exchange).await;
     let lines = timeout(SOON, Told::all(twins, &wire, expected)).await.expect("everything is answered");
     eventually(SOON, async || twins.is_left().await).await;
     let foreign = twins.foreign_rows().await;

@@ -11,7 +11,7 @@ type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 impl Told<'_> {
     pub(super) async fn prove(&mut self) {
-        let client = kv_store::admin::connect(&self.wire.config()).await.unwrap();
+        let client = kv_store::admin::connect(&self.wire.config().into()).await.unwrap();
         client.batch_execute(&format!("begin; set local app.tenant_id = '{}'", self.me.tenant)).await.unwrap();
         let superuser = &self.twins.superuser;
         let theirs = async |sql: &str| superuser.query_one(sql, &[]).await.unwrap();

@@ -21,7 +21,7 @@ use crate::wire::Wire;
 
 type Key = (ProductId, WarehouseId);
 
-const PARTS: u32 = 19;
+const PARTS: u32 = 21;
 
 /// What was told, step by step, each with the statements that were run for it.
 pub(super) struct Told<'a> {
@@ -36,7 +36,7 @@ impl<'a> Told<'a> {
     /// Does everything, or stops soon after the first thing that was told otherwise than expected.
     pub(super) async fn all(twins: &'a Twins, wire: &'a Wire, expected: Option<&[String]>) -> Vec<String> {
         let mut config = twins.config();
-        config.connection = wire.config();
+        config.connection = wire.config().into();
         let store = Store::open(&config).unwrap();
         let mut told = Self { twins, wire, store, me: twins.one, lines: Vec::new() };
         for part in 0..PARTS {
@@ -56,8 +56,10 @@ impl<'a> Told<'a> {
                 12 => told.change_orders(&twins.foreign).await,
                 13 => told.run_short().await,
                 14 => Box::pin(told.manage_access()).await,
-                17 => told.follow(&twins.own).await,
-                18 => told.follow(&twins.foreign).await,
+                17 => told.keep_files(&twins.own).await,
+                18 => told.keep_files(&twins.foreign).await,
+                19 => told.follow(&twins.own).await,
+                20 => told.follow(&twins.foreign).await,
                 _ => told.prove().await,
             }
             if expected.is_some_and(|expected| !expected.starts_with(&told.lines)) {

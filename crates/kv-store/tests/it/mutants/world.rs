@@ -134,6 +134,12 @@ const TWIN: &str = "
     insert into webhook_deliveries select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'last_error', 'FOREIGN', 'attempts', 5,
            'state', 'failed', 'finished_at', created_at))).*
       from webhook_deliveries t where tenant_id = 1;
+    insert into stored_files select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'bytes', bytes + 100,
+           'sha256', '\\x' || encode(sha256('foreign'), 'hex')))).* from stored_files t where tenant_id = 1;
+    insert into stored_file_pieces select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2,
+           'content', '\\x' || encode('FOREIGN', 'hex')))).* from stored_file_pieces t where tenant_id = 1;
+    insert into export_files select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2, 'rows', rows + 77))).*
+      from export_files t where tenant_id = 1;
     update lock_fences set fence = fence + 1000 where tenant_id = 2;
     insert into idempotency_keys select (jsonb_populate_record(t, jsonb_build_object('tenant_id', 2))).*
       from idempotency_keys t where tenant_id = 1;

@@ -6,12 +6,19 @@
 //!
 //! Absent on purpose: one snapshot over all pages. It would hold back the clean-up of every table for as long as a client reads.
 
+pub(crate) mod files;
+
 use kv_types::TenantId;
+use kv_types::exports::ExportKind;
 use tokio_postgres::types::ToSql;
 
+use crate::plan::Connection;
 use crate::session::bind;
+use crate::spent::queued;
 use crate::statement::{Statement, statements};
 use crate::{Store, StoreError};
+
+pub use files::{EXPORT_CSV, ExportProgress, ExportText, MAX_EXPORT_FILES, NewExport, creation};
 
 /// RFC 3339 in UTC with six digits of a second, as everywhere.
 macro_rules! instant {
@@ -173,6 +180,18 @@ pub const ORDERS: Export = Export {
     start: &[NIL, "0"],
 };
 
+/// How a kind is exported.
+pub const fn of(kind: ExportKind) -> &'static Export {
+    match kind {
+        ExportKind::Customers => &CUSTOMERS,
+        ExportKind::Products => &PRODUCTS,
+        ExportKind::Warehouses => &WAREHOUSES,
+        ExportKind::StockLevels => &STOCK_LEVELS,
+        ExportKind::StockMovements => &STOCK_MOVEMENTS,
+        ExportKind::Orders => &ORDERS,
+    }
+}
+
 /// A row, a value for each column.
 pub type ExportRow = Vec<Option<String>>;
 
@@ -187,7 +206,8 @@ impl Export {
 }
 
 impl Store {
-    /// A page of an export behind a key, or the first: [`Export::PAGE`] rows, or fewer when it is the last.
+    /// A page of an export behind a key, or the first: [`Export::PAGE`] rows, or fewer when it is the last. A replica may give it that
+    /// is as fresh as the task wants: [`Store::steady`] for all pages, so that none lacks what was there at the beginning.
     ///
     /// # Cancel safety
     /// Nothing is written, and a transaction that was begun ends with its commit.
@@ -197,42 +217,48 @@ impl Store {
         export: &Export,
         after: Option<&[String]>,
     ) -> Result<Vec<ExportRow>, StoreError> {
-        match self.try_export_page(tenant, export, after).await {
-            Err(error) if error.is_stale_plan() => self.try_export_page(tenant, export, after).await,
+        if let Some(replica) = self.replica().await {
+            let answer = page_on(queued(replica.connection()).await, tenant, export, after).await;
+            if let Some(answer) = self.of_replica(replica, answer) {
+                return answer;
+            }
+        }
+        match page_on(self.connection().await, tenant, export, after).await {
+            Err(error) if error.is_stale_plan() => page_on(self.connection().await, tenant, export, after).await,
             done => done,
         }
     }
+}
 
-    async fn try_export_page(
-        &self,
-        tenant: TenantId,
-        export: &Export,
-        after: Option<&[String]>,
-    ) -> Result<Vec<ExportRow>, StoreError> {
-        let start: Vec<String> = export.start.iter().map(|&text| text.to_owned()).collect();
-        let after = after.unwrap_or(&start);
-        let tenant_id = tenant.get();
-        let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant_id];
-        params.extend(after.iter().map(|key| key as &(dyn ToSql + Sync)));
-        let client = self.connection().await?;
-        let prepared = client.prepare_cached(export.statement.sql()).await?;
-        let opening = format!(
-            "begin isolation level read committed, read only; {}; set local enable_sort = off; \
+async fn page_on(
+    connection: Result<Connection, StoreError>,
+    tenant: TenantId,
+    export: &Export,
+    after: Option<&[String]>,
+) -> Result<Vec<ExportRow>, StoreError> {
+    let start: Vec<String> = export.start.iter().map(|&text| text.to_owned()).collect();
+    let after = after.unwrap_or(&start);
+    let tenant_id = tenant.get();
+    let mut params: Vec<&(dyn ToSql + Sync)> = vec![&tenant_id];
+    params.extend(after.iter().map(|key| key as &(dyn ToSql + Sync)));
+    let client = connection?;
+    let prepared = client.prepare_cached(export.statement.sql()).await?;
+    let opening = format!(
+        "begin isolation level read committed, read only; {}; set local enable_sort = off; \
              set local enable_seqscan = off; set local enable_bitmapscan = off",
-            bind(tenant)
-        );
-        let (begun, rows, committed) = futures_util::join!(
-            client.batch_execute(&opening),
-            client.query(&prepared, &params),
-            client.batch_execute("commit"),
-        );
-        let rows = begun.and(rows).map_err(StoreError::from).inspect_err(|error| {
-            if error.is_stale_plan() {
-                client.forget_plans();
-            }
-        })?;
-        committed?;
-        let read = |row: &tokio_postgres::Row| (0..row.len()).map(|place| row.try_get(place)).collect();
-        Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
-    }
+        bind(tenant)
+    );
+    let (begun, rows, committed) = futures_util::join!(
+        client.batch_execute(&opening),
+        client.query(&prepared, &params),
+        client.batch_execute("commit"),
+    );
+    let rows = begun.and(rows).map_err(StoreError::from).inspect_err(|error| {
+        if error.is_stale_plan() {
+            client.forget_plans();
+        }
+    })?;
+    committed?;
+    let read = |row: &tokio_postgres::Row| (0..row.len()).map(|place| row.try_get(place)).collect();
+    Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }

@@ -70,6 +70,8 @@ enum Step {
     Contract,
     /// A short run of the bench against the service.
     Smoke,
+    /// Every fault in turn against a cluster of the service under checked load, in the short form.
+    Breaks,
 }
 
 impl Step {
@@ -85,6 +87,7 @@ impl Step {
             Self::Doc => "doc",
             Self::Contract => "contract",
             Self::Smoke => "smoke",
+            Self::Breaks => "breaks",
         }
     }
 }
@@ -157,6 +160,7 @@ impl House {
             }
             Step::Contract => self.contract(),
             Step::Smoke => self.smoke(),
+            Step::Breaks => self.breaks(),
         }
     }
 
@@ -207,6 +211,13 @@ impl House {
         let args = ["accept", "--target", "targets/kv-erp.toml", "--quick"];
         let status = self.run(&bench, &args, None)?;
         Ok(outcome(status, ("stampede", &args), CodeOf::TheProgram))
+    }
+
+    /// What the service promises while everything under it breaks. Builds nothing.
+    fn breaks(&self) -> Result<Outcome> {
+        let (script, args) = (self.root.join("script/breaks"), ["--quick"]);
+        let status = self.run(&script, &args, None)?;
+        Ok(outcome(status, ("script/breaks", &args), CodeOf::TheProgram))
     }
 
     /// The tests, and whether any of their servers met a deadlock that no test was about.

@@ -25,5 +25,6 @@ pub mod schedule;
 pub mod stress;
 pub mod target;
 pub mod threshold;
+pub mod timeline;
 pub mod units;
 pub mod verdict;

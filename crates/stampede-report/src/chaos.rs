@@ -1,18 +1,24 @@
-//! A run of faults as a table: what was broken, what clients saw of it, how soon they were served again.
+//! A run of faults as a table: what was broken, what clients saw of it, how soon they were served again, and what checked load has
+//! shown meanwhile.
 //!
 //! Invariant: nothing here decides; every figure comes from the report.
 
 use std::fmt::Write;
 
-use stampede_model::chaos::{ChaosReport, FaultReport};
+use stampede_model::chaos::{ChaosReport, CheckedReport, CheckedRow, FaultReport};
 use stampede_model::units::{show_duration, show_ns, thousands};
 
 use crate::table::{Side, aligned};
 
-const HEADER: [&str; 9] =
+pub(crate) const HEADER: [&str; 9] =
     ["at", "fault", "on", "lasted", "failed", "longest silence", "recovered after", "after the undo", "limit"];
 const SIDES: [Side; 9] =
     [Side::Right, Side::Left, Side::Left, Side::Right, Side::Right, Side::Right, Side::Right, Side::Right, Side::Left];
+
+/// The whole run as a page.
+pub fn html(report: &ChaosReport) -> String {
+    crate::html::chaos_page(report)
+}
 
 /// The whole run for a terminal.
 pub fn text(report: &ChaosReport) -> String {
@@ -47,6 +53,12 @@ pub fn text(report: &ChaosReport) -> String {
     if let (None, Some(trouble)) = (steady.after_ms, &steady.last_trouble) {
         let _infallible = writeln!(text, "last answer: {trouble}");
     }
+    if let Some(checked) = &report.checked {
+        text += &checked_text(checked);
+    }
+    if let Some(why) = &report.checked_trouble {
+        let _infallible = writeln!(text, "checked load could not be judged: {why}");
+    }
     if let Some(why) = &report.aborted {
         let _infallible = writeln!(text, "given up: {why}");
     }
@@ -64,7 +76,25 @@ pub fn text(report: &ChaosReport) -> String {
     text
 }
 
-fn row(fault: &FaultReport) -> Vec<String> {
+fn checked_text(checked: &CheckedReport) -> String {
+    let mut text = String::from("\nchecked load\n");
+    for verdict in &checked.run.workloads {
+        let _infallible = writeln!(text, "  {}", crate::check::line(verdict));
+    }
+    let mut rows = vec![["", "seen", ""].map(str::to_owned).to_vec()];
+    rows.extend(checked.rows.iter().map(|row| vec![row.way.words().to_owned(), count(row), row.note.clone()]));
+    text.push('\n');
+    text += &aligned(&rows, &[Side::Left, Side::Right, Side::Left]);
+    text
+}
+
+/// How often something was seen.
+pub(crate) fn count(row: &CheckedRow) -> String {
+    row.count.map_or("not checked".to_owned(), thousands)
+}
+
+/// The cells of a fault, as [`HEADER`] has them.
+pub(crate) fn row(fault: &FaultReport) -> Vec<String> {
     let limit = match (fault.limit_ns, fault.kept()) {
         _ if fault.refused.is_some() => "not injected".to_owned(),
         (Some(limit), Some(true)) => format!("{} kept", show_ns(limit)),
@@ -89,6 +119,7 @@ fn row(fault: &FaultReport) -> Vec<String> {
 mod tests {
     use stampede_model::chaos::{CHAOS_FORMAT, CHAOS_VERSION, Recovery, SteadyReport};
     use stampede_model::failure::FailureKind;
+    use stampede_model::timeline::Timeline;
 
     use super::*;
 
@@ -125,9 +156,20 @@ mod tests {
             failed: 12,
             samples_left_out: 0,
             faults: vec![fault],
+            checked: None,
+            checked_trouble: Some("no answer".into()),
+            timeline: Timeline::default(),
         };
         let text = text(&report);
-        for word in ["7.00 s", "5.00 s MISSED", "NOT UNDONE: api-1 is down", "12", "NOT well", "seed 7"] {
+        for word in [
+            "7.00 s",
+            "5.00 s MISSED",
+            "NOT UNDONE: api-1 is down",
+            "12",
+            "NOT well",
+            "seed 7",
+            "could not be judged: no answer",
+        ] {
             assert!(text.contains(word), "{word}: {text}");
         }
     }

@@ -1,6 +1,5 @@
 //! A workload as a row: its history is kept in memory and judged at once.
 
-use std::cell::Cell;
 use std::io::{BufReader, Cursor};
 
 use stampede_model::check::{self, Answer, Budget, Strength, WorkloadVerdict};
@@ -11,7 +10,7 @@ use stampede_model::verdict::{Ruling, Verdict};
 
 use super::caller::Bench;
 use super::error::RowError;
-use super::workload::run_workload;
+use super::workload::{Manner, Steering, run_workload};
 
 /// Steps of an exact search: a row is small, and an acceptance run must end.
 const SEARCH_STEPS: u64 = 20_000_000;
@@ -24,7 +23,14 @@ pub(super) async fn run(bench: &Bench<'_>, row: &CheckedRow, effort: Effort) -> 
     let workload = bench.target().workload_of(row, effort);
     let workload = workload.ok_or_else(|| RowError::Workload(format!("there is no `{}`", row.workload.as_ref())))?;
     let mut lines = Vec::new();
-    let ran = run_workload(std::slice::from_ref(bench), &workload, SEED, &mut lines, &Cell::new(false)).await;
+    let ran = run_workload(
+        std::slice::from_ref(bench),
+        &workload,
+        (SEED, Manner::default()),
+        &mut lines,
+        &Steering::default(),
+    )
+    .await;
     let ran = ran.map_err(|error| RowError::Workload(error.to_string()))?;
     let history = history::read(BufReader::new(Cursor::new(lines)), row.workload.as_ref());
     let history = history.map_err(|error| RowError::Workload(error.to_string()))?;

@@ -33,7 +33,7 @@ pub use crash::{Crash, run_crash};
 pub use error::RowError;
 pub use follow::run_follow_up;
 pub use load::measure;
-pub use workload::{WorkloadError, WorkloadSummary, run_workload};
+pub use workload::{Manner, Patience, Steering, WorkloadError, WorkloadSummary, run_workload};
 
 /// Runs one row and reports it. A row that cannot be run is reported as such, never as a pass.
 ///

@@ -5,6 +5,7 @@
 //! the target was seen to be whole. A signal never goes to a process that merely got the number of the one that was meant.
 //! Absent on purpose: anything that needs root. What is not possible is said by name.
 
+mod aim;
 mod error;
 mod guardian;
 mod inject;
@@ -12,6 +13,7 @@ mod injector;
 mod journal;
 #[cfg(feature = "kubernetes")]
 pub mod kubernetes;
+mod named;
 pub mod processes;
 mod run;
 mod sessions;

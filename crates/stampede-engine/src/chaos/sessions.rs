@@ -87,6 +87,26 @@ pub(super) async fn end(url: &str, name: &str) -> Result<i64, String> {
     timeout(ANSWER_WITHIN, ask).await.unwrap_or_else(|_| Err("postgres does not answer".to_owned()))
 }
 
+/// Looks whether one server takes writes and the other follows it.
+pub(super) async fn followed(primary: &str, standby: &str) -> Result<(), String> {
+    let ask = async {
+        let one = |url: &str| Address::parse(url).map_err(|error| words(&error));
+        let (first, second) = (one(primary)?, one(standby)?);
+        let session = first.connect("stampede").await.map_err(|error| words(&error))?;
+        let sql = "SELECT pg_is_in_recovery(), (SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming')";
+        let row = session.query_one(sql, &[]).await.map_err(|error| words(&error))?;
+        match (row.get::<_, bool>(0), row.get::<_, i64>(1)) {
+            (true, _) => return Err("the primary takes no writes".to_owned()),
+            (false, 0) => return Err("nobody follows the primary".to_owned()),
+            (false, _) => {}
+        }
+        let session = second.connect("stampede").await.map_err(|error| words(&error))?;
+        let row = session.query_one("SELECT pg_is_in_recovery()", &[]).await.map_err(|error| words(&error))?;
+        if row.get::<_, bool>(0) { Ok(()) } else { Err("the standby takes writes itself".to_owned()) }
+    };
+    timeout(ANSWER_WITHIN, ask).await.unwrap_or_else(|_| Err("postgres does not answer".to_owned()))
+}
+
 /// Sends one command to Redis.
 pub(super) async fn redis(url: &str, command: &[&str]) -> Result<(), String> {
     let ask = async { send(&mut connect(url).await?, command).await };

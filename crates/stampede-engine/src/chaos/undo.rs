@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::processes::{family, is_alive, is_stopped, signal};
 use super::{sessions, words};
-use crate::cluster::{self, Ask, AskError, MemberState, Status};
+use crate::cluster::{self, Ask, AskError, MemberState, ServerRole, Status};
 
 /// How long it may take to be seen whole. A database that recovers from a crash is the slowest.
 const SEEN_WITHIN: Duration = Duration::from_mins(2);
@@ -41,6 +41,7 @@ pub async fn undo(undo: &Undo) -> Undone {
         Undo::Member { reach, name } => (reach, member(reach, name).await),
         Undo::Link { reach, name } => (reach, link(reach, name).await),
         Undo::Server { reach, name } => (reach, server(reach, name).await),
+        Undo::Standby { reach } => (reach, standby(reach).await),
         Undo::Sessions { reach, name } => (reach, sessions_gone(reach, name).await),
         Undo::Unpause { reach } => (reach, unpause(reach).await),
     };
@@ -136,9 +137,30 @@ async fn server(reach: &Reach, name: &str) -> Result<String, String> {
     .await
 }
 
+/// One primary that takes writes, and a standby that is seen to follow it.
+async fn standby(reach: &Reach) -> Result<String, String> {
+    ask(reach, &Ask::MakeWhole).await?;
+    let deadline = Instant::now() + SEEN_WITHIN;
+    loop {
+        let status = ask_status(reach).await?;
+        let of = |role| status.servers.iter().find(|server| server.role == Some(role));
+        let seen = match (of(ServerRole::Primary), of(ServerRole::Standby)) {
+            (Some(primary), Some(standby)) => match sessions::followed(&primary.url, &standby.url).await {
+                Ok(()) => return Ok(format!("{} takes writes, {} follows it", primary.name, standby.name)),
+                Err(why) => why,
+            },
+            _ => "there is no primary with a standby".to_owned(),
+        };
+        if Instant::now() >= deadline {
+            return Err(seen);
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
 async fn sessions_gone(reach: &Reach, name: &str) -> Result<String, String> {
     let status = ask_status(reach).await?;
-    let url = status.server("postgres").map(|server| server.url.clone()).ok_or("the cluster has no postgres")?;
+    let url = status.primary().map(|server| server.url.clone()).ok_or("the cluster has no postgres")?;
     let deadline = Instant::now() + SEEN_WITHIN;
     loop {
         match sessions::end(&url, name).await {

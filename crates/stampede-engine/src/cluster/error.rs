@@ -17,6 +17,24 @@ pub enum ClusterError {
     /// A private server or a program.
     #[error(transparent)]
     Sandbox(#[from] sandbox::SandboxError),
+    /// PostgreSQL's standby.
+    #[error("the standby of PostgreSQL: {why}")]
+    Standby {
+        /// Why.
+        why: String,
+    },
+    /// Something beyond this machine.
+    #[error(
+        "{what} is {to}, which is not this machine, and faults are made to break things\nhint: if it is meant, {missing}"
+    )]
+    Remote {
+        /// What leads there.
+        what: String,
+        /// Where.
+        to: String,
+        /// Which key is missing.
+        missing: String,
+    },
     /// The run folder.
     #[error("cannot use the run folder {folder}: {source}")]
     Folder {

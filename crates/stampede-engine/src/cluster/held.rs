@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use stampede_model::target::{Scope, Target};
 use tokio::sync::oneshot;
 
-use super::{Card, Cluster, ClusterError, find};
+use super::{Card, Cluster, ClusterError, Remote, find};
 
 /// Threads of its runtime: links and the balancer copy every byte.
 const THREADS: usize = 2;
@@ -78,7 +78,7 @@ async fn hold(
     (up, mut ended): (oneshot::Sender<Result<Card, ClusterError>>, oneshot::Receiver<()>),
 ) {
     let started = tokio::select! {
-        started = Cluster::up(&target, bin, environment, run_folder) => started,
+        started = Cluster::up(&target, bin, environment, (run_folder, Remote::Refused)) => started,
         _ = &mut ended => return,
     };
     let cluster = match started {

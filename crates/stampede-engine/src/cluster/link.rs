@@ -5,17 +5,20 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_linger;
 use serde::{Deserialize, Serialize};
-use stampede_model::chaos::{Direction, Limits, draw};
+use stampede_model::chaos::{Direction, HttpTrouble, Limits, draw};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
+
+use super::http;
 
 /// Bytes that are read at once.
 const PART: usize = 16 * 1024;
@@ -35,6 +38,9 @@ pub struct LinkState {
     pub direction: Direction,
     /// Which way nothing is passed on.
     pub silent: Option<Direction>,
+    /// What becomes of requests of HTTP.
+    #[serde(default)]
+    pub http: Option<HttpTrouble>,
     /// What jitter is drawn from.
     pub seed: u64,
 }
@@ -76,8 +82,8 @@ pub(super) struct Link {
 impl LinkState {
     /// Whether it does nothing at all.
     pub fn is_calm(&self) -> bool {
-        let Self { gate, limits, silent, .. } = self;
-        *gate == Gate::Open && *limits == Limits::default() && silent.is_none()
+        let Self { gate, limits, silent, http, .. } = self;
+        *gate == Gate::Open && *limits == Limits::default() && silent.is_none() && http.is_none()
     }
 
     fn way(&self, way: Way) -> Lane {
@@ -120,19 +126,20 @@ impl Link {
     /// Changes what it does, also to connections that are open.
     pub(super) fn set(&self, state: LinkState) {
         self.state.send_replace(state);
-        if state.gate != Gate::Open {
+        // Where a request begins is known only from the beginning of a connection.
+        if state.gate != Gate::Open || state.http.is_some() {
             self.break_all();
         }
-    }
-
-    /// Learns of breaks from now on.
-    pub(super) fn breaks(&self) -> watch::Receiver<u64> {
-        self.broken.subscribe()
     }
 
     /// Resets every open connection.
     pub(super) fn break_all(&self) {
         self.broken.send_modify(|times| *times += 1);
+    }
+
+    /// Tells when open connections are reset.
+    pub(super) fn breaks(&self) -> watch::Receiver<u64> {
+        self.broken.subscribe()
     }
 
     /// Open connections.
@@ -172,6 +179,11 @@ impl Link {
         // Small requests must not wait for more bytes, whatever the two ends have asked of their sockets.
         client.set_nodelay(true).ok();
         server.set_nodelay(true).ok();
+        if self.state().http.is_some() {
+            // Copies of the descriptors, so that a break is told as what it is.
+            let told = [&client, &server].into_iter().filter_map(|stream| rustix::io::dup(stream).ok()).collect();
+            return self.carry_requests(client, server, told).await;
+        }
         if !self.carry_between(client.split(), server.split()).await {
             reset(&client);
             reset(&server);
@@ -184,9 +196,23 @@ impl Link {
     /// As [`Link::carry`].
     pub(super) async fn carry_pipe(&self, client: DuplexStream, mut server: TcpStream) {
         server.set_nodelay(true).ok();
+        if self.state().http.is_some() {
+            let told = rustix::io::dup(&server).into_iter().collect();
+            return self.carry_requests(client, server, told).await;
+        }
         if !self.carry_between(tokio::io::split(client), server.split()).await {
             reset(&server);
         }
+    }
+
+    async fn carry_requests<C>(&self, client: C, server: TcpStream, told: Vec<OwnedFd>)
+    where
+        C: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        let _counted = Counted(&self.open);
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        http::carry(self, client, server, (number, told)).await;
     }
 
     /// Whether both ends came to their end whole.
@@ -250,7 +276,7 @@ impl Drop for Counted<'_> {
 }
 
 /// Makes the end of this connection a reset instead of a goodbye.
-pub(super) fn reset(stream: &TcpStream) {
+pub(super) fn reset(stream: &impl AsFd) {
     // Fails on a socket that is gone already, which is as good.
     set_socket_linger(stream, Some(Duration::ZERO)).ok();
 }

@@ -4,13 +4,16 @@
 //! Invariants: nothing listens beyond 127.0.0.1; nothing that was started outlives the process that holds the cluster, however that
 //! ends; one change of replicas goes on at a time. Absent on purpose: several machines, and limits of CPU or memory.
 
+mod database;
 mod door;
 mod error;
 mod health;
 mod held;
+mod http;
 mod link;
 mod links;
 mod member;
+mod remote;
 mod requests;
 mod servers;
 mod service;
@@ -35,9 +38,10 @@ pub use error::{AskError, ClusterError};
 pub use health::{status as ask_status, status_within as ask_status_within};
 pub use held::Held;
 pub use link::{Gate, LinkState};
+pub use remote::Remote;
 pub use sandbox::log_tail;
 pub use socket::{ask, status};
-pub use wire::{Answer, Ask, LinkStatus, MemberState, MemberStatus, ServerStatus, ServiceStatus, Status};
+pub use wire::{Answer, Ask, LinkStatus, MemberState, MemberStatus, ServerRole, ServerStatus, ServiceStatus, Status};
 
 use crate::chaos::processes::identity;
 use crate::control::place::{self, Place};
@@ -84,7 +88,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts what `target` describes, in order, and returns once all of it is ready. `run_folder` gets the logs, the control socket
+    /// Starts what `target` describes, in order, and returns once all of it is ready. Nothing beyond this machine is led to unless
+    /// `remote` says so, and the file too. `run_folder` gets the logs, the control socket
     /// and the card by which others find the cluster.
     ///
     /// # Errors
@@ -95,22 +100,25 @@ impl Cluster {
         target: &Target,
         bin: &Path,
         environment: &Scope,
-        run_folder: &Path,
+        (run_folder, remote): (&Path, Remote),
     ) -> Result<Arc<Self>, ClusterError> {
         let Some(described) = &target.cluster else {
             return Err(ClusterError::NoCluster { target: target.start.name.clone() });
         };
         let run_folder = prepare(run_folder)?;
         let folder = place::folder()?;
-        let servers = Servers::start(&target.start).await?;
         let mut place = Place::new(bin, Some(folder.path()), environment);
-        let (postgres, redis) = servers.urls();
-        place.urls(postgres, redis);
         choose_ports(&mut place, target).await?;
+        remote::check(target, &place, remote)?;
+        let servers = Servers::start(&target.start).await?;
+        let urls = servers.urls();
+        place.urls(urls.postgres, urls.redis);
+        place.standby(urls.standby);
         let logs = run_folder.join("log");
         for process in &target.start.process {
             launch::launch(process, &place, Some(&logs), Afterwards::Stop)?.finish().await?;
         }
+        servers.hold_together().await.map_err(|why| ClusterError::Standby { why })?;
         let me = std::process::id();
         let cluster = Arc::new(Self {
             name: target.start.name.clone(),
@@ -218,7 +226,9 @@ impl Cluster {
             Ask::Restart { on } => self.restart(&on).await,
             Ask::Stop { on } => self.stop(&on).await,
             Ask::Start { on } => self.member(&on).map(|member| member.start()),
-            Ask::StopPostgres { how } => self.servers.stop_postgres(how).await,
+            Ask::StopPostgres { name, how } => self.servers.stop_postgres(&name, how).await,
+            Ask::Promote { how } => self.servers.promote(how).await,
+            Ask::MakeWhole => self.servers.make_whole().await,
             Ask::StopRedis { how } => self.servers.stop_redis(how).await,
             Ask::StartServer { name } => self.servers.start_again(&name).await,
             Ask::Disturb { link, state } => self.links.disturb(&link, state),
@@ -243,8 +253,8 @@ impl Cluster {
 
     async fn restart(self: &Arc<Self>, on: &str) -> Result<(), String> {
         match on {
-            "postgres" => {
-                self.servers.stop_postgres(stampede_model::chaos::DatabaseStop::Fast).await?;
+            "postgres" | "standby" => {
+                self.servers.stop_postgres(on, stampede_model::chaos::DatabaseStop::Fast).await?;
                 return self.servers.start_again(on).await;
             }
             "redis" => {

@@ -3,11 +3,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sandbox::{Listen, Postgres, PostgresOptions, Redis, RedisOptions, SandboxError, Signal};
+use sandbox::{Redis, RedisOptions, SandboxError, Signal};
 use stampede_model::chaos::{DatabaseStop, Rough};
 use stampede_model::target::Start;
 use tokio::time::timeout;
 
+use super::ClusterError;
+use super::database::{Database, NAMES};
 use super::wire::ServerStatus;
 use crate::chaos::processes::identity;
 
@@ -17,66 +19,79 @@ const END_WITHIN: Duration = Duration::from_mins(1);
 /// The servers a target asks for.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
-    postgres: Option<Private<Postgres>>,
-    redis: Option<Private<Redis>>,
+    postgres: Option<Database>,
+    redis: Option<Private>,
 }
 
-/// One server; whoever stops or starts it has it alone, whoever looks does not wait.
+/// Where the servers are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Urls {
+    pub(super) postgres: Option<String>,
+    pub(super) standby: Option<String>,
+    pub(super) redis: Option<String>,
+}
+
+/// Redis; whoever stops or starts it has it alone, whoever looks does not wait.
 #[derive(Debug)]
-struct Private<S> {
-    server: tokio::sync::Mutex<Option<S>>,
+struct Private {
+    server: tokio::sync::Mutex<Option<Redis>>,
     seen: Mutex<ServerStatus>,
 }
 
 impl Servers {
     /// Starts what `start` asks for.
-    pub(super) async fn start(start: &Start) -> Result<Self, SandboxError> {
+    pub(super) async fn start(start: &Start) -> Result<Self, ClusterError> {
         let mut servers = Self::default();
         if let Some(private) = &start.postgres {
-            let mut options = PostgresOptions::default().listen(Listen::AnyPort);
-            for (name, value) in &private.settings {
-                options = options.setting(name.as_str(), value.as_str());
-            }
-            let postgres = Postgres::start(options).await?;
-            let log = postgres.folder().join("server.log").display().to_string();
-            servers.postgres = Some(Private::new("postgres", postgres.url(), log, postgres.pid(), postgres));
+            servers.postgres = Some(Database::start(private).await?);
         }
         if let Some(private) = &start.redis {
             let mut options = RedisOptions::default();
             for (name, value) in &private.settings {
                 options = options.setting(name.as_str(), value.as_str());
             }
-            let redis = Redis::start(options).await?;
-            let log = redis.folder().join("server.log").display().to_string();
-            servers.redis = Some(Private::new("redis", redis.url(), log, redis.pid(), redis));
+            servers.redis = Some(Private::new(Redis::start(options).await?));
         }
         Ok(servers)
     }
 
-    /// The URLs: PostgreSQL's and Redis's.
-    pub(super) fn urls(&self) -> (Option<String>, Option<String>) {
-        let url = |status: &ServerStatus| status.url.clone();
-        (self.postgres.as_ref().map(|one| url(&one.seen())), self.redis.as_ref().map(|one| url(&one.seen())))
+    /// Where they are.
+    pub(super) fn urls(&self) -> Urls {
+        let mut postgres = self.postgres.iter().flat_map(Database::urls);
+        Urls {
+            postgres: postgres.next(),
+            standby: postgres.next(),
+            redis: self.redis.as_ref().map(|one| one.seen().url.clone()),
+        }
     }
 
     pub(super) fn statuses(&self) -> Vec<ServerStatus> {
-        let postgres = self.postgres.iter().map(|one| one.seen().clone());
+        let postgres = self.postgres.iter().flat_map(Database::statuses);
         postgres.chain(self.redis.iter().map(|one| one.seen().clone())).collect()
     }
 
-    pub(super) async fn stop_postgres(&self, how: DatabaseStop) -> Result<(), String> {
-        let private = self.postgres.as_ref().ok_or_else(|| missing("postgres"))?;
-        let server = private.server.lock().await;
-        let Some(postgres) = server.as_ref() else { return Err(missing("postgres")) };
-        let signal = match how {
-            DatabaseStop::Smart => Signal::TERM,
-            DatabaseStop::Fast => Signal::INT,
-            DatabaseStop::Immediate => Signal::QUIT,
-            DatabaseStop::Kill => Signal::KILL,
-        };
-        end(postgres.process(), signal).await?;
-        private.gone();
-        Ok(())
+    /// From now on commits of PostgreSQL wait for its standby, if that was wanted.
+    pub(super) async fn hold_together(&self) -> Result<(), String> {
+        match &self.postgres {
+            Some(postgres) => postgres.hold_together().await,
+            None => Ok(()),
+        }
+    }
+
+    pub(super) async fn stop_postgres(&self, name: &str, how: DatabaseStop) -> Result<(), String> {
+        self.database()?.stop_place(name, how).await
+    }
+
+    pub(super) async fn promote(&self, how: DatabaseStop) -> Result<(), String> {
+        self.database()?.promote(how).await
+    }
+
+    pub(super) async fn make_whole(&self) -> Result<(), String> {
+        self.database()?.make_whole().await
+    }
+
+    fn database(&self) -> Result<&Database, String> {
+        self.postgres.as_ref().ok_or_else(|| missing("postgres"))
     }
 
     pub(super) async fn stop_redis(&self, how: Rough) -> Result<(), String> {
@@ -90,52 +105,44 @@ impl Servers {
 
     /// Starts a server that does not run; nothing happens when it does.
     pub(super) async fn start_again(&self, name: &str) -> Result<(), String> {
-        let words = |error: &SandboxError| crate::chaos::words(error);
-        match name {
-            "postgres" => {
-                let private = self.postgres.as_ref().ok_or_else(|| missing(name))?;
-                let mut server = private.server.lock().await;
-                let Some(postgres) = server.as_mut() else { return Err(missing(name)) };
-                if !postgres.is_running() {
-                    private.gone();
-                    postgres.restart().await.map_err(|error| words(&error))?;
-                }
-                private.runs(postgres.pid());
-            }
-            "redis" => {
-                let private = self.redis.as_ref().ok_or_else(|| missing(name))?;
-                let mut server = private.server.lock().await;
-                let Some(redis) = server.as_mut() else { return Err(missing(name)) };
-                if !redis.is_running() {
-                    private.gone();
-                    redis.restart().await.map_err(|error| words(&error))?;
-                }
-                private.runs(redis.pid());
-            }
-            other => return Err(missing(other)),
+        if NAMES.contains(&name) {
+            return self.database()?.start_place(name).await;
         }
+        let private = self.redis.as_ref().filter(|_| name == "redis").ok_or_else(|| missing(name))?;
+        let mut server = private.server.lock().await;
+        let Some(redis) = server.as_mut() else { return Err(missing(name)) };
+        if !redis.is_running() {
+            private.gone();
+            redis.restart().await.map_err(|error: SandboxError| crate::chaos::words(&error))?;
+        }
+        private.runs(redis.pid());
         Ok(())
     }
 
-    /// Stops both, for good.
+    /// Stops all, for good.
     pub(super) async fn stop(&self) {
         if let Some(private) = &self.redis
             && let Some(redis) = private.server.lock().await.take()
         {
             redis.stop().await;
         }
-        if let Some(private) = &self.postgres
-            && let Some(postgres) = private.server.lock().await.take()
-        {
+        if let Some(postgres) = &self.postgres {
             postgres.stop().await;
         }
     }
 }
 
-impl<S> Private<S> {
-    fn new(name: &str, url: String, log: String, pid: u32, server: S) -> Self {
-        let seen = ServerStatus { name: name.to_owned(), running: true, process: identity(pid), url, log };
-        Self { server: tokio::sync::Mutex::new(Some(server)), seen: Mutex::new(seen) }
+impl Private {
+    fn new(redis: Redis) -> Self {
+        let seen = ServerStatus {
+            name: "redis".to_owned(),
+            running: true,
+            process: identity(redis.pid()),
+            url: redis.url(),
+            log: redis.folder().join("server.log").display().to_string(),
+            role: None,
+        };
+        Self { server: tokio::sync::Mutex::new(Some(redis)), seen: Mutex::new(seen) }
     }
 
     fn gone(&self) {
@@ -153,7 +160,7 @@ impl<S> Private<S> {
     }
 }
 
-async fn end(process: &sandbox::Supervised, signal: Signal) -> Result<(), String> {
+pub(super) async fn end(process: &sandbox::Supervised, signal: Signal) -> Result<(), String> {
     process.signal(signal);
     match timeout(END_WITHIN, process.wait()).await {
         Ok(_) => Ok(()),

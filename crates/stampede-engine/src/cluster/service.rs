@@ -155,14 +155,15 @@ impl Service {
         target: &Target,
         (name, place): (&str, &mut Place),
     ) -> Result<Vec<(Arc<Door>, JoinHandle<()>)>, ClusterError> {
-        let (postgres, redis) = cluster.servers.urls();
+        let urls = cluster.servers.urls();
         let mut doors = Vec::new();
-        let (mut postgres_url, mut redis_url) = (postgres.clone(), redis.clone());
+        let mut seen = urls.clone();
         for link_name in self.described.links() {
             let named = target.cluster.iter().flat_map(|cluster| &cluster.link).find(|(name, _)| **name == link_name);
             let to = match (link_name.as_str(), named) {
-                ("postgres", _) => authority(postgres.as_deref()),
-                ("redis", _) => authority(redis.as_deref()),
+                ("postgres", _) => authority(urls.postgres.as_deref()),
+                ("standby", _) => authority(urls.standby.as_deref()),
+                ("redis", _) => authority(urls.redis.as_deref()),
                 (_, Some((_, place_of))) => cluster.place.fill(place_of.to.as_ref())?,
                 // The target's check has found every link.
                 (_, None) => continue,
@@ -174,13 +175,15 @@ impl Service {
                 opened.map_err(|source| ClusterError::Door { address: anywhere.to_string(), source })?;
             let address = door.address().to_string();
             match link_name.as_str() {
-                "postgres" => postgres_url = postgres_url.map(|url| url.replacen(&to, &address, 1)),
-                "redis" => redis_url = redis_url.map(|url| url.replacen(&to, &address, 1)),
+                "postgres" => seen.postgres = seen.postgres.map(|url| url.replacen(&to, &address, 1)),
+                "standby" => seen.standby = seen.standby.map(|url| url.replacen(&to, &address, 1)),
+                "redis" => seen.redis = seen.redis.map(|url| url.replacen(&to, &address, 1)),
                 other => place.set(&format!("link.{other}"), &address),
             }
             doors.push((door, serving));
         }
-        place.urls(postgres_url, redis_url);
+        place.urls(seen.postgres, seen.redis);
+        place.standby(seen.standby);
         Ok(doors)
     }
 

@@ -36,11 +36,20 @@ pub enum Ask {
         /// Which.
         on: String,
     },
-    /// Stops PostgreSQL.
+    /// Stops a PostgreSQL.
     StopPostgres {
+        /// Which: `postgres` or `standby`.
+        name: String,
         /// How.
         how: DatabaseStop,
     },
+    /// Ends PostgreSQL's primary and has the standby take over.
+    Promote {
+        /// How the primary ends.
+        how: DatabaseStop,
+    },
+    /// Sees to it that PostgreSQL has a primary, and a standby where one is wanted.
+    MakeWhole,
     /// Stops Redis.
     StopRedis {
         /// How.
@@ -48,7 +57,7 @@ pub enum Ask {
     },
     /// Starts a server that is down.
     StartServer {
-        /// `postgres` or `redis`.
+        /// `postgres`, `standby` or `redis`.
         name: String,
     },
     /// Disturbs a link, or all of a sort.
@@ -169,7 +178,7 @@ pub enum MemberState {
 /// How a private server is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServerStatus {
-    /// `postgres` or `redis`.
+    /// `postgres`, `standby` or `redis`: its place, which it keeps whatever its role.
     pub name: String,
     /// Whether it runs.
     pub running: bool,
@@ -179,6 +188,21 @@ pub struct ServerStatus {
     pub url: String,
     /// Its log.
     pub log: String,
+    /// What it is to the other one, where there are two.
+    #[serde(default)]
+    pub role: Option<ServerRole>,
+}
+
+/// What a PostgreSQL is to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerRole {
+    /// It takes writes.
+    Primary,
+    /// It follows.
+    Standby,
+    /// It was the primary, and another took over.
+    Deposed,
 }
 
 /// How a link is.
@@ -206,7 +230,13 @@ impl Status {
         self.services.iter().flat_map(|service| &service.members)
     }
 
-    /// A private server.
+    /// The PostgreSQL that takes writes.
+    pub fn primary(&self) -> Option<&ServerStatus> {
+        let is_primary = |server: &&ServerStatus| server.role == Some(ServerRole::Primary);
+        self.servers.iter().find(is_primary).or_else(|| self.server("postgres"))
+    }
+
+    /// A private server, by its place.
     pub fn server(&self, name: &str) -> Option<&ServerStatus> {
         self.servers.iter().find(|server| server.name == name)
     }

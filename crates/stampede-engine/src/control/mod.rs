@@ -158,7 +158,7 @@ impl Running {
 impl Servers {
     async fn start(start: &Start) -> Result<Self, ControlError> {
         let mut servers = Self::default();
-        if let Some(PrivateServer { settings }) = &start.postgres {
+        if let Some(PrivateServer { settings, .. }) = &start.postgres {
             // By TCP, because not every client library finds its way to a socket in a folder.
             let mut options = PostgresOptions::default().listen(Listen::AnyPort);
             for (name, value) in settings {
@@ -166,7 +166,7 @@ impl Servers {
             }
             servers.postgres = Some(Postgres::start(options).await?);
         }
-        if let Some(PrivateServer { settings }) = &start.redis {
+        if let Some(PrivateServer { settings, .. }) = &start.redis {
             let mut options = RedisOptions::default();
             for (name, value) in settings {
                 options = options.setting(name.as_str(), value.as_str());

@@ -48,14 +48,25 @@ impl Place {
 
     pub(crate) fn urls(&mut self, postgres: Option<String>, redis: Option<String>) {
         // For programs that come as another role than the superuser in the URL.
-        let address = postgres.as_ref().and_then(|url| url.rsplit_once('@')?.1.split('/').next().map(str::to_owned));
-        if let Some(address) = address {
-            self.scope.set("postgres_address", address);
-        }
+        self.address("postgres_address", postgres.as_deref());
         for (slot, url) in [("postgres_url", postgres), ("redis_url", redis)] {
             if let Some(url) = url {
                 self.scope.set(slot, url);
             }
+        }
+    }
+
+    /// Where a PostgreSQL that follows is.
+    pub(crate) fn standby(&mut self, url: Option<String>) {
+        self.address("standby_address", url.as_deref());
+        if let Some(url) = url {
+            self.scope.set("standby_url", url);
+        }
+    }
+
+    fn address(&mut self, slot: &str, url: Option<&str>) {
+        if let Some(address) = url.and_then(|url| url.rsplit_once('@')?.1.split('/').next()) {
+            self.scope.set(slot, address);
         }
     }
 

@@ -91,6 +91,13 @@ impl Monitor {
         }
     }
 
+    /// Looks at another PostgreSQL from now on: one that was promoted.
+    pub fn turn_to(&mut self, postgres: Option<String>) {
+        if self.sources.postgres != postgres {
+            (self.sources.postgres, self.postgres) = (postgres, None);
+        }
+    }
+
     /// Looks at all of it.
     ///
     /// # Cancel safety

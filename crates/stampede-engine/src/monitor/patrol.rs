@@ -69,7 +69,7 @@ impl Patrol {
     /// When its thread cannot be started.
     pub fn begin(socket: &Path, status: &Status, look: &Look) -> std::io::Result<Self> {
         let sources = Sources {
-            postgres: status.server("postgres").map(|server| server.url.clone()),
+            postgres: status.primary().map(|server| server.url.clone()),
             redis: status.server("redis").map(|server| server.url.clone()),
             lists: look.queues.clone(),
             processes: processes(status),

@@ -64,6 +64,27 @@ pub struct Limits {
     pub close_ms: u64,
 }
 
+/// What a link does to requests of HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpTrouble {
+    /// What becomes of a request that is drawn.
+    pub what: HttpWhat,
+    /// How many are drawn, of a million.
+    pub per_million: u32,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpWhat {
+    /// It is answered with this status and not passed on.
+    Error(u16),
+    /// It is passed on and carried out; the answer is dropped with the connection.
+    NoAnswer,
+    /// It is passed on twice at the same time; the client gets one of the answers.
+    Twice,
+}
+
 /// A whole fault, but for when and how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -83,8 +104,12 @@ pub enum Fault {
     HalfOpen(Direction),
     /// See [`Kind::Reset`].
     Reset,
+    /// See [`Kind::HttpError`], [`Kind::HttpNoAnswer`], [`Kind::HttpTwice`].
+    Http(HttpTrouble),
     /// See [`Kind::PostgresStop`].
     PostgresStop(DatabaseStop),
+    /// See [`Kind::Promote`]: how the primary ends.
+    Promote(DatabaseStop),
     /// See [`Kind::Exhaust`]; `None` is all there are.
     Exhaust(Option<u32>),
     /// See [`Kind::LockTable`].

@@ -99,6 +99,11 @@ pub enum Undo {
         /// Which.
         name: String,
     },
+    /// PostgreSQL has one primary, and a standby that follows it.
+    Standby {
+        /// Where to ask.
+        reach: Reach,
+    },
     /// Sessions of the bench in PostgreSQL are gone.
     Sessions {
         /// Where to ask for the database's URL.

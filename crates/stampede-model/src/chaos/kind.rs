@@ -28,8 +28,16 @@ pub enum Kind {
     Reset,
     /// A link holds back the end of a connection.
     SlowClose,
+    /// A link answers requests itself, with an error.
+    HttpError,
+    /// A link passes a request on and drops its answer.
+    HttpNoAnswer,
+    /// A link passes a request on twice.
+    HttpTwice,
     /// PostgreSQL is down.
     PostgresStop,
+    /// PostgreSQL's primary is down for good, and its standby takes over.
+    Promote,
     /// All of PostgreSQL's connections are taken.
     Exhaust,
     /// A session holds a table.
@@ -56,7 +64,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 26] = [
         Self::Kill,
         Self::Pause,
         Self::Restart,
@@ -67,7 +75,11 @@ impl Kind {
         Self::HalfOpen,
         Self::Reset,
         Self::SlowClose,
+        Self::HttpError,
+        Self::HttpNoAnswer,
+        Self::HttpTwice,
         Self::PostgresStop,
+        Self::Promote,
         Self::Exhaust,
         Self::LockTable,
         Self::LockRows,
@@ -94,7 +106,11 @@ impl Kind {
             Self::HalfOpen => "half-open",
             Self::Reset => "reset",
             Self::SlowClose => "slow-close",
+            Self::HttpError => "http-error",
+            Self::HttpNoAnswer => "http-no-answer",
+            Self::HttpTwice => "http-twice",
             Self::PostgresStop => "postgres-stop",
+            Self::Promote => "promote",
             Self::Exhaust => "exhaust",
             Self::LockTable => "lock-table",
             Self::LockRows => "lock-rows",
@@ -122,7 +138,13 @@ impl Kind {
             Self::HalfOpen => "a link accepts and is silent; what is under way stands still [--direction up|down]",
             Self::Reset => "a link resets (RST) every connection, old and new",
             Self::SlowClose => "--latency 2s: a link passes the end of a connection on that late",
+            Self::HttpError => "--share 20% [--status 503]: a link answers so many requests itself, with an error",
+            Self::HttpNoAnswer => "--share 20%: a link passes so many requests on and drops their answers",
+            Self::HttpTwice => "--share 20%: a link passes so many requests on twice, at the same time",
             Self::PostgresStop => "PostgreSQL is stopped (--how fast|immediate|smart|kill) and started at the end",
+            Self::Promote => {
+                "PostgreSQL's primary is ended (--how fast|immediate|kill) and the standby takes over; a new standby at the end"
+            }
             Self::Exhaust => "takes all connections of PostgreSQL, or --connections N",
             Self::LockTable => "--table NAME: holds ACCESS EXCLUSIVE on it",
             Self::LockRows => "--rows 'SELECT .. FOR UPDATE': holds what it locks",

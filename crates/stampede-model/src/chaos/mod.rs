@@ -4,6 +4,7 @@
 //! follows from the plan's seed alone. Absent on purpose: the breaking itself, which is the engine's business.
 
 mod abort;
+mod checked;
 mod draw;
 mod fault;
 mod journal;
@@ -15,15 +16,16 @@ mod recovery;
 mod report;
 
 pub use abort::{AbortRule, SecondSeen};
+pub use checked::{CheckedReport, CheckedRow, Way};
 pub use draw::draw;
-pub use fault::{DatabaseStop, Direction, Fault, Limits, RedisPause, Rough};
+pub use fault::{DatabaseStop, Direction, Fault, HttpTrouble, HttpWhat, Limits, RedisPause, Rough};
 pub use journal::{BadJournal, Entry, Journal, OpenFault, ProcessId, Reach, Undo};
 pub use kind::Kind;
 pub use kubernetes::{
     ClusterReach, KubernetesFault, KubernetesFile, KubernetesKind, KubernetesService, KubernetesUndo,
     RawKubernetesFault, Suspended, Workload,
 };
-pub use plan::{ChaosPlan, Due, PlanFault, PlanLoad, Steady};
+pub use plan::{ChaosPlan, Due, PlanChecked, PlanFault, PlanLoad, PlanWorkload, Steady};
 pub use raw::{BadFault, RawFault};
 pub use recovery::{Outcome, Recovery, Window, recovery};
-pub use report::{CHAOS_FORMAT, CHAOS_VERSION, ChaosReport, FaultReport, SteadyReport};
+pub use report::{BadEnd, CHAOS_FORMAT, CHAOS_VERSION, ChaosReport, FaultReport, SteadyReport};

@@ -5,12 +5,16 @@
 
 mod read;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::abort::AbortRule;
 use super::fault::Fault;
 use super::kind::Kind;
+
+/// In a shortened run a fault lasts so long, and so long is the gap behind it.
+const SHORT: Duration = Duration::from_secs(2);
 
 /// Most faults of one run.
 const MOST: usize = 1_000;
@@ -20,12 +24,18 @@ const MOST: usize = 1_000;
 pub struct ChaosPlan {
     /// What replicas are drawn from; `None` when the file names none.
     pub seed: Option<u64>,
-    /// How long the run is.
+    /// How long the run is; with `gap` at most.
     pub lasts: Duration,
+    /// The faults follow one another, each so long after the one before it was undone; without it each has its time.
+    pub gap: Option<Duration>,
     /// What clients do meanwhile.
     pub load: PlanLoad,
+    /// What other clients do meanwhile, whose histories are judged at the end.
+    pub checked: Option<PlanChecked>,
     /// What shows that all is well.
     pub steady: Steady,
+    /// Lists of Redis whose lengths are looked at every second: queues.
+    pub lists: Vec<String>,
     /// When to give up.
     pub abort: Option<AbortRule>,
     /// The faults.
@@ -46,6 +56,30 @@ pub enum PlanLoad {
         /// How long an answer may take.
         timeout: Duration,
     },
+}
+
+/// Workloads of a target file that go on through the whole run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanChecked {
+    /// The target file, relative to the plan's folder.
+    pub target: PathBuf,
+    /// How often each workload's clients begin a round together.
+    pub every: Duration,
+    /// Which, and how large.
+    pub workloads: Vec<PlanWorkload>,
+}
+
+/// One of them; what is not said is as the target file says it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanWorkload {
+    /// Its id.
+    pub id: String,
+    /// Its clients.
+    pub clients: Option<u32>,
+    /// Operations of a round.
+    pub round: Option<u32>,
+    /// Settings of its model, over the target file's.
+    pub settings: BTreeMap<String, toml::Value>,
 }
 
 /// A question that is answered as expected while all is well.
@@ -98,6 +132,17 @@ pub struct Due {
 }
 
 impl ChaosPlan {
+    /// The same faults in the same order, none longer than two seconds and with two seconds between them; `None` when each has a
+    /// time of its own, which nobody can shorten without changing what happens at once.
+    #[must_use]
+    pub fn shortened(mut self) -> Option<Self> {
+        self.gap = Some(self.gap?.min(SHORT));
+        for fault in &mut self.faults {
+            fault.lasts = fault.lasts.min(SHORT);
+        }
+        Some(self)
+    }
+
     /// When which fault is due, in order.
     pub fn dues(&self) -> Vec<Due> {
         let mut dues: Vec<(Duration, usize)> = Vec::new();
@@ -141,6 +186,24 @@ mod tests {
     }
 
     #[test]
+    fn faults_that_follow_one_another_have_no_time_and_can_be_shortened() {
+        let text = "lasts = \"20m\"\ngap = \"25s\"\n[load]\npath = \"/\"\nrate = \"9/s\"\n\
+            [load.checked]\ntarget = \"t.toml\"\n[load.checked.workload.stock]\nclients = 4\n[load.checked.workload.once]\n\
+            [[fault]]\nkind = \"promote\"\nfor = \"30s\"\n[[fault]]\nkind = \"http-twice\"\nshare = \"20%\"\non = \"client-api\"\n";
+        let plan = ChaosPlan::parse("p.toml", text).unwrap();
+        assert_eq!(plan.dues().iter().map(|due| due.fault).collect::<Vec<_>>(), [0, 1]);
+        let checked = plan.checked.clone().unwrap();
+        assert_eq!(
+            checked.workloads.iter().map(|one| (one.id.as_str(), one.clients)).collect::<Vec<_>>(),
+            [("once", None), ("stock", Some(4))]
+        );
+        let short = plan.shortened().unwrap();
+        assert_eq!((short.gap, short.faults[0].lasts), (Some(SHORT), SHORT));
+        let timed = format!("{HEAD}[[fault]]\nkind = \"kill\"\n");
+        assert_eq!(ChaosPlan::parse("p.toml", &timed).unwrap().shortened(), None);
+    }
+
+    #[test]
     fn each_mistake_has_its_line() {
         for (text, place, word) in [
             ("[[fault]]\nkind = \"kil\"\n".to_owned(), "p.toml:7:1", "did you mean `kill`"),
@@ -152,6 +215,22 @@ mod tests {
             ("[[fault]]\nkind = \"kill\"\nwhen = \"1s\"\n".to_owned(), "p.toml:8:1", "unknown field"),
         ] {
             let error = ChaosPlan::parse("p.toml", &format!("{HEAD}{text}")).unwrap_err().to_string();
+            assert!(error.starts_with(place) && error.contains(word), "{text}: {error}");
+        }
+        let follow = "lasts = \"9s\"\ngap = \"1s\"\n[load]\npath = \"/\"\nrate = \"9/s\"\n";
+        let checked = "[load.checked]\ntarget = \"t.toml\"\n";
+        let stock = "[load.checked.workload.stock]\n";
+        let kill = "[[fault]]\nkind = \"kill\"\n";
+        for (text, place, word) in [
+            (format!("{follow}{kill}at = \"2s\"\n"), "p.toml:8:1", "follow one another"),
+            (format!("{follow}{kill}every = \"2s\"\n"), "p.toml:8:1", "follow one another"),
+            (format!("{follow}{checked}{kill}"), "p.toml:6:1", "names no workload"),
+            (format!("{follow}{checked}every = \"1ms\"\n{stock}{kill}"), "p.toml:8:1", "at least"),
+            (format!("{follow}{checked}{stock}clients = 0\n{kill}"), "p.toml:9:1", "1 to 1,000"),
+            (format!("{follow}{checked}{stock}round = 0\n{kill}"), "p.toml:9:1", "at least 1"),
+            (format!("{follow}{checked}{stock}rounds = 3\n{kill}"), "p.toml:9:1", "unknown field"),
+        ] {
+            let error = ChaosPlan::parse("p.toml", &text).unwrap_err().to_string();
             assert!(error.starts_with(place) && error.contains(word), "{text}: {error}");
         }
         let error = ChaosPlan::parse("p.toml", "lasts = \"1s\"\n[load]\n[[fault]]\nkind = \"kill\"\n").unwrap_err();

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::fault::{DatabaseStop, Direction, Fault, Limits, RedisPause, Rough};
+use super::fault::{DatabaseStop, Direction, Fault, HttpTrouble, HttpWhat, Limits, RedisPause, Rough};
 use super::kind::Kind;
 use crate::target::nearest;
-use crate::units::{parse_duration, show_duration};
+use crate::units::{parse_duration, parse_share, show_duration};
 
 /// A fault as it was written; empty where nothing was said.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -38,6 +38,10 @@ pub struct RawFault {
     pub rows: Option<String>,
     /// How roughly.
     pub how: Option<String>,
+    /// Of a link's requests, how many: `20%`.
+    pub share: Option<String>,
+    /// With which status a link answers.
+    pub status: Option<u16>,
 }
 
 /// Words that make no fault.
@@ -110,6 +114,14 @@ impl RawFault {
                 ("smart", DatabaseStop::Smart),
                 ("kill", DatabaseStop::Kill),
             ])?),
+            Kind::HttpError => self.http(HttpWhat::Error(self.error_status()?))?,
+            Kind::HttpNoAnswer => self.http(HttpWhat::NoAnswer)?,
+            Kind::HttpTwice => self.http(HttpWhat::Twice)?,
+            Kind::Promote => Fault::Promote(self.how([
+                ("fast", DatabaseStop::Fast),
+                ("immediate", DatabaseStop::Immediate),
+                ("kill", DatabaseStop::Kill),
+            ])?),
             Kind::Exhaust if self.connections == Some(0) => {
                 return Err(bad("connections", "connections: at least 1, or leave it out for all".to_owned()));
             }
@@ -131,9 +143,10 @@ impl RawFault {
     /// Refuses words that mean nothing to this kind.
     fn belongs(&self, kind: Kind) -> Result<(), BadFault> {
         use Kind::{
-            Bandwidth, ClientPause, Exhaust, HalfOpen, Latency, LockRows, LockTable, PostgresStop, RedisStop, SlowClose,
+            Bandwidth, ClientPause, Exhaust, HalfOpen, HttpError, HttpNoAnswer, HttpTwice, Latency, LockRows,
+            LockTable, PostgresStop, Promote, RedisStop, SlowClose,
         };
-        let words: [(&'static str, bool, &[Kind]); 8] = [
+        let words: [(&'static str, bool, &[Kind]); 10] = [
             ("latency", self.latency.is_some(), &[Latency, SlowClose]),
             ("jitter", self.jitter.is_some(), &[Latency]),
             ("rate", self.rate.is_some(), &[Bandwidth]),
@@ -141,7 +154,9 @@ impl RawFault {
             ("connections", self.connections.is_some(), &[Exhaust]),
             ("table", self.table.is_some(), &[LockTable]),
             ("rows", self.rows.is_some(), &[LockRows]),
-            ("how", self.how.is_some(), &[PostgresStop, RedisStop, ClientPause]),
+            ("how", self.how.is_some(), &[PostgresStop, Promote, RedisStop, ClientPause]),
+            ("share", self.share.is_some(), &[HttpError, HttpNoAnswer, HttpTwice]),
+            ("status", self.status.is_some(), &[HttpError]),
         ];
         for (field, given, kinds) in words {
             if given && !kinds.contains(&kind) {
@@ -175,6 +190,27 @@ impl RawFault {
             ));
         };
         crate::units::parse_count(text.trim_end_matches("/s")).map_err(|error| bad("rate", format!("rate: {error}")))
+    }
+
+    fn http(&self, what: HttpWhat) -> Result<Fault, BadFault> {
+        let Some(text) = &self.share else {
+            let text = format!("`{}` needs share\nhint: add it as share = \"20%\", of the requests", self.kind);
+            return Err(bad("share", text));
+        };
+        let share = parse_share(text).map_err(|error| bad("share", format!("share: {error}")))?;
+        // A share is at most 1, so it fits.
+        let per_million = (share * 1e6).round() as u32;
+        if per_million == 0 {
+            return Err(bad("share", "share: more than 0%, or nothing would happen".to_owned()));
+        }
+        Ok(Fault::Http(HttpTrouble { what, per_million }))
+    }
+
+    fn error_status(&self) -> Result<u16, BadFault> {
+        match self.status.unwrap_or(503) {
+            status @ 400..=599 => Ok(status),
+            other => Err(bad("status", format!("status: {other} is no error\nhint: 400 to 599, as status = 503"))),
+        }
     }
 
     fn table(&self) -> Result<String, BadFault> {
@@ -228,64 +264,4 @@ fn is_table(name: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn raw(kind: &str) -> RawFault {
-        RawFault { kind: kind.to_owned(), ..RawFault::default() }
-    }
-
-    #[test]
-    fn every_kind_is_a_fault_or_says_why_not() {
-        for kind in Kind::ALL {
-            let mut raw = raw(kind.word());
-            match kind {
-                Kind::Latency | Kind::SlowClose => raw.latency = Some("100ms".into()),
-                Kind::Bandwidth => raw.rate = Some("64k".into()),
-                Kind::LockTable => raw.table = Some("public.orders".into()),
-                Kind::LockRows => raw.rows = Some("SELECT 1 FROM a WHERE id = 1 FOR UPDATE".into()),
-                _ => {}
-            }
-            let fault = raw.fault();
-            assert_eq!(fault.is_err(), kind.unavailable().is_some(), "{kind}: {fault:?}");
-            if let Err(error) = fault {
-                assert!(error.text.contains("hint:"), "{}", error.text);
-            }
-        }
-    }
-
-    #[test]
-    fn words_are_read_with_their_units() {
-        let latency = RawFault { latency: Some("100ms".into()), jitter: Some("20ms".into()), ..raw("latency") };
-        let limits = Limits { latency_ms: 100, jitter_ms: 20, ..Limits::default() };
-        assert_eq!(latency.fault(), Ok(Fault::Slow(limits, Direction::Both)));
-        let stop = RawFault { how: Some("immediate".into()), ..raw("postgres-stop") };
-        assert_eq!(stop.fault(), Ok(Fault::PostgresStop(DatabaseStop::Immediate)));
-        assert_eq!(raw("postgres-stop").fault(), Ok(Fault::PostgresStop(DatabaseStop::Fast)));
-        assert_eq!(raw("kill").lasts(), Ok(Duration::from_secs(10)));
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_named() {
-        let table = |name: &str| RawFault { table: Some(name.into()), ..raw("lock-table") };
-        for (raw, field, word) in [
-            (raw("kil"), "kind", "did you mean `kill`"),
-            (raw("latency"), "latency", "100ms"),
-            (RawFault { latency: Some("100".into()), ..raw("latency") }, "latency", "unit"),
-            (RawFault { table: Some("a".into()), ..raw("kill") }, "table", "lock-table"),
-            (table("orders; drop table orders"), "table", "no table's name"),
-            (RawFault { rows: Some("DELETE FROM a".into()), ..raw("lock-rows") }, "rows", "FOR UPDATE"),
-            (
-                RawFault { rows: Some("SELECT 1 FOR UPDATE; DROP TABLE a".into()), ..raw("lock-rows") },
-                "rows",
-                "FOR UPDATE",
-            ),
-            (RawFault { how: Some("gently".into()), ..raw("postgres-stop") }, "how", "fast"),
-        ] {
-            let error = raw.fault().unwrap_err();
-            assert!(error.field == field && error.text.contains(word), "{raw:?}: {error:?}");
-        }
-        assert!(RawFault { lasts: Some("2h".into()), ..raw("cut") }.lasts().is_err());
-        assert!(RawFault { lasts: Some("0s".into()), ..raw("cut") }.lasts().is_err());
-    }
-}
+mod tests;

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::checked::CheckedReport;
 use super::recovery::Recovery;
+use crate::timeline::Timeline;
 
 /// The word at the head of the file.
 pub const CHAOS_FORMAT: &str = "stampede-chaos";
@@ -10,7 +12,7 @@ pub const CHAOS_FORMAT: &str = "stampede-chaos";
 pub const CHAOS_VERSION: u32 = 1;
 
 /// A run of faults.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ChaosReport {
     /// [`CHAOS_FORMAT`].
     pub format: String,
@@ -38,6 +40,52 @@ pub struct ChaosReport {
     pub samples_left_out: u64,
     /// Each fault.
     pub faults: Vec<FaultReport>,
+    /// What checked load has shown, when the plan names some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked: Option<CheckedReport>,
+    /// Why checked load could not be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_trouble: Option<String>,
+    /// Everything on one time axis.
+    #[serde(default)]
+    pub timeline: Timeline,
+}
+
+/// A way in which a run of faults may end badly, gravest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum BadEnd {
+    /// An undo was not seen to have worked.
+    NotUndone,
+    /// Checked load has proved the system wrong.
+    Violated,
+    /// Something was not injected, not seen or not decided.
+    Open,
+    /// A recovery was missed, the run given up, or the system not well at the end.
+    Missed,
+}
+
+impl ChaosReport {
+    /// How it ended badly; nothing when all is as it should be.
+    pub fn bad_ends(&self) -> Vec<BadEnd> {
+        let has_limits = self.faults.iter().any(|fault| fault.limit_ns.is_some());
+        let refused = self.faults.iter().any(|fault| fault.refused.is_some());
+        let missed = self.faults.iter().any(|fault| fault.refused.is_none() && fault.kept() == Some(false));
+        let checked = self.checked.as_ref();
+        let ends = [
+            (BadEnd::NotUndone, self.faults.iter().any(|fault| !fault.verified)),
+            (BadEnd::Violated, checked.is_some_and(CheckedReport::is_violated)),
+            (
+                BadEnd::Open,
+                self.samples_left_out > 0 && has_limits
+                    || self.faults.is_empty()
+                    || refused
+                    || self.checked_trouble.is_some()
+                    || checked.is_some_and(CheckedReport::is_open),
+            ),
+            (BadEnd::Missed, missed || self.aborted.is_some() || self.steady.after_ms.is_none()),
+        ];
+        ends.into_iter().filter(|(_, is_so)| *is_so).map(|(end, _)| end).collect()
+    }
 }
 
 /// The steady state.

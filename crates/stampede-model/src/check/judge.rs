@@ -45,6 +45,7 @@ pub fn judge(history: &History, budget: Budget) -> WorkloadVerdict {
         strength,
         operations: operations.len() as u64,
         unresolved: operations.iter().filter(|operation| operation.outcome == Outcome::Info).count() as u64,
+        unanswered_reads: 0,
         resolved: 0,
         skew_us: 0,
         counterexamples: smallest(heading, operations, &reports, budget),

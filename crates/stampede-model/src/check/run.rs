@@ -50,6 +50,9 @@ pub struct WorkloadVerdict {
     pub operations: u64,
     /// Outcomes that stayed unknown.
     pub unresolved: u64,
+    /// Of these the reads: they cannot have changed anything.
+    #[serde(default)]
+    pub unanswered_reads: u64,
     /// Outcomes that were unknown at first and are known.
     pub resolved: u64,
     /// Between the first and the last send of a round, the largest, in microseconds.

@@ -26,6 +26,9 @@ pub struct Cluster {
     /// Further places that services reach through a link: gives `{link.NAME}`, an address.
     #[serde(default)]
     pub link: BTreeMap<String, LinkedPlace>,
+    /// Places beyond this machine that may be reached, as `host:port`. Without the flag that says so too they are not.
+    #[serde(default)]
+    pub allow: Vec<String>,
 }
 
 /// A place at the far end of a link.
@@ -101,13 +104,14 @@ impl Service {
         self.command.as_ref().iter().chain(self.env.values())
     }
 
-    /// Which links its replicas have: `postgres`, `redis` and the named ones, by the slots they use.
+    /// Which links its replicas have: `postgres`, `standby`, `redis` and the named ones, by the slots they use.
     pub fn links(&self) -> Vec<String> {
         let mut links: Vec<String> = self
             .templates()
             .flat_map(|template| template.as_ref().slots())
             .filter_map(|slot| match slot {
                 "postgres_url" | "postgres_address" => Some("postgres".to_owned()),
+                "standby_url" | "standby_address" => Some("standby".to_owned()),
                 "redis_url" => Some("redis".to_owned()),
                 other => other.strip_prefix("link.").map(str::to_owned),
             })

@@ -32,7 +32,7 @@ pub use rows::{
     CheckedRow, ConcurrencyRow, ExclusiveRow, Ledger, LedgerAmounts, LimitHeaders, LimiterKind, LoadRow, LockRow,
     QuickLoad, RateLimitRow, ResetForm, Row, StockRow,
 };
-pub use start::{Origin, PrivateServer, Process, Ready, Start};
+pub use start::{Origin, PrivateServer, Process, Ready, Standby, Start};
 pub use template::{BadTemplate, JsonTemplate, MissingSlot, Scope, Template};
 pub use workload::{Resolve, Role, Roles, Workload};
 

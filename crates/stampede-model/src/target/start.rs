@@ -76,6 +76,18 @@ pub struct PrivateServer {
     /// Settings beside the defaults, as its configuration file names them.
     #[serde(default)]
     pub settings: BTreeMap<String, String>,
+    /// A second PostgreSQL that follows the first and can take its place: gives `{standby_url}`. In a cluster only.
+    pub standby: Option<Spanned<Standby>>,
+}
+
+/// How a standby follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standby {
+    /// No commit is acknowledged before the standby has it.
+    Synchronous,
+    /// It may lack the newest commits.
+    Asynchronous,
 }
 
 impl Start {

@@ -6,6 +6,7 @@
 //! Absent on purpose: figures that the run file does not hold, and verdicts of its own.
 
 mod autoscale;
+mod chaos;
 mod chart;
 mod check;
 mod head;
@@ -14,9 +15,11 @@ mod steps;
 mod stress;
 mod tail;
 mod time;
+mod timeline;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use stampede_model::autoscale::AutoscaleReport;
+use stampede_model::chaos::{BadEnd, CHAOS_VERSION, ChaosReport};
 use stampede_model::check::{Answer, CheckRun};
 use stampede_model::run::RunFile;
 use stampede_model::stress::{STRESS_VERSION, StressRun};
@@ -76,6 +79,19 @@ pub fn autoscale_page(run: &AutoscaleReport) -> String {
     let title = format!("{} · {} · {}", outcome.word(), words::plain(&run.load), words::plain(&run.service));
     let foot = format!("stampede, autoscale file version {}", run.version);
     page(&title, outcome, &autoscale::alone(run), &foot, autoscale::STYLE)
+}
+
+/// The whole page of a run of faults.
+pub(crate) fn chaos_page(report: &ChaosReport) -> String {
+    let outcome = match report.bad_ends().first() {
+        None => Outcome::Pass,
+        Some(BadEnd::Open) => Outcome::Open,
+        Some(_) => Outcome::Fail,
+    };
+    let title = format!("{} · faults in {}", outcome.word(), words::plain(&report.target));
+    let foot = format!("stampede, chaos file version {CHAOS_VERSION}, seed {}", report.seed);
+    let style = [timeline::STYLE, check::STYLE].concat();
+    page(&title, outcome, &chaos::alone(report, outcome), &foot, &style)
 }
 
 fn page(title: &str, outcome: Outcome, inner: &Markup, foot: &str, more_style: &str) -> String {

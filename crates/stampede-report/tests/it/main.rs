@@ -4,6 +4,7 @@
 
 mod autoscale;
 mod browser;
+mod chaos;
 mod check;
 mod exports;
 mod files;

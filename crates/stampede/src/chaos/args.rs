@@ -22,6 +22,15 @@ pub(crate) struct ChaosArgs {
 pub(super) enum ChaosCommand {
     /// Carry out a plan file: faults under load, and how clients got over them.
     Run(RunArgs),
+    /// Show a run again, from the file that --json or -o has written.
+    Report {
+        /// The run
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Write it to this file; repeat it for more: .html .json
+        #[arg(short = 'o', long = "output", value_name = "FILE")]
+        output: Vec<PathBuf>,
+    },
     /// Undo what an earlier run has left broken.
     Recover {
         #[command(flatten)]
@@ -86,7 +95,13 @@ pub(super) struct OneArgs {
     /// A SELECT .. FOR UPDATE whose rows are held
     #[arg(long, value_name = "SQL")]
     pub(super) rows: Option<String>,
-    /// How: fast, immediate, smart or kill (postgres-stop); term or kill (redis-stop); all or write (client-pause)
+    /// Of a link's requests, how many: 20%
+    #[arg(long, value_name = "SHARE")]
+    pub(super) share: Option<String>,
+    /// With which status a link answers [default: 503]
+    #[arg(long, value_name = "STATUS")]
+    pub(super) status: Option<u16>,
+    /// How: fast, immediate, smart or kill (postgres-stop, promote); term or kill (redis-stop); all or write (client-pause)
     #[arg(long, value_name = "HOW")]
     pub(super) how: Option<String>,
     /// What a replica is drawn from
@@ -105,9 +120,18 @@ pub(super) struct RunArgs {
     /// What replicas are drawn from, instead of the plan's
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
+    /// Shorten a plan whose faults follow one another: none lasts longer than 2 s, and 2 s are between them
+    #[arg(long)]
+    pub(super) quick: bool,
     /// Write the report to this file
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// Write the report to this file; repeat it for more: .html .json
+    #[arg(short = 'o', long = "output", value_name = "FILE")]
+    pub(super) output: Vec<PathBuf>,
+    /// Keep the histories of checked load in this folder, as WORKLOAD.jsonl
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) keep: Option<PathBuf>,
     #[command(flatten)]
     pub(super) place: PlaceArgs,
 }
@@ -127,6 +151,8 @@ impl OneArgs {
             table: self.table.clone(),
             rows: self.rows.clone(),
             how: self.how.clone(),
+            share: self.share.clone(),
+            status: self.status,
         }
     }
 }

@@ -11,7 +11,7 @@ use stampede_model::chaos::{ChaosPlan, Due, FaultReport, Recovery};
 use stampede_model::units::show_duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::print;
 
@@ -25,6 +25,9 @@ pub(super) async fn campaign(
     (seed, start): (u64, Instant),
     mut over: Over,
 ) -> Result<Vec<FaultReport>, ChaosError> {
+    if let Some(gap) = plan.gap {
+        return follow(chaos, plan, (seed, start, gap), over).await;
+    }
     let mut under_way = JoinSet::new();
     for due in plan.dues() {
         tokio::select! {
@@ -48,6 +51,38 @@ pub(super) async fn campaign(
     failed.map_or(Ok(reports), Err)
 }
 
+/// One fault after the other, each `gap` after the one before was undone; those whose turn does not come are told.
+async fn follow(
+    chaos: Arc<Chaos>,
+    plan: &ChaosPlan,
+    (seed, start, gap): (u64, Instant, Duration),
+    mut over: Over,
+) -> Result<Vec<FaultReport>, ChaosError> {
+    let mut reports = Vec::new();
+    for due in plan.dues() {
+        let one = One { chaos: Arc::clone(&chaos), order: order(plan, due, seed), start, over: over.clone() };
+        let limit_ns = plan.faults[due.fault].recovery.map(ns);
+        if is_over(&mut over, gap).await {
+            let refused = Some("the run was over before its turn".to_owned());
+            reports.push(FaultReport { refused, ..one.blank(limit_ns) });
+            continue;
+        }
+        reports.push(one.carry_out(limit_ns).await?);
+    }
+    // The last one has its time as well.
+    is_over(&mut over, gap).await;
+    Ok(reports)
+}
+
+/// Waits; whether the end of the run came first.
+async fn is_over(over: &mut Over, wait: Duration) -> bool {
+    tokio::select! {
+        biased;
+        _ = over.wait_for(|over| *over) => true,
+        () = sleep(wait) => false,
+    }
+}
+
 fn order(plan: &ChaosPlan, due: Due, seed: u64) -> Order {
     let fault = &plan.faults[due.fault];
     Order {
@@ -69,19 +104,7 @@ struct One {
 
 impl One {
     async fn carry_out(mut self, limit_ns: Option<u64>) -> Result<FaultReport, ChaosError> {
-        // Clients may notice from the first moment on, so the window begins before.
-        let injected_ns = ns(self.start.elapsed());
-        let mut report = FaultReport {
-            fault: self.order.kind.to_string(),
-            on: self.order.on.clone().unwrap_or_default(),
-            injected_ns,
-            undone_ns: injected_ns,
-            refused: None,
-            verified: true,
-            note: String::new(),
-            seen: Recovery::default(),
-            limit_ns,
-        };
+        let mut report = self.blank(limit_ns);
         let injected = match self.chaos.inject(&self.order).await {
             Ok(injected) => injected,
             Err(error @ (ChaosError::Aim(_) | ChaosError::Inject { .. })) => {
@@ -96,7 +119,7 @@ impl One {
         self.say(&format!("{} on {}", report.fault, report.on));
         if !self.order.kind.is_an_instant() {
             tokio::select! {
-                () = tokio::time::sleep(self.order.lasts) => {}
+                () = sleep(self.order.lasts) => {}
                 _ = self.over.wait_for(|over| *over) => {}
             }
         }
@@ -105,6 +128,22 @@ impl One {
         let word = if report.verified { "undone" } else { "NOT UNDONE" };
         self.say(&format!("{} on {} {word}: {}", report.fault, report.on, report.note));
         Ok(report)
+    }
+
+    /// Nothing has happened yet. Clients may notice from the first moment on, so the window begins before the injection.
+    fn blank(&self, limit_ns: Option<u64>) -> FaultReport {
+        let injected_ns = ns(self.start.elapsed());
+        FaultReport {
+            fault: self.order.kind.to_string(),
+            on: self.order.on.clone().unwrap_or_default(),
+            injected_ns,
+            undone_ns: injected_ns,
+            refused: None,
+            verified: true,
+            note: String::new(),
+            seen: Recovery::default(),
+            limit_ns,
+        }
     }
 
     fn say(&self, text: &str) {

@@ -4,8 +4,12 @@
 //! an undo that was not seen to have worked ends with exit code 6.
 
 mod args;
+mod axis;
 mod campaign;
+mod checked;
 mod load;
+mod looking;
+mod output;
 mod plan;
 
 use std::env;
@@ -30,6 +34,7 @@ pub(crate) fn command(args: &ChaosArgs) -> Result<Exit, Failure> {
     match &args.command {
         None => one(&args.one),
         Some(ChaosCommand::Run(args)) => plan::command(args),
+        Some(ChaosCommand::Report { file, output }) => output::again(file, output),
         Some(ChaosCommand::Recover { place }) => recover_all(place),
         Some(ChaosCommand::List) => {
             print::result(&list());

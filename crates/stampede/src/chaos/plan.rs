@@ -1,7 +1,7 @@
 //! `stampede chaos run`: a plan from steady state to steady state.
 //!
 //! Invariants: nothing is broken unless all was well before; the stopwatches read the load generator's own samples; a report in
-//! which a recovery could not be seen is never a pass.
+//! which a recovery could not be seen is never a pass. Checked load begins before the first fault and ends when all is whole.
 
 use std::fs;
 use std::path::Path;
@@ -13,14 +13,19 @@ use stampede_engine::chaos::{Chaos, SteadyWatch};
 use stampede_engine::cluster::Status;
 use stampede_engine::load::{self, Control, Keep, LoadPlan, RunPhase, SampledRun};
 use stampede_model::chaos::{
-    CHAOS_FORMAT, CHAOS_VERSION, ChaosPlan, ChaosReport, FaultReport, Outcome, SecondSeen, Window, recovery,
+    BadEnd, CHAOS_FORMAT, CHAOS_VERSION, ChaosPlan, ChaosReport, CheckedReport, FaultReport, Outcome, SecondSeen,
+    Window, recovery,
 };
+use stampede_model::timeline::Timeline;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::args::RunArgs;
+use super::axis::assemble;
 use super::campaign::campaign;
-use super::{begin, drawn_seed, failure};
+use super::checked::{self, Checking};
+use super::looking::Looking;
+use super::{begin, drawn_seed, failure, output};
 use crate::exit::Exit;
 use crate::watch::Stops;
 use crate::{Failure, cluster, print};
@@ -36,7 +41,13 @@ pub(super) fn command(args: &RunArgs) -> Result<Exit, Failure> {
     let text = fs::read_to_string(&args.plan).map_err(|error| {
         Failure::usage(anyhow!("cannot read {file}: {error}\nhint: docs/chaos.md has a plan to begin with"))
     })?;
-    let plan = ChaosPlan::parse(&file, &text).map_err(Failure::usage)?;
+    output::check(&args.output).map_err(Failure::usage)?;
+    let mut plan = ChaosPlan::parse(&file, &text).map_err(Failure::usage)?;
+    if args.quick {
+        let timed =
+            || anyhow!("--quick: the faults of {file} have times of their own\nhint: it shortens plans with `gap`");
+        plan = plan.shortened().ok_or_else(timed).map_err(Failure::usage)?;
+    }
     let runtime = cluster::runtime()?;
     let report = runtime.block_on(carry_out(args, &plan));
     // After an interrupted run the generators may still be draining: nobody waits for them.
@@ -44,28 +55,22 @@ pub(super) fn command(args: &RunArgs) -> Result<Exit, Failure> {
     let (report, interrupted) = report?;
     print::result(&stampede_report::chaos::text(&report));
     if let Some(file) = &args.json {
-        let text = serde_json::to_string_pretty(&report).map_err(Failure::tool)? + "\n";
+        let text = output::json(&report).map_err(Failure::tool)?;
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display())).map_err(Failure::tool)?;
     }
-    Ok(exit_of(&report, &plan).and(if interrupted { Exit::Interrupted } else { Exit::Pass }))
+    output::write(&args.output, &report).map_err(Failure::tool)?;
+    Ok(exit_of(&report).and(if interrupted { Exit::Interrupted } else { Exit::Pass }))
 }
 
-/// An undo that was not seen first, then what is not known, then what was missed.
-fn exit_of(report: &ChaosReport, plan: &ChaosPlan) -> Exit {
-    let mut exit = Exit::Pass;
-    if report.faults.iter().any(|fault| !fault.verified) {
-        exit = exit.and(Exit::FaultNotUndone);
-    }
-    let limits = plan.faults.iter().any(|fault| fault.recovery.is_some());
-    let unseen = report.samples_left_out > 0 && limits;
-    if unseen || report.faults.is_empty() || report.faults.iter().any(|fault| fault.refused.is_some()) {
-        exit = exit.and(Exit::NotTrustworthy);
-    }
-    let missed = report.faults.iter().any(|fault| fault.refused.is_none() && fault.kept() == Some(false));
-    if missed || report.aborted.is_some() || report.steady.after_ms.is_none() {
-        exit = exit.and(Exit::ThresholdFailed);
-    }
-    exit
+/// The gravest of its bad ends.
+fn exit_of(report: &ChaosReport) -> Exit {
+    let exits = report.bad_ends().into_iter().map(|end| match end {
+        BadEnd::NotUndone => Exit::FaultNotUndone,
+        BadEnd::Violated => Exit::CorrectnessViolated,
+        BadEnd::Open => Exit::NotTrustworthy,
+        BadEnd::Missed => Exit::ThresholdFailed,
+    });
+    exits.fold(Exit::Pass, Exit::and)
 }
 
 async fn carry_out(args: &RunArgs, plan: &ChaosPlan) -> Result<(ChaosReport, bool), Failure> {
@@ -74,15 +79,27 @@ async fn carry_out(args: &RunArgs, plan: &ChaosPlan) -> Result<(ChaosReport, boo
     let status = chaos.target().status().await.map_err(failure)?;
     let folder = args.plan.parent().unwrap_or(Path::new(""));
     let load = super::load::load(plan, folder, &status.url).map_err(Failure::usage)?;
+    let checked =
+        checked::Order::of(plan, folder, (&status.url, seed), args.keep.as_deref()).map_err(Failure::usage)?;
     let mut steady = SteadyWatch::new(&plan.steady, &status).map_err(failure)?;
     if let Err(why) = steady.until_well(WELL_BEFORE_WITHIN).await {
         chaos.end().await.map_err(failure)?;
         return Err(Failure::tool(anyhow!("{} is not well, so nothing is broken: {why}", status.name)));
     }
     print::remark(format_args!("{} at {}: seed {seed}", status.name, status.url));
+    let checking = match checked {
+        None => None,
+        Some(order) => match order.begin().await {
+            Ok(checking) => Some(checking),
+            Err(error) => {
+                chaos.end().await.map_err(failure)?;
+                return Err(Failure::tool(error));
+            }
+        },
+    };
     steady.begin();
     let run = Run { plan, seed, status };
-    run.carry_out(chaos, load, steady).await
+    run.carry_out(chaos, load, (steady, checking)).await
 }
 
 struct Run<'a> {
@@ -96,7 +113,7 @@ impl Run<'_> {
         self,
         chaos: Chaos,
         load: LoadPlan,
-        mut steady: SteadyWatch,
+        (mut steady, checking): (SteadyWatch, Option<Checking>),
     ) -> Result<(ChaosReport, bool), Failure> {
         let mut stops = Stops::new().context("cannot listen for signals").map_err(Failure::tool)?;
         let started_unix_ms = unix_ms();
@@ -106,22 +123,48 @@ impl Run<'_> {
             tokio::task::spawn_blocking(move || load::run_keeping(&load, &for_load, Keep::Outcomes(SAMPLES_MAX)));
         let (over, is_over) = watch::channel(false);
         let start = begun(&control, &mut loading).await;
+        let looking = Looking::begin(chaos.target().clone(), &self.status, &self.plan.lists, start);
         let chaos = Arc::new(chaos);
-        let faults = campaign(Arc::clone(&chaos), self.plan, (self.seed, start), is_over);
+        let faults = async {
+            let faults = campaign(Arc::clone(&chaos), self.plan, (self.seed, start), is_over).await;
+            // Faults that follow one another end the run: nobody knew beforehand when the last would be undone.
+            if self.plan.gap.is_some() {
+                control.stop();
+            }
+            faults
+        };
         let watching = self.watch(&control, &over, &mut loading, &mut stops);
         let (faults, watched) = tokio::join!(faults, watching);
-        let (sampled, aborted, interrupted) = watched?;
         let after = steady.until_well(self.plan.steady.within).await;
-        if let Ok(chaos) = Arc::try_unwrap(chaos) {
+        let elapsed = start.elapsed();
+        let looked = looking.finish().await;
+        if let Some(chaos) = Arc::into_inner(chaos) {
             chaos.end().await.map_err(failure)?;
         }
-        let mut report = self.report(faults.map_err(failure)?, sampled, started_unix_ms);
+        // Also after a run that was given up: what was acknowledged by then has to be there.
+        let checked = match checking {
+            None => Ok(None),
+            Some(checking) => tokio::select! {
+                run = checking.finish() => run.map(|run| Some(CheckedReport::of(run))),
+                () = stops.next() => {
+                    let error = anyhow!("left before the histories were judged; what was broken is undone");
+                    return Err(Failure { exit: Exit::Interrupted, error });
+                }
+            },
+        };
+        let (sampled, aborted, interrupted) = watched?;
+        let mut report = self.report(faults.map_err(failure)?, &sampled, started_unix_ms);
+        report.timeline = assemble(looked, &sampled.result, &report.faults, (elapsed, aborted.as_deref()));
         report.steady = steady.finish(after.as_ref().ok().copied());
         if let Err(why) = after {
             report.steady.last_trouble = Some(why);
         }
-        report.elapsed_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+        report.elapsed_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         report.aborted = aborted;
+        match checked {
+            Ok(checked) => report.checked = checked,
+            Err(error) => report.checked_trouble = Some(format!("{error:#}")),
+        }
         Ok((report, interrupted))
     }
 
@@ -166,8 +209,8 @@ impl Run<'_> {
         self.plan.abort.and_then(|rule| rule.broken(&recent))
     }
 
-    fn report(&self, mut faults: Vec<FaultReport>, sampled: SampledRun, started_unix_ms: i64) -> ChaosReport {
-        let mut outcomes = sampled.outcomes;
+    fn report(&self, mut faults: Vec<FaultReport>, sampled: &SampledRun, started_unix_ms: i64) -> ChaosReport {
+        let mut outcomes = sampled.outcomes.clone();
         outcomes.sort_by_key(|outcome| outcome.end_ns);
         read_stopwatches(&mut faults, &outcomes);
         let counts = sampled.result.counts;
@@ -185,6 +228,9 @@ impl Run<'_> {
             failed: counts.failed,
             samples_left_out: sampled.outcomes_left_out,
             faults,
+            checked: None,
+            checked_trouble: None,
+            timeline: Timeline::default(),
         }
     }
 }
@@ -216,7 +262,7 @@ async fn begun(
     }
 }
 
-fn unix_ms() -> i64 {
+pub(super) fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -2,14 +2,13 @@
 //!
 //! Everything of the clients happens on one thread: see the engine's `workload`.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow};
-use stampede_engine::blackbox::{Bench, WorkloadSummary, run_workload};
+use stampede_engine::blackbox::{Bench, Manner, Steering, WorkloadSummary, run_workload};
 use stampede_engine::control::{Afterwards, Running};
 use stampede_model::check::{self, Budget, CHECK_FORMAT, CHECK_VERSION, CheckRun, WorkloadVerdict};
 use stampede_model::history;
@@ -42,16 +41,16 @@ async fn supervise(order: &Order) -> Result<(CheckRun, bool), Failure> {
             return Err(Failure { exit: Exit::Interrupted, error: anyhow!("stopped while the target was starting") });
         }
     };
-    let stop = Cell::new(false);
+    let steering = Steering::default();
     let mut workloads = Vec::new();
     let done = {
-        let carry_out = all(order, &mut running, &stop, &mut workloads);
+        let carry_out = all(order, &mut running, &steering, &mut workloads);
         tokio::pin!(carry_out);
         tokio::select! {
             done = &mut carry_out => done,
             () = stops.next() => {
                 print::remark("stopping: what was recorded is judged");
-                stop.set(true);
+                steering.stop();
                 tokio::select! {
                     done = &mut carry_out => done,
                     () = stops.next() => Err(Failure { exit: Exit::Interrupted, error: anyhow!("stopped") }),
@@ -73,14 +72,14 @@ async fn supervise(order: &Order) -> Result<(CheckRun, bool), Failure> {
         seed: order.seed,
         workloads,
     };
-    Ok((run, stop.get()))
+    Ok((run, steering.is_stopped()))
 }
 
 /// Every workload, one after the other.
 async fn all(
     order: &Order,
     running: &mut Running,
-    stop: &Cell<bool>,
+    steering: &Steering,
     verdicts: &mut Vec<WorkloadVerdict>,
 ) -> Result<(), Failure> {
     let run_name = format!("{:x}-{:x}", unix_ms(), std::process::id());
@@ -94,10 +93,10 @@ async fn all(
     }
     let folder = Folder::of(order)?;
     for workload in &order.workloads {
-        if stop.get() {
+        if steering.is_stopped() {
             break;
         }
-        let verdict = one(order, &benches, (workload, stop), &folder).await?;
+        let verdict = one(order, &benches, (workload, steering), &folder).await?;
         print::result(&table::line(&verdict));
         verdicts.push(verdict);
         if let Some(death) = running.dead() {
@@ -111,13 +110,13 @@ async fn all(
 async fn one(
     order: &Order,
     benches: &[Bench<'_>],
-    (workload, stop): (&Workload, &Cell<bool>),
+    (workload, steering): (&Workload, &Steering),
     folder: &Folder,
 ) -> Result<WorkloadVerdict, Failure> {
     let started = Instant::now();
     let file = folder.path().join(format!("{}.jsonl", workload.id.as_ref()));
     let to = File::create(&file).with_context(|| format!("cannot write {}", file.display())).map_err(Failure::tool)?;
-    let summary = run_workload(benches, workload, order.seed, BufWriter::new(to), stop).await;
+    let summary = run_workload(benches, workload, (order.seed, Manner::default()), BufWriter::new(to), steering).await;
     let summary = summary.with_context(|| format!("workload `{}`", workload.id.as_ref())).map_err(Failure::tool)?;
     let name = file.display().to_string();
     let from = File::open(&file).with_context(|| format!("cannot read {name}")).map_err(Failure::tool)?;
@@ -126,8 +125,9 @@ async fn one(
         super::write_edn(&file.with_extension("edn"), &history).map_err(Failure::tool)?;
     }
     let mut verdict = check::judge(&history, Budget::of_steps(order.search_steps));
-    let WorkloadSummary { resolved, unresolved, skew_us, .. } = summary;
+    let WorkloadSummary { resolved, unresolved, unanswered_reads, skew_us, .. } = summary;
     (verdict.resolved, verdict.unresolved, verdict.skew_us) = (resolved, unresolved, skew_us);
+    verdict.unanswered_reads = unanswered_reads;
     verdict.history = matches!(folder, Folder::Kept(_)).then_some(name);
     verdict.elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(verdict)

@@ -40,7 +40,7 @@ pub(super) enum ClusterCommand {
     },
     /// Print what replicas and servers have logged.
     Logs(LogsArgs),
-    /// Stop and start a replica, a service one replica after the other, postgres or redis.
+    /// Stop and start a replica, a service one replica after the other, postgres, standby or redis.
     Restart {
         /// Such as api, api-2 or redis
         #[arg(required = true, value_name = "NAME")]
@@ -69,6 +69,9 @@ pub(super) struct UpArgs {
     /// Another number of replicas than the file's, as api=5; may be repeated
     #[arg(long, value_name = "SERVICE=N")]
     pub(super) replicas: Vec<Wanted>,
+    /// Lead to places beyond this machine that the file's `allow` names; faults may then reach somebody else's system
+    #[arg(long)]
+    pub(super) allow_remote: bool,
     /// Return when it is ready, and leave it running
     #[arg(long)]
     pub(super) detach: bool,

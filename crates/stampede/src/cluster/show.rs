@@ -1,7 +1,9 @@
 //! A cluster's status for people.
 
-use stampede_engine::cluster::{Gate, LinkState, MemberState, Status};
+use stampede_engine::cluster::{Gate, LinkState, MemberState, ServerRole, Status};
+use stampede_model::chaos::HttpWhat;
 use stampede_model::units::show_duration;
+use stampede_model::units::trimmed;
 
 use crate::print::Append;
 
@@ -37,8 +39,14 @@ pub(super) fn text(status: &Status) -> String {
     }
     for server in &status.servers {
         let pid = server.process.map_or("-".to_owned(), |process| process.pid.to_string());
+        let role = match server.role {
+            None => "",
+            Some(ServerRole::Primary) => ", the primary",
+            Some(ServerRole::Standby) => ", follows",
+            Some(ServerRole::Deposed) => ", was the primary",
+        };
         text.append(format_args!(
-            "  {:<14} {:<9} pid {pid}\n",
+            "  {:<14} {:<9} pid {pid}{role}\n",
             server.name,
             if server.running { "running" } else { "down" }
         ));
@@ -90,6 +98,14 @@ fn disturbance(state: &LinkState) -> String {
     }
     if limits.close_ms > 0 {
         words.push(format!("ends {} ms late", limits.close_ms));
+    }
+    if let Some(trouble) = state.http {
+        let share = format!("{} %", trimmed(f64::from(trouble.per_million) / 1e4));
+        words.push(match trouble.what {
+            HttpWhat::Error(status) => format!("answers {status} to {share}"),
+            HttpWhat::NoAnswer => format!("drops {share} of the answers"),
+            HttpWhat::Twice => format!("passes {share} on twice"),
+        });
     }
     if words.is_empty() { "calm".to_owned() } else { words.join(", ") }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use stampede_engine::cluster::{self, Cluster, leave_terminal};
+use stampede_engine::cluster::{self, Cluster, Remote, leave_terminal};
 use stampede_engine::control::environment_of;
 use stampede_model::target::{Scope, Target};
 use tokio::time::sleep;
@@ -63,7 +63,8 @@ async fn hold(args: &UpArgs, target: Target, environment: &Scope) -> Result<Exit
     let program = env::current_exe().context("cannot find this program's own folder").map_err(Failure::tool)?;
     let bin = program.parent().unwrap_or(Path::new(""));
     print::remark(format_args!("starting {}", target.start.name));
-    let starting = Cluster::up(&target, bin, environment, &args.folder.dir);
+    let remote = if args.allow_remote { Remote::Allowed } else { Remote::Refused };
+    let starting = Cluster::up(&target, bin, environment, (&args.folder.dir, remote));
     let cluster = tokio::select! {
         cluster = starting => cluster.map_err(Failure::tool)?,
         () = stops.next() => {
@@ -144,6 +145,9 @@ fn spawn(args: &UpArgs, log: &Path) -> anyhow::Result<Child> {
     command.args(["cluster", "up"]).arg(&args.target).arg("--dir").arg(dir).arg("--detached");
     for Wanted { service, replicas } in &args.replicas {
         command.arg("--replicas").arg(format!("{service}={replicas}"));
+    }
+    if args.allow_remote {
+        command.arg("--allow-remote");
     }
     command.stdin(Stdio::null()).stdout(open.try_clone()?).stderr(open);
     command.spawn().context("cannot start this program once more")

@@ -94,7 +94,7 @@ async fn place(args: &DiagnoseArgs, look: &Look) -> Result<Place, Failure> {
     }
     let card = find(&args.folder.dir)?;
     let status = engine::status(&card.socket).await.map_err(Failure::tool)?;
-    sources.postgres = status.server("postgres").map(|server| server.url.clone());
+    sources.postgres = status.primary().map(|server| server.url.clone());
     sources.redis = status.server("redis").map(|server| server.url.clone());
     let logs = status.members().map(|member| (member.name.clone(), PathBuf::from(&member.log))).collect();
     let members = status

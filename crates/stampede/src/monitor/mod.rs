@@ -65,7 +65,7 @@ async fn watch(args: &WatchArgs) -> Result<Exit, Failure> {
     let mut sources = Sources { lists: args.list.clone(), slow: args.slow, ..Sources::default() };
     if let Some(card) = &card {
         let status = engine::status(&card.socket).await.map_err(Failure::tool)?;
-        sources.postgres = status.server("postgres").map(|server| server.url.clone());
+        sources.postgres = status.primary().map(|server| server.url.clone());
         sources.redis = status.server("redis").map(|server| server.url.clone());
         sources.processes = processes(&status);
     } else {

@@ -7,7 +7,6 @@
 mod args;
 mod table;
 
-use std::cell::Cell;
 use std::io::{BufReader, Cursor};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +14,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
-use stampede_engine::blackbox::{Bench, run_workload};
+use stampede_engine::blackbox::{Bench, Manner, Steering, run_workload};
 use stampede_faulty::{Area, Bug, Config, Server};
 use stampede_model::check::{self, Answer, Budget, WorkloadVerdict};
 use stampede_model::history;
@@ -179,7 +178,7 @@ async fn one(
     let server = Server::start(bug, seed, Config::default()).context("cannot start a server").map_err(Failure::tool)?;
     let bench = Bench::new(target, &server.url(), &format!("{seed:x}"), Scope::default()).map_err(Failure::tool)?;
     let mut lines = Vec::new();
-    let ran = run_workload(&[bench], workload, seed, &mut lines, &Cell::new(false)).await;
+    let ran = run_workload(&[bench], workload, (seed, Manner::default()), &mut lines, &Steering::default()).await;
     ran.with_context(|| format!("workload `{}`", workload.id.as_ref())).map_err(Failure::tool)?;
     let history = history::read(BufReader::new(Cursor::new(&lines)), workload.id.as_ref()).map_err(Failure::tool)?;
     Ok((check::judge(&history, Budget::of_steps(20_000_000)), lines))

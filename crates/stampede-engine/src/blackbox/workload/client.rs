@@ -19,10 +19,15 @@ use super::super::error::RowError;
 use super::super::exchange::{Answered, Line, Prepared};
 use super::WorkloadError;
 use super::look::Look;
+use super::manner::Manner;
 use super::recorder::Recorder;
 
 /// Pause before another try to connect, so that a target that is away is not hammered.
 const RECONNECT: Duration = Duration::from_millis(20);
+/// Pause before something at rest is asked for again.
+const INSIST: Duration = Duration::from_millis(100);
+/// The note of an operation that never left.
+const UNSENT: &str = "no connection, nothing was sent";
 /// Longest time after which a client that gives a request up does so.
 const GIVE_UP: Duration = Duration::from_millis(3);
 /// Characters of an audit's answer that are kept.
@@ -33,6 +38,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// What the clients of a workload share.
 pub(super) struct Shared<'r, 't, W: Write> {
     pub(super) workload: &'t Workload,
+    pub(super) manner: Manner,
     /// The same target at each of its addresses.
     pub(super) benches: &'r [Bench<'t>],
     /// What the set-up gave for each object, and its name in the history.
@@ -169,12 +175,33 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
         Ok(done)
     }
 
+    /// Does one operation at rest, again until it is answered as expected or that was tried often enough.
+    pub(super) async fn insist(&mut self, intent: Intent) -> Result<Done, WorkloadError> {
+        let mut done = self.perform(intent.clone()).await?;
+        for _ in 1..self.shared.manner.patience.at_rest() {
+            if done.operation.outcome != Outcome::Info && !is_unsent(&done.operation) {
+                break;
+            }
+            sleep(INSIST).await;
+            done = self.perform(intent.clone()).await?;
+        }
+        Ok(done)
+    }
+
     /// Asks the target what it knows of its own soundness. Its refusal is the finding.
     pub(super) async fn audit(&mut self, name: &Ref) -> Result<(), WorkloadError> {
         let prepared = self.bench.prepare(name, &self.caller)?;
-        let mut line = self.bench.open_line().await?;
-        let call_ns = self.bench.now_ns();
-        let answered = line.call(&prepared).await;
+        let mut tries = self.shared.manner.patience.at_rest();
+        let (call_ns, answered) = loop {
+            let mut line = self.bench.open_line().await?;
+            let call_ns = self.bench.now_ns();
+            let answered = line.call(&prepared).await;
+            tries = tries.saturating_sub(1);
+            if tries == 0 || matches!(answered.outcome, Seen::Accepted { .. } | Seen::Refused { .. }) {
+                break (call_ns, answered);
+            }
+            sleep(INSIST).await;
+        };
         let (id, process) = {
             let mut recorder = self.shared.recorder.borrow_mut();
             (recorder.operation(), recorder.process())
@@ -252,7 +279,7 @@ impl<'r, 't, W: Write> Client<'r, 't, W> {
         let mut operation = self.blank(intent, (id, self.process, now_ns));
         operation.return_ns = Some(now_ns);
         operation.outcome = Outcome::Fail;
-        "no connection, nothing was sent".clone_into(&mut operation.note);
+        UNSENT.clone_into(&mut operation.note);
         self.shared.recorder.borrow_mut().ended(operation.clone(), None).map_err(WorkloadError::History)?;
         Ok(Done { operation, taken: Scope::default() })
     }
@@ -319,6 +346,10 @@ fn proves(seen: &Seen, role: &Role) -> (Outcome, Option<String>) {
         Seen::Unexpected { status, .. } if (400..500).contains(status) => (Outcome::Fail, None),
         Seen::Unexpected { .. } | Seen::NoAnswer { .. } => (Outcome::Info, None),
     }
+}
+
+fn is_unsent(operation: &Operation) -> bool {
+    operation.note == UNSENT
 }
 
 pub(super) fn is_write(prepared: &Prepared<'_>) -> bool {

@@ -10,6 +10,7 @@
 mod client;
 mod habit;
 mod look;
+mod manner;
 mod quiet;
 mod recorder;
 mod resolve;
@@ -19,6 +20,7 @@ use std::io;
 
 use stampede_model::history::Heading;
 
+pub use manner::{Manner, Patience, Steering};
 pub use run::run_workload;
 
 use super::error::RowError;
@@ -34,6 +36,8 @@ pub struct WorkloadSummary {
     pub resolved: u64,
     /// Outcomes that stayed unknown.
     pub unresolved: u64,
+    /// Of these the reads.
+    pub unanswered_reads: u64,
     /// Between the first and the last send of a round, the largest, in microseconds.
     pub skew_us: u64,
 }

@@ -30,7 +30,13 @@ pub(super) async fn read_all<W: Write>(client: &mut Client<'_, '_, W>, is_last: 
     };
     let count = client.shared.objects.len();
     for object in 0..if is_last { count } else { count.min(READ_EACH_ROUND) } {
-        client.perform(Intent { role, object, is_kept: true, ..Intent::default() }).await?;
+        let intent = Intent { role, object, is_kept: true, ..Intent::default() };
+        // Between two rounds the next rest is near; at the end there is none.
+        if is_last {
+            client.insist(intent).await?
+        } else {
+            client.perform(intent).await?
+        };
     }
     Ok(())
 }
@@ -67,9 +73,17 @@ async fn movements<W: Write>(client: &mut Client<'_, '_, W>) -> Result<(), Workl
         let of_object = client.shared.objects[object].clone();
         let mut caller = client.caller.clone();
         caller.scope.extend(&of_object.scope);
-        let mut line = client.bench.open_line().await?;
-        let call_ns = client.bench.now_ns();
-        let movements = read_ledger(client.bench, &mut line, ledger, &caller).await?;
+        let mut tries = client.shared.manner.patience.at_rest();
+        let (call_ns, movements) = loop {
+            let mut line = client.bench.open_line().await?;
+            let call_ns = client.bench.now_ns();
+            match read_ledger(client.bench, &mut line, ledger, &caller).await {
+                Ok(movements) => break (call_ns, movements),
+                Err(error) if tries <= 1 => return Err(error.into()),
+                Err(_) => tries -= 1,
+            }
+            sleep(LOOK_AGAIN).await;
+        };
         let return_ns = client.bench.now_ns();
         for movement in movements {
             let mut output = Fields::new()
@@ -111,7 +125,7 @@ async fn once<W: Write>(client: &mut Client<'_, '_, W>, common: &Common) -> Resu
             if client.has(role) {
                 let slots = Scope::default().with("idempotency_key", key.as_str()).with("body", 0);
                 let key = Some(key.clone());
-                client.perform(Intent { role, object, key, slots, is_kept: true, look, ..Intent::default() }).await?;
+                client.insist(Intent { role, object, key, slots, is_kept: true, look, ..Intent::default() }).await?;
             }
         }
     }
@@ -138,7 +152,7 @@ async fn queue<W: Write>(client: &mut Client<'_, '_, W>, common: &Common) -> Res
             is_kept: true,
             ..Intent::default()
         };
-        client.perform(intent).await?;
+        client.insist(intent).await?;
     }
     Ok(())
 }

@@ -23,6 +23,15 @@ pub(super) struct Pending<'t> {
     pub(super) caller: Caller,
 }
 
+/// What was written in all.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Counted {
+    pub(super) written: u64,
+    pub(super) resolved: u64,
+    pub(super) unresolved: u64,
+    pub(super) unanswered_reads: u64,
+}
+
 /// Writes operations as they become final.
 pub(super) struct Recorder<'t, W: Write> {
     writer: HistoryWriter<W>,
@@ -32,11 +41,21 @@ pub(super) struct Recorder<'t, W: Write> {
     pub(super) written: u64,
     pub(super) resolved: u64,
     pub(super) unresolved: u64,
+    pub(super) unanswered_reads: u64,
 }
 
 impl<'t, W: Write> Recorder<'t, W> {
     pub(super) fn new(writer: HistoryWriter<W>) -> Self {
-        Self { writer, pending: Vec::new(), next_operation: 0, next_process: 0, written: 0, resolved: 0, unresolved: 0 }
+        Self {
+            writer,
+            pending: Vec::new(),
+            next_operation: 0,
+            next_process: 0,
+            written: 0,
+            resolved: 0,
+            unresolved: 0,
+            unanswered_reads: 0,
+        }
     }
 
     /// The number of the next operation, in the order of the calls.
@@ -62,6 +81,9 @@ impl<'t, W: Write> Recorder<'t, W> {
         operation: Operation,
         request: Option<(Prepared<'t>, Look, Caller)>,
     ) -> io::Result<()> {
+        if operation.outcome == Outcome::Info && request.is_none() {
+            self.unanswered_reads += 1;
+        }
         if operation.outcome == Outcome::Info
             && let Some((prepared, look, caller)) = request
             && self.pending.len() < MAX_PENDING
@@ -81,11 +103,12 @@ impl<'t, W: Write> Recorder<'t, W> {
     }
 
     /// Writes what stays unknown, and the closing line.
-    pub(super) fn end(mut self) -> io::Result<(u64, u64, u64)> {
+    pub(super) fn end(mut self) -> io::Result<Counted> {
         for pending in std::mem::take(&mut self.pending) {
             self.write(&pending.operation)?;
         }
-        self.writer.end()?;
-        Ok((self.written, self.resolved, self.unresolved))
+        let Self { writer, written, resolved, unresolved, unanswered_reads, .. } = self;
+        writer.end()?;
+        Ok(Counted { written, resolved, unresolved, unanswered_reads })
     }
 }

@@ -17,26 +17,32 @@ use super::super::caller::Bench;
 use super::super::exchange::{Answered, Line};
 use super::WorkloadError;
 use super::client::Shared;
+use super::manner::Effort;
 use super::recorder::Pending;
 
-/// How often a request is sent again before its outcome stays unknown.
-const TRIES: u32 = 20;
-/// How long all outcomes of a round may take; a target that answers none of them is not asked for each.
-const ALL: Duration = Duration::from_secs(10);
 /// Pause between two tries: the first attempt may still be at work.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Resolves all pending operations that can be, and writes each.
-pub(super) async fn resolve<W: Write>(shared: &Shared<'_, '_, W>, bench: &Bench<'_>) -> Result<(), WorkloadError> {
+/// Resolves all pending operations that can be, and writes each that is not to be asked for again.
+pub(super) async fn resolve<W: Write>(
+    shared: &Shared<'_, '_, W>,
+    bench: &Bench<'_>,
+    effort: Effort,
+) -> Result<(), WorkloadError> {
     let pending = std::mem::take(&mut shared.recorder.borrow_mut().pending);
     if pending.is_empty() {
         return Ok(());
     }
-    let (mut line, until) = (None, Instant::now() + ALL);
+    let (mut line, until) = (None, Instant::now() + effort.all);
     for pending in pending {
         let is_final = *shared.workload.model.as_ref() == Model::Idempotency;
         let is_late = Instant::now() >= until;
-        let outcome = if is_late { Said::Nothing } else { ask(bench, &mut line, (&pending, is_final)).await };
+        let tries = if is_late { 0 } else { effort.tries };
+        let outcome = ask(bench, &mut line, (&pending, is_final, tries)).await;
+        if effort.keeps && matches!(outcome, Said::Nothing) {
+            shared.recorder.borrow_mut().pending.push(pending);
+            continue;
+        }
         settle((shared, bench), pending, outcome).map_err(WorkloadError::History)?;
     }
     Ok(())
@@ -56,12 +62,16 @@ enum Said {
     Nothing,
 }
 
-async fn ask(bench: &Bench<'_>, line: &mut Option<Line>, (pending, is_final): (&Pending<'_>, bool)) -> Said {
+async fn ask(
+    bench: &Bench<'_>,
+    line: &mut Option<Line>,
+    (pending, is_final, tries): (&Pending<'_>, bool, u32),
+) -> Said {
     let Some(resolve) = &bench.target().resolve else { return Said::Nothing };
     if pending.operation.idempotency_key.is_none() {
         return Said::Nothing;
     }
-    for _ in 0..TRIES {
+    for _ in 0..tries {
         if line.is_none() {
             *line = bench.open_line().await.ok();
         }

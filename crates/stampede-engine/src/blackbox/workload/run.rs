@@ -8,17 +8,18 @@ use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
 use stampede_model::history::{FORMAT, Heading, HistoryWriter, Model, VERSION};
 use stampede_model::target::Workload;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::super::caller::Bench;
 use super::client::{Client, Object, Shared};
 use super::habit::{Common, Habit};
-use super::recorder::Recorder;
+use super::manner::{Manner, Steering};
+use super::recorder::{Counted, Recorder};
 use super::{WorkloadError, WorkloadSummary, quiet, resolve};
 
 /// Carries a workload out against a target that answers at each of `benches`, and writes its history to `to`.
 ///
-/// Ends after the workload's operations, after its time, or when `stop` says so; the history is whole in each case.
+/// Ends after the workload's operations, after its time, or when `steering` says so; the history is whole in each case.
 /// # Errors
 /// When the set-up fails, the target stops answering, or the history cannot be written.
 /// # Cancel safety
@@ -26,14 +27,14 @@ use super::{WorkloadError, WorkloadSummary, quiet, resolve};
 pub async fn run_workload(
     benches: &[Bench<'_>],
     workload: &Workload,
-    seed: u64,
+    (seed, manner): (u64, Manner),
     to: impl Write,
-    stop: &Cell<bool>,
+    steering: &Steering,
 ) -> Result<WorkloadSummary, WorkloadError> {
     let heading = heading(&benches[0], workload, seed);
     let writer = HistoryWriter::begin(to, &heading).map_err(WorkloadError::History)?;
     let objects = objects(&benches[0], workload).await?;
-    let shared = Shared { workload, benches, objects, recorder: RefCell::new(Recorder::new(writer)) };
+    let shared = Shared { workload, manner, benches, objects, recorder: RefCell::new(Recorder::new(writer)) };
     let common = Common::default();
     let clients = (0..workload.clients as usize).map(|number| {
         let rng = SmallRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number as u64));
@@ -47,7 +48,9 @@ pub async fn run_workload(
         quiet::read_all(first, true).await?;
     }
     quiet::baselines(&mut seats).await?;
-    let skew_us = rounds(&shared, &mut seats, stop).await?;
+    steering.goes();
+    let skew_us = rounds(&shared, &mut seats, steering).await?;
+    resolve::resolve(&shared, &benches[0], manner.patience.at_the_end()).await?;
     quiet::baselines(&mut seats).await?;
     if let Some((first, _)) = seats.first_mut() {
         quiet::read_all(first, true).await?;
@@ -55,8 +58,9 @@ pub async fn run_workload(
     }
     drop(seats);
     let recorder = shared.recorder.into_inner();
-    let (operations, resolved, unresolved) = recorder.end().map_err(WorkloadError::History)?;
-    Ok(WorkloadSummary { heading, operations, resolved, unresolved, skew_us })
+    let Counted { written: operations, resolved, unresolved, unanswered_reads } =
+        recorder.end().map_err(WorkloadError::History)?;
+    Ok(WorkloadSummary { heading, operations, resolved, unresolved, unanswered_reads, skew_us })
 }
 
 fn heading(bench: &Bench<'_>, workload: &Workload, seed: u64) -> Heading {
@@ -100,14 +104,20 @@ async fn objects(bench: &Bench<'_>, workload: &Workload) -> Result<Vec<Object>, 
 async fn rounds<W: Write>(
     shared: &Shared<'_, '_, W>,
     seats: &mut [(Client<'_, '_, W>, Habit)],
-    stop: &Cell<bool>,
+    steering: &Steering,
 ) -> Result<u64, WorkloadError> {
     let workload = shared.workload;
     let until = Instant::now() + workload.lasts;
+    let mut due = Instant::now();
     let mut skew_us = 0;
     // Reads at rest count too, but must not eat up what was asked for.
     let mut asked = 0;
-    while asked < workload.operations && Instant::now() < until && !stop.get() {
+    while asked < workload.operations && Instant::now() < until && !steering.is_stopped() {
+        if let Some(every) = shared.manner.every {
+            sleep_until(due.min(until)).await;
+            // A round that took longer does not make the next ones hurry.
+            due = Instant::now() + every;
+        }
         let size = workload.round.min(workload.operations - asked);
         asked += size;
         join_all(seats.iter_mut().map(|(client, _)| client.connect())).await;
@@ -115,7 +125,7 @@ async fn rounds<W: Write>(
         let first_sends = RefCell::new(Vec::with_capacity(seats.len()));
         let turns = seats.iter_mut().map(|(client, habit)| async {
             first_sends.borrow_mut().push(client.now_ns());
-            while left.get() > 0 && Instant::now() < until && !stop.get() {
+            while left.get() > 0 && Instant::now() < until && !steering.is_stopped() {
                 left.set(left.get() - 1);
                 habit.act(client).await?;
             }
@@ -128,7 +138,7 @@ async fn rounds<W: Write>(
         let spread = first_sends.iter().max().zip(first_sends.iter().min()).map_or(0, |(last, first)| last - first);
         skew_us = skew_us.max(spread / 1_000);
         let Some((first, _)) = seats.first_mut() else { break };
-        resolve::resolve(shared, first.bench).await?;
+        resolve::resolve(shared, first.bench, shared.manner.patience.after_a_round()).await?;
         if *workload.model.as_ref() != Model::RateLimit {
             quiet::read_all(first, false).await?;
         }

@@ -1,5 +1,6 @@
 //! A plan's file: read, checked, each mistake at its line.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ChaosPlan, MOST, PlanFault, PlanLoad, Steady};
+use super::{ChaosPlan, MOST, PlanChecked, PlanFault, PlanLoad, PlanWorkload, Steady};
 use crate::chaos::abort::AbortRule;
 use crate::chaos::fault::Direction;
 use crate::chaos::raw::{BadFault, RawFault};
@@ -15,14 +16,20 @@ use crate::target::{Source, TargetError};
 use crate::units::{parse_duration, parse_rate, parse_share};
 
 const LONGEST: Duration = Duration::from_hours(24);
+/// How often rounds of checked load are begun when nobody says.
+const USUAL_ROUND: Duration = Duration::from_secs(1);
+const SHORTEST_ROUND: Duration = Duration::from_millis(10);
+const CLIENTS_MAX: u32 = 1_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     seed: Option<u64>,
     lasts: Spanned<String>,
+    gap: Option<Spanned<String>>,
     load: Spanned<FileLoad>,
     steady: Option<Spanned<FileSteady>>,
+    watch: Option<FileWatch>,
     abort: Option<Spanned<FileAbort>>,
     fault: Vec<Spanned<FileFault>>,
 }
@@ -34,6 +41,25 @@ struct FileLoad {
     path: Option<String>,
     rate: Option<String>,
     timeout: Option<String>,
+    checked: Option<Spanned<FileChecked>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileChecked {
+    target: PathBuf,
+    every: Option<String>,
+    #[serde(default)]
+    workload: BTreeMap<String, Spanned<FileWorkload>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileWorkload {
+    clients: Option<u32>,
+    round: Option<u32>,
+    #[serde(default)]
+    settings: BTreeMap<String, toml::Value>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -42,6 +68,12 @@ struct FileSteady {
     path: Option<String>,
     status: Option<u16>,
     within: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileWatch {
+    lists: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -68,6 +100,8 @@ struct FileFault {
     table: Option<String>,
     rows: Option<String>,
     how: Option<String>,
+    share: Option<String>,
+    status: Option<u16>,
     at: Option<String>,
     every: Option<String>,
     times: Option<u32>,
@@ -90,13 +124,18 @@ impl ChaosPlan {
         if lasts.is_zero() || lasts > LONGEST {
             return Err(source.error(read.lasts.span(), "a run lasts longer than 0s and at most 24h", "change lasts"));
         }
+        let gap = read.gap.as_ref().map(|gap| at.time(gap.span(), "gap", gap.as_ref())).transpose()?;
+        let checked = read.load.as_ref().checked.as_ref();
         let plan = Self {
             seed: read.seed,
             lasts,
+            gap,
             load: at.load(&read.load)?,
+            checked: checked.map(|checked| at.checked(checked)).transpose()?,
             steady: read.steady.as_ref().map_or(Ok(Steady::default()), |steady| at.steady(steady))?,
+            lists: read.watch.unwrap_or_default().lists,
             abort: read.abort.as_ref().map(|abort| at.abort(abort)).transpose()?,
-            faults: read.fault.iter().map(|fault| at.fault(fault, lasts)).collect::<Result<_, _>>()?,
+            faults: read.fault.iter().map(|fault| at.fault(fault, (lasts, gap.is_some()))).collect::<Result<_, _>>()?,
         };
         if plan.faults.is_empty() {
             return Err(source.error(0..0, "the plan has no fault", "add a [[fault]] with kind, on and at"));
@@ -140,7 +179,7 @@ impl At<'_> {
 
     fn load(&self, load: &Spanned<FileLoad>) -> Result<PlanLoad, TargetError> {
         let span = load.span();
-        let FileLoad { scenario, path, rate, timeout } = load.as_ref();
+        let FileLoad { scenario, path, rate, timeout, .. } = load.as_ref();
         let timeout =
             timeout.as_deref().map_or(Ok(Duration::from_secs(5)), |text| self.time(span.clone(), "timeout", text))?;
         match (scenario, path, rate) {
@@ -157,6 +196,39 @@ impl At<'_> {
                 Err(self.source.error(span, "load says neither what to ask nor which scenario to run", hint))
             }
         }
+    }
+
+    fn checked(&self, checked: &Spanned<FileChecked>) -> Result<PlanChecked, TargetError> {
+        let (span, file) = (checked.span(), checked.as_ref());
+        let every = file.every.as_deref().map_or(Ok(USUAL_ROUND), |text| self.time(span.clone(), "every", text))?;
+        if every < SHORTEST_ROUND {
+            let message = "every: rounds of checked load are at least 10ms apart";
+            return Err(self.source.error(self.field(span, "every"), message, "write it as every = \"1s\""));
+        }
+        if file.workload.is_empty() {
+            let hint = "add [load.checked.workload.ID] for each; `stampede check TARGET --list` shows them";
+            return Err(self.source.error(span, "load.checked names no workload", hint));
+        }
+        let workload = |(id, workload): (&String, &Spanned<FileWorkload>)| {
+            let FileWorkload { clients, round, settings } = workload.as_ref();
+            let wrong = |field, message: &str| {
+                let place = self.field(workload.span(), field);
+                Err(self.source.error(
+                    place,
+                    format!("load.checked.workload.{id}: {message}"),
+                    "change it, or leave it out",
+                ))
+            };
+            if clients.is_some_and(|clients| !(1..=CLIENTS_MAX).contains(&clients)) {
+                return wrong("clients", "clients: 1 to 1,000");
+            }
+            if *round == Some(0) {
+                return wrong("round", "round: at least 1");
+            }
+            Ok(PlanWorkload { id: id.clone(), clients: *clients, round: *round, settings: settings.clone() })
+        };
+        let workloads = file.workload.iter().map(workload).collect::<Result<_, _>>()?;
+        Ok(PlanChecked { target: file.target.clone(), every, workloads })
     }
 
     fn steady(&self, steady: &Spanned<FileSteady>) -> Result<Steady, TargetError> {
@@ -181,7 +253,7 @@ impl At<'_> {
         Ok(AbortRule { share, seconds: u32::try_from(lasts.as_secs().max(1)).unwrap_or(u32::MAX) })
     }
 
-    fn fault(&self, fault: &Spanned<FileFault>, run: Duration) -> Result<PlanFault, TargetError> {
+    fn fault(&self, fault: &Spanned<FileFault>, (run, follows): (Duration, bool)) -> Result<PlanFault, TargetError> {
         let (span, file) = (fault.span(), fault.as_ref().clone());
         let raw = RawFault {
             kind: file.kind,
@@ -195,6 +267,8 @@ impl At<'_> {
             table: file.table,
             rows: file.rows,
             how: file.how,
+            share: file.share,
+            status: file.status,
         };
         let named = |BadFault { field, text }: BadFault| {
             let (message, hint) = match text.split_once("hint: ") {
@@ -217,6 +291,14 @@ impl At<'_> {
         };
         let wrong =
             |field, message: &str, hint: &str| Err(self.source.error(self.field(span.clone(), field), message, hint));
+        for (field, given) in
+            [("at", file.at.is_some()), ("every", file.every.is_some()), ("times", file.times.is_some())]
+        {
+            if follows && given {
+                let message = format!("with `gap` faults follow one another, and `{field}` means nothing");
+                return wrong(field, &message, "leave it out, or leave `gap` out and give every fault its time");
+            }
+        }
         if read.at >= run {
             return wrong("at", "the fault comes after the end of the run", "make `lasts` longer, or `at` earlier");
         }

@@ -8,7 +8,7 @@
 //! Absent on purpose: timing. That a foreign id takes longer than an absent one is not seen here.
 //!
 //! Settings: `min_own` (3: answers in which each tenant must have seen his own canary), `min_foreign` (3: foreign ids each must have
-//! tried).
+//! tried), `unanswered` ("expected" where somebody breaks the system meanwhile: scripts that did not end well are left out).
 
 mod interference;
 mod op;
@@ -61,7 +61,7 @@ pub fn check(heading: &Heading, operations: &[Operation]) -> CheckReport {
         for glimpse in &tenant.glimpses {
             check_glimpse(tenant.key, glimpse, &known, &mut findings);
         }
-        interference::check(tenant, &mut findings);
+        interference::check(tenant, heading, &mut findings);
     }
     check_tried(&gathered, &known, &demand, &mut findings);
     findings

@@ -139,6 +139,13 @@ fn answers_that_change_with_the_load_of_others_are_interference() {
     assert_eq!(report(&operations).answer, Answer::Unknown);
     operations.push(script(101, "loaded", "d1"));
     assert_eq!(report(&operations).answer, Answer::Holds);
+    // A script that did not end well is doubted, unless somebody breaks the system meanwhile.
+    let mut unanswered = operations.clone();
+    unanswered.push(operation(102, "b", "loaded", Fields::new().with("script", "s"), Err(None)));
+    assert_eq!(report(&unanswered).answer, Answer::Unknown);
+    let mut broken = Heading::of(Model::Tenants);
+    broken.settings.set("unanswered", "expected");
+    assert_eq!(check(&broken, &unanswered).answer, Answer::Holds);
     operations.push(script(102, "loaded", "d2"));
     assert_eq!(violation(&operations), ("interference".into(), vec![102, 100]));
     operations.push(script(103, "baseline", "d3"));

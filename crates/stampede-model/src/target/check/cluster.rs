@@ -6,7 +6,7 @@ use super::{Check, Checker};
 use crate::target::cluster::{Balance, Cluster, MAX_REPLICAS, Service};
 
 /// Names that stand for something else where faults are aimed.
-const TAKEN: [&str; 3] = ["client", "postgres", "redis"];
+const TAKEN: [&str; 4] = ["client", "postgres", "standby", "redis"];
 
 impl Checker<'_> {
     pub(super) fn cluster(&self, cluster: &Cluster) -> Check {
@@ -19,7 +19,8 @@ impl Checker<'_> {
             }
             if TAKEN.contains(&name) || !names.insert(name) {
                 let message = format!("the name `{name}` is taken");
-                let hint = "client, postgres and redis are ends of links; each service needs a name of its own";
+                let hint =
+                    "client, postgres, standby and redis are ends of links; each service needs a name of its own";
                 return Err(self.source.error(service.name.span(), message, hint));
             }
             self.service(cluster, service)?;
@@ -27,7 +28,7 @@ impl Checker<'_> {
         for (name, place) in &cluster.link {
             if !is_name(name) || TAKEN.contains(&name.as_str()) {
                 let message = format!("a link cannot be called `{name}`");
-                let hint = "use small letters, digits and `-`; postgres and redis have their links already";
+                let hint = "use small letters, digits and `-`; postgres, standby and redis have their links already";
                 return Err(self.source.error(place.to.span(), message, hint));
             }
             self.place_slots(place.to.as_ref(), place.to.span())?;
@@ -135,6 +136,7 @@ mod tests {
             (service("name = \"a\"\nbalance = \"requests\"\ncommand = [\"a\"]"), "c.toml:7:8", "has no balancer"),
             (service("name = \"a\"\ncommand = [\"{link.x}\"]"), "c.toml:8:12", "no link is called `x`"),
             (service("name = \"a\"\ncommand = [\"{postgres_url}\"]"), "c.toml:8:12", "no value here"),
+            (service("name = \"a\"\ncommand = [\"{standby_url}\"]"), "c.toml:8:12", "standby ="),
             (service("name = \"a\"\ncommand = [\"a\"]\nreplicas = 65"), "c.toml:9:12", "at most 64"),
             (service("name = \"a\"\ncomand = [\"a\"]"), "c.toml:8:1", "unknown field"),
         ] {

@@ -21,6 +21,7 @@ type Check = Result<(), TargetError>;
 pub(super) fn check(target: &Target, source: &Source<'_>) -> Check {
     let checker = Checker { target, source };
     checker.start()?;
+    checker.standby()?;
     target.cluster.iter().try_for_each(|cluster| checker.cluster(cluster))?;
     checker.session()?;
     checker.requests()?;
@@ -96,11 +97,15 @@ impl Checker<'_> {
             || slot.starts_with("port.")
             || slot.starts_with("env.")
             || (matches!(slot, "postgres_url" | "postgres_address") && start.postgres.is_some())
+            || (matches!(slot, "standby_url" | "standby_address") && self.has_standby())
             || (slot == "redis_url" && start.redis.is_some());
         if known {
             return Ok(());
         }
         let hint = match slot {
+            "standby_url" | "standby_address" => {
+                "add standby = \"synchronous\" to [target.postgres]; only a cluster has one".to_owned()
+            }
             "postgres_url" | "postgres_address" | "redis_url" => {
                 let server = slot.split_once('_').map_or(slot, |(server, _)| server);
                 format!("add a table [target.{server}] so that one is started")
@@ -109,6 +114,29 @@ impl Checker<'_> {
                 .to_owned(),
         };
         Err(self.source.error(span, format!("slot `{{{slot}}}` has no value here"), hint))
+    }
+
+    fn has_standby(&self) -> bool {
+        let postgres = self.target.start.postgres.as_ref();
+        postgres.is_some_and(|postgres| postgres.standby.is_some()) && self.target.cluster.is_some()
+    }
+
+    /// Only PostgreSQL has a standby, and only in a cluster.
+    fn standby(&self) -> Check {
+        let start = &self.target.start;
+        let of_redis = start.redis.as_ref().and_then(|redis| redis.standby.as_ref());
+        let of_postgres = start.postgres.as_ref().and_then(|postgres| postgres.standby.as_ref());
+        match (of_redis, of_postgres.filter(|_| self.target.cluster.is_none())) {
+            (Some(standby), _) => {
+                let hint = "remove it; a Redis that follows another is a process of your own";
+                Err(self.source.error(standby.span(), "a private Redis has no standby", hint))
+            }
+            (None, Some(standby)) => {
+                let message = "only a cluster has a standby of PostgreSQL";
+                Err(self.source.error(standby.span(), message, "add [[cluster.service]], or remove it"))
+            }
+            (None, None) => Ok(()),
+        }
     }
 
     fn session(&self) -> Check {

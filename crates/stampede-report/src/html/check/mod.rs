@@ -28,12 +28,17 @@ pub(super) fn alone(run: &CheckRun) -> Markup {
                 }
             }
         }
-        main {
-            (table(run))
-            @for (place, verdict) in run.workloads.iter().enumerate() { (violated(run, place, verdict)) }
-            (doubts(run))
-            (tiers(run))
-        }
+        main { (inside(run)) }
+    }
+}
+
+/// The verdicts and what they rest on, for a page that has more.
+pub(super) fn inside(run: &CheckRun) -> Markup {
+    html! {
+        (table(run))
+        @for (place, verdict) in run.workloads.iter().enumerate() { (violated(run, place, verdict)) }
+        (doubts(run))
+        (tiers(run))
     }
 }
 

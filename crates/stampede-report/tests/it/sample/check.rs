@@ -47,6 +47,7 @@ fn verdict(id: &str, model: Model, report: CheckReport) -> WorkloadVerdict {
         strength: report.strength,
         operations: report.operations,
         unresolved: report.indeterminate,
+        unanswered_reads: 0,
         resolved: 0,
         skew_us: 84,
         reports: vec![report],

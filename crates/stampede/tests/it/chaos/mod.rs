@@ -1,6 +1,8 @@
 //! `stampede cluster` and `stampede chaos` from the shell: what runs, what breaks, and that it is whole again.
 
+mod campaign;
 mod place;
+mod promotion;
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -83,7 +85,7 @@ async fn a_killed_cluster_takes_all_it_started_with_it() {
 #[tokio::test]
 async fn whatever_fault_is_in_force_when_the_bench_is_killed_the_target_is_whole_within_five_seconds() {
     let place = Place::up();
-    let faults: [&[&str]; 17] = [
+    let faults: [&[&str]; 20] = [
         &["pause", "--on", "gw-1"],
         &["pause", "--on", "postgres"],
         &["pause", "--on", "redis"],
@@ -95,6 +97,9 @@ async fn whatever_fault_is_in_force_when_the_bench_is_killed_the_target_is_whole
         &["half-open", "--on", "gw-postgres"],
         &["reset", "--on", "client-gw"],
         &["slow-close", "--latency", "1s", "--on", "client-gw"],
+        &["http-error", "--share", "30%", "--on", "client-gw"],
+        &["http-no-answer", "--share", "30%", "--on", "client-gw-1"],
+        &["http-twice", "--share", "30%", "--on", "client-gw"],
         &["postgres-stop", "--how", "fast"],
         &["postgres-stop", "--how", "kill"],
         &["exhaust"],
@@ -209,6 +214,11 @@ fn what_cannot_be_done_is_said_and_never_skipped() {
         (&["chaos", "packet-loss"], 2, "netem"),
         (&["chaos", "kil"], 2, "did you mean `kill`"),
         (&["chaos", "cut", "--table", "a"], 2, "lock-table"),
+        (&["chaos", "http-error", "--on", "a"], 2, "share = \"20%\""),
+        (&["chaos", "http-twice", "--share", "200%", "--on", "a"], 2, "share"),
+        (&["chaos", "promote", "--how", "smart"], 2, "immediate"),
+        (&["chaos", "run", "/nowhere.toml"], 2, "cannot read /nowhere.toml"),
+        (&["chaos", "report", "/nowhere.json"], 2, "stampede chaos run --json"),
         (&["chaos", "cut", "--on", "a", "--dir", "/nowhere"], 1, "no cluster runs in /nowhere"),
         (&["cluster", "up", "/nowhere.toml"], 2, "cannot read /nowhere.toml"),
     ] {
@@ -222,7 +232,9 @@ fn what_cannot_be_done_is_said_and_never_skipped() {
     assert_eq!(output.status.code(), Some(2));
     assert!(remarked(&output).contains("stampede cluster up"), "{}", remarked(&output));
     let list = said(&stampede(&["chaos", "list"]));
-    assert!(list.contains("half-open") && list.contains("not possible here"), "{list}");
+    for word in ["half-open", "http-error", "http-no-answer", "http-twice", "promote", "not possible here"] {
+        assert!(list.contains(word), "{word}: {list}");
+    }
 }
 
 fn own_start() -> u64 {

@@ -24,6 +24,10 @@ ready = { path = "/readyz", status = 200, within = "60s" }
 command = ["{bin}/stampede", "gateway", "--listen", "127.0.0.1:{self.port}", "--postgres", "{postgres_url}", "--redis", "{redis_url}"]
 "#;
 
+/// What makes PostgreSQL two.
+const STANDBY: &str =
+    "[target.postgres]\nstandby = \"synchronous\"\nsettings = { wal_retrieve_retry_interval = \"200ms\" }\n";
+
 /// A cluster that is taken down with the test.
 pub(super) struct Place {
     folder: TempDir,
@@ -32,8 +36,17 @@ pub(super) struct Place {
 impl Place {
     /// Starts one.
     pub(super) fn up() -> Self {
+        Self::of(TARGET)
+    }
+
+    /// Starts one whose PostgreSQL has a standby.
+    pub(super) fn with_standby() -> Self {
+        Self::of(&TARGET.replacen("[target.postgres]\n", STANDBY, 1))
+    }
+
+    fn of(text: &str) -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap() };
-        fs::write(place.file("target.toml"), TARGET).unwrap();
+        fs::write(place.file("target.toml"), text).unwrap();
         let target = place.file("target.toml");
         let output = place.say(&["cluster", "up", target.to_str().unwrap(), "--detach"]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -65,6 +78,13 @@ impl Place {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// The URL of the PostgreSQL in a role.
+    pub(super) fn postgres(&self, role: &str) -> Option<(String, String)> {
+        let status = self.status();
+        let server = all(&status["servers"]).iter().find(|server| server["role"] == role)?.clone();
+        Some((server["name"].as_str()?.to_owned(), server["url"].as_str()?.to_owned()))
+    }
+
     /// The process that holds the cluster.
     pub(super) fn holder(&self) -> u32 {
         pid(&self.status()["process"]).unwrap()
@@ -83,10 +103,14 @@ impl Place {
             if server["running"] != true {
                 troubles.push(format!("{} is down", server["name"]));
             }
+            if server["role"] == "deposed" {
+                troubles.push(format!("{} follows nobody", server["name"]));
+            }
         }
         for link in all(&status["links"]) {
             let state = &link["state"];
-            let calm = state["gate"] == "open" && state["silent"].is_null() && link["listening"] == true;
+            let passes = state["silent"].is_null() && state["http"].is_null();
+            let calm = state["gate"] == "open" && passes && link["listening"] == true;
             if !calm || state["limits"]["latency_ms"] != 0 || state["limits"]["bytes_per_s"] != 0 {
                 troubles.push(format!("{} is disturbed", link["name"]));
             }

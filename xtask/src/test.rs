@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// Only this step; may be given several times.
     #[arg(long, value_enum)]
     only: Vec<Step>,
+    /// The steps too that build a second time or take minutes: kubernetes, breaks.
+    #[arg(long, conflicts_with = "only")]
+    long: bool,
     /// Lints, builds and tests this package only; may be given several times.
     #[arg(long, short)]
     package: Vec<String>,
@@ -62,7 +65,7 @@ enum Step {
     Deploy,
     /// All tests, by nextest.
     Nextest,
-    /// Lints and tests of what is built with the feature `kubernetes` alone.
+    /// Lints and tests of what is built with the feature `kubernetes` alone; only with `--long`.
     Kubernetes,
     /// The examples in the documentation of the pure crates.
     Doc,
@@ -70,11 +73,16 @@ enum Step {
     Contract,
     /// A short run of the bench against the service.
     Smoke,
-    /// Every fault in turn against a cluster of the service under checked load, in the short form.
+    /// Every fault in turn against a cluster of the service under checked load, in the short form; only with `--long`.
     Breaks,
 }
 
 impl Step {
+    /// Whether it is left out unless it is asked for.
+    const fn is_long(self) -> bool {
+        matches!(self, Self::Kubernetes | Self::Breaks)
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Fmt => "fmt",
@@ -117,7 +125,10 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("make a runtime")?;
     let house = House { root: metadata.workspace_root.into(), target: metadata.target_directory.into(), runtime };
     let begun = Instant::now();
-    let chosen = |step: &&Step| args.only.is_empty() || args.only.contains(step);
+    let chosen = |step: &&Step| match args.only.as_slice() {
+        [] => args.long || !step.is_long(),
+        only => only.contains(step),
+    };
     for step in Step::value_variants().iter().filter(chosen) {
         say(&format!("== {}", step.name()))?;
         let step_begun = Instant::now();
@@ -354,7 +365,7 @@ mod tests {
     fn the_scope_is_everything_or_what_was_named() {
         let scope = |packages: &[&str]| {
             let package = packages.iter().map(|package| (*package).to_owned()).collect();
-            Args { only: Vec::new(), package }.scope().join(" ")
+            Args { only: Vec::new(), long: false, package }.scope().join(" ")
         };
         assert_eq!(scope(&[]), "--workspace");
         assert_eq!(scope(&["sandbox", "kv-coord"]), "--package sandbox --package kv-coord");

@@ -238,6 +238,8 @@ async fn lists_are_described_as_they_are_read() {
     for list in known::ALL {
         let path = format!("/paths/~1api~1v1~1{}/get/parameters", list.name);
         let parameters = document.pointer(&path).and_then(Value::as_array).unwrap_or_else(|| panic!("{path}"));
+        // A header is the same for all lists and stands there by reference.
+        let parameters: Vec<&Value> = parameters.iter().filter(|parameter| parameter["in"] == "query").collect();
         let names: BTreeSet<&str> = parameters.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect();
         let sort = if list.sorts.is_empty() { None } else { Some("sort") };
         let wanted: BTreeSet<&str> =

@@ -7,12 +7,17 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 use stampede_model::chaos::{Fault, Kind, ProcessId, Reach};
+use tokio::time::{sleep, timeout};
 
 use super::injector::Intent;
-use super::processes::{family, is_stopped, signal};
+use super::processes::{family, is_alive, is_stopped, signal};
 use super::sessions::{self, Held};
 use super::{ChaosError, words};
 use crate::cluster::{self, Ask, Card, Status};
+
+/// A process that waits for a disk dies when that answers.
+const DEAD_WITHIN: Duration = Duration::from_secs(10);
+const LOOK_PAUSE: Duration = Duration::from_millis(2);
 
 /// Rounds of stopping a family that goes on starting processes.
 const STOP_ROUNDS: u32 = 10;
@@ -77,7 +82,7 @@ impl Target {
     pub(super) async fn carry_out(&self, action: &Aimed) -> Result<Option<Held>, String> {
         match &action.action {
             Action::Kill(process) => match signal(*process, Signal::KILL) {
-                Ok(true) => Ok(None),
+                Ok(true) => until_dead(*process).await.map(|()| None),
                 Ok(false) => Err("it had ended before".to_owned()),
                 Err(error) => Err(error.to_string()),
             },
@@ -114,4 +119,14 @@ fn stand_still(root: ProcessId) -> Result<(), String> {
     }
     // A signal takes a moment to be seen; who was sent it will stand still.
     Ok(())
+}
+
+/// A killed process runs on until the kernel comes to it; whoever looked for its successor meanwhile would take it for that.
+async fn until_dead(process: ProcessId) -> Result<(), String> {
+    let dies = async {
+        while is_alive(process) {
+            sleep(LOOK_PAUSE).await;
+        }
+    };
+    timeout(DEAD_WITHIN, dies).await.map_err(|_| format!("process {} outlived SIGKILL", process.pid))
 }

@@ -95,11 +95,15 @@ pub(crate) fn count(row: &CheckedRow) -> String {
 
 /// The cells of a fault, as [`HEADER`] has them.
 pub(crate) fn row(fault: &FaultReport) -> Vec<String> {
-    let limit = match (fault.limit_ns, fault.kept()) {
-        _ if fault.refused.is_some() => "not injected".to_owned(),
-        (Some(limit), Some(true)) => format!("{} kept", show_ns(limit)),
-        (Some(limit), _) => format!("{} MISSED", show_ns(limit)),
-        (None, _) => "-".to_owned(),
+    let judged = fault.expected.judge(&fault.seen);
+    let limits: Vec<String> = judged
+        .into_iter()
+        .map(|(limit, kept)| if kept { format!("{limit} kept") } else { format!("{limit} MISSED") })
+        .collect();
+    let limit = match (&fault.refused, limits.is_empty()) {
+        (Some(_), _) => "not injected".to_owned(),
+        (None, true) => "-".to_owned(),
+        (None, false) => limits.join("; "),
     };
     let never = |time: Option<u64>| time.map_or("not seen".to_owned(), show_ns);
     vec![
@@ -117,7 +121,7 @@ pub(crate) fn row(fault: &FaultReport) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use stampede_model::chaos::{CHAOS_FORMAT, CHAOS_VERSION, Recovery, SteadyReport};
+    use stampede_model::chaos::{CHAOS_FORMAT, CHAOS_VERSION, Expected, Recovery, SteadyReport};
     use stampede_model::failure::FailureKind;
     use stampede_model::timeline::Timeline;
 
@@ -140,7 +144,7 @@ mod tests {
                 errors: [(FailureKind::Reset, 12)].into(),
                 ..Recovery::default()
             },
-            limit_ns: Some(5 * second),
+            expected: Expected { recovery_ns: Some(5 * second), ..Expected::default() },
         };
         let report = ChaosReport {
             format: CHAOS_FORMAT.into(),

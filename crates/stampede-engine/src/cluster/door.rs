@@ -1,15 +1,15 @@
 //! A door: an address of 127.0.0.1 that leads to one place, or to the members of a service.
 //!
 //! The balancer: least connections among the members that are well, the next one when a member refuses (which is then left out until
-//! it is well again), none that is on its way out. Members come and go while it runs. One that balances requests reads HTTP
-//! ([`requests`]).
+//! it is well again), none that is on its way out ([`Members`]). Members come and go while it runs. One that balances requests reads
+//! HTTP ([`requests`]).
 //! Invariants: at most [`CONNECTIONS_MAX`] connections at once, more are reset; a door whose link is cut does not listen, and
 //! listens on the same port when it is whole again; the port stays below the range that the system hands to outgoing connections.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -17,7 +17,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::link::{Gate, Link, reset};
-use super::requests::{self, Traffic};
+use super::members::Members;
+use super::requests;
 
 /// Connections of one door at once.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -46,41 +47,6 @@ pub(super) struct Door {
     behind: Behind,
     listening: AtomicBool,
     room: Arc<Semaphore>,
-}
-
-/// The members behind a balancer.
-#[derive(Debug, Default)]
-pub(super) struct Members {
-    all: Mutex<Vec<Arc<Backend>>>,
-    turn: AtomicUsize,
-}
-
-/// One member as the balancer sees it.
-#[derive(Debug)]
-pub(super) struct Backend {
-    pub(super) address: SocketAddr,
-    pub(super) link: Arc<Link>,
-    pub(super) well: AtomicBool,
-    pub(super) leaving: AtomicBool,
-    pub(super) traffic: Traffic,
-}
-
-impl Backend {
-    /// One that is not well yet.
-    pub(super) fn new(address: SocketAddr, link: Arc<Link>) -> Self {
-        let (well, leaving) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { address, link, well, leaving, traffic: Traffic::default() }
-    }
-
-    /// Whether it is well and stays.
-    pub(super) fn takes_requests(&self) -> bool {
-        self.well.load(Ordering::SeqCst) && !self.leaving.load(Ordering::SeqCst)
-    }
-
-    /// It refused a connection: it is left out until it is well again.
-    pub(super) fn refused(&self) {
-        self.well.store(false, Ordering::SeqCst);
-    }
 }
 
 impl Door {
@@ -117,7 +83,7 @@ impl Door {
         match &self.behind {
             Behind::Place { to, .. } => to.clone(),
             Behind::Members { members, .. } | Behind::Requests { members, .. } => {
-                format!("{} members", members.all().len())
+                format!("{} members", members.count())
             }
         }
     }
@@ -192,65 +158,6 @@ impl Door {
             // The client learns that nobody is there the way a closed port says it.
             Err(_) => reset(&client),
         }
-    }
-}
-
-impl Members {
-    pub(super) fn add(&self, backend: Arc<Backend>) {
-        self.lock().push(backend);
-    }
-
-    pub(super) fn remove(&self, backend: &Arc<Backend>) {
-        self.lock().retain(|other| !Arc::ptr_eq(other, backend));
-    }
-
-    fn all(&self) -> Vec<Arc<Backend>> {
-        self.lock().clone()
-    }
-
-    async fn connect(&self) -> io::Result<(TcpStream, Arc<Link>)> {
-        for backend in self.in_turn(|backend| backend.link.busy()) {
-            let link = Arc::clone(&backend.link);
-            match link.state().gate {
-                Gate::Refuse => continue,
-                Gate::Reset => return Err(io::ErrorKind::ConnectionReset.into()),
-                Gate::Open => {}
-            }
-            let connected = {
-                let _coming = link.expect();
-                if link.until_heard().await.is_err() {
-                    continue;
-                }
-                connect(backend.address).await
-            };
-            match connected {
-                Ok(server) => return Ok((server, link)),
-                Err(_) => backend.refused(),
-            }
-        }
-        Err(io::ErrorKind::ConnectionRefused.into())
-    }
-
-    /// The members that take requests, the fewest under way first.
-    pub(super) fn least_requests(&self) -> Vec<Arc<Backend>> {
-        self.in_turn(|backend| backend.traffic.under_way())
-    }
-
-    /// The members that are well, the least busy first; among equals each comes first in turn.
-    fn in_turn(&self, busy: impl Fn(&Backend) -> usize) -> Vec<Arc<Backend>> {
-        let mut well: Vec<Arc<Backend>> =
-            self.lock().iter().filter(|backend| backend.takes_requests()).map(Arc::clone).collect();
-        if !well.is_empty() {
-            let first = self.turn.fetch_add(1, Ordering::Relaxed) % well.len();
-            well.rotate_left(first);
-            // A silent way to a member is known to nobody but the balancer; it is tried last.
-            well.sort_by_cached_key(|backend| (backend.link.state().silent.is_some(), busy(backend)));
-        }
-        well
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<Backend>>> {
-        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

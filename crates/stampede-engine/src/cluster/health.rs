@@ -1,7 +1,9 @@
 //! Asks a replica, again and again, whether it is ready.
 //!
-//! Invariants: one good answer makes it well, [`BAD_IN_A_ROW`] bad ones in a row make it unwell, its end does so at once. It is asked
-//! at its own port and not through its link: a cut link is the network's trouble, not the replica's.
+//! Invariants: one good answer makes it well, [`BAD_IN_A_ROW`] bad ones in a row make it unwell, its end does so at once. Who says
+//! nothing loses its connections at once; who says no loses them when it has been alone with that for [`ALONE_AFTER`], for a trouble
+//! that all share is better told by their answers. It is asked at its own port and not through its link: a cut link is the
+//! network's trouble, not the replica's.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -14,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::member::Member;
+use super::members::Members;
 use super::wire::MemberState;
 
 const ASK_EVERY: Duration = Duration::from_millis(250);
@@ -21,10 +24,23 @@ const ASK_A_STARTING_ONE_EVERY: Duration = Duration::from_millis(50);
 /// How long an answer may take; a program that stands still must be found out soon.
 const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 const BAD_IN_A_ROW: u32 = 2;
+/// Who is not ready for so long while others have been for so long is in trouble alone.
+const ALONE_AFTER: Duration = Duration::from_secs(1);
+
+/// What a question came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Ready,
+    /// An answer, and not the one that means ready.
+    No,
+    Nothing,
+}
 
 /// Asks until the task is aborted.
-pub(super) async fn watch(member: Arc<Member>, ready: Option<Ready>) {
+pub(super) async fn watch(member: Arc<Member>, members: Arc<Members>, ready: Option<Ready>) {
     let mut bad = 0;
+    // Whether clients that had it when it ceased to be ready were sent to others.
+    let mut sent_on = false;
     loop {
         let starting = matches!(member.state(), MemberState::Starting | MemberState::Unready);
         sleep(if starting { ASK_A_STARTING_ONE_EVERY } else { ASK_EVERY }).await;
@@ -32,24 +48,43 @@ pub(super) async fn watch(member: Arc<Member>, ready: Option<Ready>) {
             bad = 0;
             continue;
         }
-        let well = match (&ready, member.port) {
-            (Some(ready), Some(port)) => {
-                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                status(address, &ready.path).await.is_ok_and(|status| status == ready.status.code())
+        let heard = ask(&member, ready.as_ref()).await;
+        bad = if heard == Heard::Ready { 0 } else { bad + 1 };
+        match heard {
+            Heard::Ready if member.has_process() => {
+                member.is_well();
+                sent_on = false;
             }
-            (None, Some(port)) if member.backend.is_some() => {
-                timeout(ANSWER_WITHIN, TcpStream::connect((Ipv4Addr::LOCALHOST, port)))
-                    .await
-                    .is_ok_and(|made| made.is_ok())
-            }
-            _ => true,
-        };
-        bad = if well { 0 } else { bad + 1 };
-        if well && member.has_process() {
-            member.is_well();
-        } else if bad >= BAD_IN_A_ROW {
-            member.is_unwell();
+            Heard::No if bad >= BAD_IN_A_ROW => member.is_unready(),
+            Heard::Nothing if bad >= BAD_IN_A_ROW => member.is_unwell(),
+            _ => {}
         }
+        if let Some(backend) = &member.backend
+            && !sent_on
+            && backend.unwell_for().is_some_and(|since| since >= ALONE_AFTER)
+            && members.any_well_for(ALONE_AFTER)
+        {
+            backend.link.break_all();
+            sent_on = true;
+        }
+    }
+}
+
+async fn ask(member: &Member, ready: Option<&Ready>) -> Heard {
+    match (ready, member.port) {
+        (Some(ready), Some(port)) => {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            match status(address, &ready.path).await {
+                Ok(status) if status == ready.status.code() => Heard::Ready,
+                Ok(_) => Heard::No,
+                Err(_) => Heard::Nothing,
+            }
+        }
+        (None, Some(port)) if member.backend.is_some() => {
+            let made = timeout(ANSWER_WITHIN, TcpStream::connect((Ipv4Addr::LOCALHOST, port))).await;
+            if made.is_ok_and(|made| made.is_ok()) { Heard::Ready } else { Heard::Nothing }
+        }
+        _ => Heard::Ready,
     }
 }
 

@@ -14,7 +14,8 @@ use stampede_model::target::{Balance, Restart};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::door::{Backend, Door};
+use super::backend::Backend;
+use super::door::Door;
 use super::wire::{MemberState, MemberStatus};
 use crate::chaos::processes::identity;
 
@@ -212,14 +213,14 @@ impl Member {
 
     fn takes_no_more(&self) {
         if let Some(backend) = &self.backend {
-            backend.well.store(false, Ordering::SeqCst);
+            backend.turn_silent();
         }
     }
 
     /// It answers as it should.
     pub(super) fn is_well(&self) {
         if let Some(backend) = &self.backend {
-            backend.well.store(true, Ordering::SeqCst);
+            backend.turn_well();
         }
         self.note(|seen| {
             if matches!(seen.state, MemberState::Starting | MemberState::Unready) {
@@ -228,13 +229,25 @@ impl Member {
         });
     }
 
-    /// It does not; connections to it are ended, so that clients turn to others.
+    /// It says that it is not; what it has it keeps, for its answers tell more than a reset.
+    pub(super) fn is_unready(&self) {
+        if let Some(backend) = &self.backend {
+            backend.turn_unready();
+        }
+        self.note_unready();
+    }
+
+    /// It says nothing; connections to it are ended, so that clients turn to others.
     pub(super) fn is_unwell(&self) {
         if let Some(backend) = &self.backend
-            && backend.well.swap(false, Ordering::SeqCst)
+            && backend.turn_silent()
         {
             backend.link.break_all();
         }
+        self.note_unready();
+    }
+
+    fn note_unready(&self) {
         self.note(|seen| {
             if seen.state == MemberState::Ready {
                 seen.state = MemberState::Unready;

@@ -4,6 +4,7 @@
 //! Invariants: nothing listens beyond 127.0.0.1; nothing that was started outlives the process that holds the cluster, however that
 //! ends; one change of replicas goes on at a time. Absent on purpose: several machines, and limits of CPU or memory.
 
+mod backend;
 mod database;
 mod door;
 mod error;
@@ -13,6 +14,7 @@ mod http;
 mod link;
 mod links;
 mod member;
+mod members;
 mod remote;
 mod requests;
 mod servers;

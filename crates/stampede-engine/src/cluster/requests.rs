@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, CONTENT_TYPE, EXPECT, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, UPGRADE,
+    CONNECTION, CONTENT_TYPE, EXPECT, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER, TE, TRAILER,
+    UPGRADE,
 };
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, Version};
 use http_body_util::{Either, Full};
@@ -27,8 +28,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::door::{Backend, Members};
+use super::backend::Backend;
 use super::link::{Gate, Link, reset};
+use super::members::Members;
 use answer::Answer;
 
 /// Connections to one member that wait for work.
@@ -103,12 +105,12 @@ impl Traffic {
 }
 
 impl Place {
-    /// A place at a member that takes requests.
+    /// A place at a member that stays.
     fn at(backend: &Arc<Backend>) -> Option<Self> {
         backend.traffic.under_way.fetch_add(1, Ordering::SeqCst);
         let place = Self(Arc::clone(backend));
         // Counted first and looked then: whoever sets `leaving` and then sees no request knows that none will come.
-        backend.takes_requests().then_some(place)
+        (!backend.leaving.load(Ordering::SeqCst)).then_some(place)
     }
 }
 
@@ -156,7 +158,9 @@ async fn forward(members: Arc<Members>, mut request: Request<Incoming>) -> Resul
             }
         }
     }
-    Ok(trouble(StatusCode::SERVICE_UNAVAILABLE, "no replica takes requests\n"))
+    let mut nobody = trouble(StatusCode::SERVICE_UNAVAILABLE, "no replica takes requests\n");
+    nobody.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    Ok(nobody)
 }
 
 /// Sends a request to the member of `place` and gives the head of its answer; the rest follows as it comes.
@@ -170,7 +174,7 @@ async fn exchange(place: Place, mut request: Request<Incoming>) -> Result<Respon
             None => connect(&backend).await,
         };
         let Ok(mut sender) = sender else {
-            backend.refused();
+            backend.turn_silent();
             return Err(Failed::Unsent(Box::new(request)));
         };
         let sent = match sender.ready().await {

@@ -10,9 +10,11 @@ use stampede_model::target::{self, Balance, MAX_REPLICAS, Target};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::door::{Backend, Behind, Door, Members};
+use super::backend::Backend;
+use super::door::{Behind, Door};
 use super::error::ClusterError;
 use super::member::{Member, Parts};
+use super::members::Members;
 use super::wire::{LinkStatus, MemberState, ServiceStatus};
 use super::{Cluster, LOOK_EVERY, end_all, health, quiet_port};
 use crate::control::ControlError;
@@ -143,7 +145,8 @@ impl Service {
             self.behind.add(Arc::clone(backend));
         }
         tokio::spawn(Arc::clone(&member).keep(spec, self.described.restart));
-        let asking = tokio::spawn(health::watch(Arc::clone(&member), self.described.ready.clone()));
+        let asking =
+            tokio::spawn(health::watch(Arc::clone(&member), Arc::clone(&self.behind), self.described.ready.clone()));
         self.lock().push(Kept { member: Arc::clone(&member), asking });
         Ok(member)
     }

@@ -20,10 +20,12 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use stampede_model::scenario::{Load, Plan, Think};
 use stampede_model::schedule::UserCurve;
 use stampede_model::schedule::UserStage;
 use thiserror::Error;
+use tokio::sync::OnceCell;
 
 use crate::http::{BadRequestPlan, BadTls, Resumption, TlsSettings, Transport, Trust, Version, Wire};
 use crate::load::scenario::{BarrierSpec, Halt, Outgoing, Scenario, Seat, StepId, StepSpec};
@@ -70,6 +72,8 @@ struct Shared {
     cursors: Cursors,
     origins: Vec<Outgoing>,
     mode: Mode,
+    /// What the first user of each sort took at its start, for sorts that share it.
+    starts: Vec<OnceCell<Vec<Value>>>,
     /// Where what the steps did is written, if anywhere.
     history: Option<Arc<RunHistory>>,
 }
@@ -148,7 +152,8 @@ fn load_plan_as(plan: &Plan, mode: Mode, history: Option<Arc<RunHistory>>) -> Re
     }
     let prepared = Prepared::of(plan, &origins)?;
     let cursors = Cursors::of(plan);
-    let shared = Arc::new(Shared { plan: plan.clone(), prepared, cursors, origins, mode, history });
+    let starts = plan.users.iter().map(|_| OnceCell::new()).collect();
+    let shared = Arc::new(Shared { plan: plan.clone(), prepared, cursors, origins, mode, starts, history });
     let mut flows = Vec::new();
     for (number, flow) in plan.flows.iter().enumerate() {
         let load = load_of(&flow.load).map_err(|why| BadScript::Users { name: flow.name.clone(), why })?;

@@ -31,8 +31,7 @@ pub(super) async fn start(
         person.has_rows = HasRows::Yes;
     }
     person.last_status = None;
-    let (ready, _) = &shared.prepared.users[user];
-    let started = steps(shared, (&shared.plan.users[user].start, ready), person, client).await;
+    let started = begin(shared, user, person, client).await;
     if started == Err(Halt::Iteration) {
         match flow.think {
             // Nobody is hurried who does everything once.
@@ -43,6 +42,23 @@ pub(super) async fn start(
         }
     }
     started
+}
+
+/// What a user does at its start; where a sort of users shares it, the first one does it and the others wait for what it took.
+async fn begin(shared: &Shared, user: usize, person: &mut Person, client: &mut Client<'_>) -> Result<(), Halt> {
+    let sort = &shared.plan.users[user];
+    let (ready, _) = &shared.prepared.users[user];
+    if !sort.shared {
+        return steps(shared, (&sort.start, ready), person, client).await;
+    }
+    let first = async {
+        steps(shared, (&sort.start, ready), person, client).await?;
+        Ok(person.frame.variables.clone())
+    };
+    // One that fails or is stopped leaves its turn to the next.
+    let taken = shared.starts[user].get_or_try_init(|| first).await?;
+    person.frame.variables.clone_from(taken);
+    Ok(())
 }
 
 /// One task, then the pause.

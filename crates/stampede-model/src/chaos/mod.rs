@@ -6,6 +6,7 @@
 mod abort;
 mod checked;
 mod draw;
+mod expected;
 mod fault;
 mod journal;
 mod kind;
@@ -18,6 +19,7 @@ mod report;
 pub use abort::{AbortRule, SecondSeen};
 pub use checked::{CheckedReport, CheckedRow, Way};
 pub use draw::draw;
+pub use expected::Expected;
 pub use fault::{DatabaseStop, Direction, Fault, HttpTrouble, HttpWhat, Limits, RedisPause, Rough};
 pub use journal::{BadJournal, Entry, Journal, OpenFault, ProcessId, Reach, Undo};
 pub use kind::Kind;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::abort::AbortRule;
+use super::expected::Expected;
 use super::fault::Fault;
 use super::kind::Kind;
 
@@ -116,8 +117,8 @@ pub struct PlanFault {
     pub times: Option<u32>,
     /// How long it lasts.
     pub lasts: Duration,
-    /// How soon clients must be served again.
-    pub recovery: Option<Duration>,
+    /// What it may cost clients.
+    pub expected: Expected,
 }
 
 /// One injection that is to come.
@@ -213,6 +214,8 @@ mod tests {
             ("[[fault]]\nkind = \"clock\"\n".to_owned(), "p.toml:7:1", "faketime"),
             ("[abort]\nerrors = \"200%\"\n[[fault]]\nkind = \"kill\"\n".to_owned(), "p.toml:7:1", "no share"),
             ("[[fault]]\nkind = \"kill\"\nwhen = \"1s\"\n".to_owned(), "p.toml:8:1", "unknown field"),
+            ("[[fault]]\nkind = \"kill\"\nfailures = [\"status 5xx\"]\n".to_owned(), "p.toml:8:13", "`status5xx`"),
+            ("[[fault]]\nkind = \"kill\"\nafter_undo = \"2\"\n".to_owned(), "p.toml:8:1", "after_undo = "),
         ] {
             let error = ChaosPlan::parse("p.toml", &format!("{HEAD}{text}")).unwrap_err().to_string();
             assert!(error.starts_with(place) && error.contains(word), "{text}: {error}");

@@ -50,6 +50,9 @@ pub struct Recovery {
     pub longest_dark_ns: u64,
     /// The slowest good answer.
     pub slowest_ns: u64,
+    /// The slowest failure: how long a client may have waited to be told.
+    #[serde(default)]
+    pub slowest_failure_ns: u64,
     /// Good answers.
     pub good: u64,
     /// Failures by kind.
@@ -76,6 +79,7 @@ pub fn recovery(outcomes: &[Outcome], window: Window) -> Recovery {
         let end_ns = outcome.end_ns;
         if let Some(kind) = outcome.failure {
             *seen.errors.entry(kind).or_default() += 1;
+            seen.slowest_failure_ns = seen.slowest_failure_ns.max(end_ns.saturating_sub(outcome.intent_ns));
             seen.first_bad_ns.get_or_insert(end_ns);
             seen.last_bad_ns = Some(end_ns);
             seen.first_good_ns = None;
@@ -125,6 +129,8 @@ mod tests {
         assert_eq!((seen.last_bad_ns, seen.first_good_ns), (Some(150), Some(170)));
         assert_eq!((seen.recovered_after_ns, seen.after_undo_ns), (Some(70), Some(0)));
         assert_eq!((seen.longest_dark_ns, seen.bad(), seen.good), (40, 2, 4));
+        let slow = Outcome { intent_ns: 120, ..bad(160) };
+        assert_eq!(recovery(&[bad(110), slow, good(170)], WINDOW).slowest_failure_ns, 40);
     }
 
     #[test]

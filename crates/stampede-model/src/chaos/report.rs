@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::checked::CheckedReport;
+use super::expected::Expected;
 use super::recovery::Recovery;
 use crate::timeline::Timeline;
 
@@ -60,14 +61,14 @@ pub enum BadEnd {
     Violated,
     /// Something was not injected, not seen or not decided.
     Open,
-    /// A recovery was missed, the run given up, or the system not well at the end.
+    /// A limit of a fault was missed, the run given up, or the system not well at the end.
     Missed,
 }
 
 impl ChaosReport {
     /// How it ended badly; nothing when all is as it should be.
     pub fn bad_ends(&self) -> Vec<BadEnd> {
-        let has_limits = self.faults.iter().any(|fault| fault.limit_ns.is_some());
+        let has_limits = self.faults.iter().any(|fault| !fault.expected.is_empty());
         let refused = self.faults.iter().any(|fault| fault.refused.is_some());
         let missed = self.faults.iter().any(|fault| fault.refused.is_none() && fault.kept() == Some(false));
         let checked = self.checked.as_ref();
@@ -122,13 +123,15 @@ pub struct FaultReport {
     pub note: String,
     /// What clients saw.
     pub seen: Recovery,
-    /// How soon clients had to be served again.
-    pub limit_ns: Option<u64>,
+    /// What it might cost clients.
+    #[serde(flatten)]
+    pub expected: Expected,
 }
 
 impl FaultReport {
-    /// Whether its limit was kept; a recovery that was not seen keeps none.
+    /// Whether all its limits were kept; `None` when it has none.
     pub fn kept(&self) -> Option<bool> {
-        self.limit_ns.map(|limit| self.seen.recovered_after_ns.is_some_and(|after| after <= limit))
+        let is_kept = || self.expected.judge(&self.seen).into_iter().all(|(_, kept)| kept);
+        (!self.expected.is_empty()).then(is_kept)
     }
 }

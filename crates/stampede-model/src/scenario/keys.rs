@@ -139,6 +139,11 @@ pub(super) static USER: Kind = Kind {
             Shape::Map(&Shape::Text),
             "Headers of every request; during login and on_start those whose values are known by then.",
         ),
+        key(
+            "shared",
+            Shape::Truth,
+            "One login for all: the first virtual user does login and on_start, the others take over what it took.",
+        ),
     ],
 };
 

@@ -131,6 +131,8 @@ pub struct User {
     pub stop: Vec<Step>,
     /// Feeds that give each user one row, before its login.
     pub feeds: Vec<usize>,
+    /// What is done on start is done by the first of them, and what it took is everybody's.
+    pub shared: bool,
 }
 
 /// What one sort of user does, and how much of it.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use stampede_model::chaos::{
-    CHAOS_FORMAT, CHAOS_VERSION, ChaosReport, CheckedReport, FaultReport, Recovery, SteadyReport,
+    CHAOS_FORMAT, CHAOS_VERSION, ChaosReport, CheckedReport, Expected, FaultReport, Recovery, SteadyReport,
 };
 use stampede_model::failure::FailureKind;
 use stampede_model::timeline::{Band, Timeline, Unit, hints};
@@ -87,7 +87,7 @@ fn fault(number: u64) -> FaultReport {
             errors: [(FailureKind::Timeout, 96)].into(),
             ..Recovery::default()
         },
-        limit_ns: Some(10 * SECOND),
+        expected: Expected { recovery_ns: Some(10 * SECOND), ..Expected::default() },
     }
 }
 

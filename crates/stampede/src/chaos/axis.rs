@@ -48,16 +48,19 @@ fn band(fault: &FaultReport) -> Band {
         Some(0) => "clients noticed nothing".to_owned(),
         Some(after) => format!("clients were served again after {}", show_ns(after)),
     };
-    let kept = match (fault.limit_ns, fault.kept()) {
-        (Some(limit), Some(false)) => format!(", which is later than {}", show_ns(limit)),
-        _ => String::new(),
-    };
+    let missed: String = fault
+        .expected
+        .judge(&fault.seen)
+        .into_iter()
+        .filter(|(_, kept)| !kept)
+        .map(|(limit, _)| format!("; missed: {limit}"))
+        .collect();
     let undone = if fault.verified { "" } else { "; NOT UNDONE" };
     let failed = thousands(fault.seen.bad());
     Band {
         name: format!("{} on {}", fault.fault, fault.on),
         from_ns: fault.injected_ns,
         until_ns: fault.undone_ns,
-        text: format!("{failed} requests failed, {recovered}{kept}{undone}"),
+        text: format!("{failed} requests failed, {recovered}{missed}{undone}"),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stampede_engine::chaos::{Chaos, ChaosError, Order};
-use stampede_model::chaos::{ChaosPlan, Due, FaultReport, Recovery};
+use stampede_model::chaos::{ChaosPlan, Due, Expected, FaultReport, Recovery};
 use stampede_model::units::show_duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -35,8 +35,8 @@ pub(super) async fn campaign(
             _ = over.wait_for(|over| *over) => break,
         }
         let one = One { chaos: Arc::clone(&chaos), order: order(plan, due, seed), start, over: over.clone() };
-        let limit_ns = plan.faults[due.fault].recovery.map(ns);
-        under_way.spawn(async move { one.carry_out(limit_ns).await });
+        let expected = plan.faults[due.fault].expected.clone();
+        under_way.spawn(async move { one.carry_out(expected).await });
     }
     let mut reports = Vec::new();
     let mut failed = None;
@@ -61,13 +61,13 @@ async fn follow(
     let mut reports = Vec::new();
     for due in plan.dues() {
         let one = One { chaos: Arc::clone(&chaos), order: order(plan, due, seed), start, over: over.clone() };
-        let limit_ns = plan.faults[due.fault].recovery.map(ns);
+        let expected = plan.faults[due.fault].expected.clone();
         if is_over(&mut over, gap).await {
             let refused = Some("the run was over before its turn".to_owned());
-            reports.push(FaultReport { refused, ..one.blank(limit_ns) });
+            reports.push(FaultReport { refused, ..one.blank(expected) });
             continue;
         }
-        reports.push(one.carry_out(limit_ns).await?);
+        reports.push(one.carry_out(expected).await?);
     }
     // The last one has its time as well.
     is_over(&mut over, gap).await;
@@ -103,8 +103,8 @@ struct One {
 }
 
 impl One {
-    async fn carry_out(mut self, limit_ns: Option<u64>) -> Result<FaultReport, ChaosError> {
-        let mut report = self.blank(limit_ns);
+    async fn carry_out(mut self, expected: Expected) -> Result<FaultReport, ChaosError> {
+        let mut report = self.blank(expected);
         let injected = match self.chaos.inject(&self.order).await {
             Ok(injected) => injected,
             Err(error @ (ChaosError::Aim(_) | ChaosError::Inject { .. })) => {
@@ -131,7 +131,7 @@ impl One {
     }
 
     /// Nothing has happened yet. Clients may notice from the first moment on, so the window begins before the injection.
-    fn blank(&self, limit_ns: Option<u64>) -> FaultReport {
+    fn blank(&self, expected: Expected) -> FaultReport {
         let injected_ns = ns(self.start.elapsed());
         FaultReport {
             fault: self.order.kind.to_string(),
@@ -142,7 +142,7 @@ impl One {
             verified: true,
             note: String::new(),
             seen: Recovery::default(),
-            limit_ns,
+            expected,
         }
     }
 

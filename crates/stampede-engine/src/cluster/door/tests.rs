@@ -6,6 +6,7 @@ use stampede_model::chaos::{Direction, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
+use super::super::backend::Backend;
 use super::super::link::LinkState;
 use super::*;
 
@@ -181,7 +182,7 @@ async fn the_end_of_a_connection_can_be_late() {
 fn backend(address: SocketAddr, number: u32) -> Arc<Backend> {
     let link = Arc::new(Link::new(format!("m-{number}"), "m".into(), LinkState::default()));
     let backend = Backend::new(address, link);
-    backend.well.store(true, Ordering::Relaxed);
+    backend.turn_well();
     Arc::new(backend)
 }
 
@@ -215,13 +216,13 @@ async fn the_balancer_leads_to_the_least_busy_and_leaves_out_who_refuses_or_leav
         said_back(&mut client, b"hello").await.unwrap();
     }
     assert_eq!(counts(), (refused_before, 9));
-    assert!(!backends[0].well.load(Ordering::Relaxed));
+    assert!(!backends[0].takes_requests());
     // Nobody is left: the client is told at once.
     backends[1].leaving.store(true, Ordering::Relaxed);
     let mut client = TcpStream::connect(door.address()).await.unwrap();
     assert!(timeout(LONG, client.read(&mut [0])).await.unwrap().is_err());
     members.remove(&backends[1]);
-    assert_eq!(members.all().len(), 1);
+    assert_eq!(members.count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,4 +245,60 @@ async fn connections_that_come_at_once_are_shared_also_when_one_member_has_more(
     let counts = (first_guests.load(Ordering::Relaxed), second_guests.load(Ordering::Relaxed));
     assert_eq!(counts.0 + counts.1, 41);
     assert!(counts.0.abs_diff(counts.1) <= 8, "{counts:?}");
+}
+
+/// What a client gets of whoever is behind the door: an answer, or the end.
+async fn is_led(door: &Door) -> bool {
+    let mut client = TcpStream::connect(door.address()).await.unwrap();
+    said_back(&mut client, b"hello").await.is_ok()
+}
+
+#[tokio::test]
+async fn when_nobody_is_well_those_that_answer_are_led_to_and_only_then() {
+    let members = Arc::new(Members::default());
+    let (first, first_guests, _) = echo().await;
+    let (second, second_guests, _) = echo().await;
+    let backends = [backend(first, 1), backend(second, 2)];
+    for backend in &backends {
+        members.add(Arc::clone(backend));
+    }
+    let link = Arc::new(Link::new("front".into(), "m".into(), LinkState::default()));
+    let (door, _) = Door::open(ANYWHERE, Behind::Members { door: link, members: Arc::clone(&members) }).await.unwrap();
+    backends[0].turn_unready();
+    for _ in 0..4 {
+        assert!(is_led(&door).await);
+    }
+    let counts = || (first_guests.load(Ordering::Relaxed), second_guests.load(Ordering::Relaxed));
+    assert_eq!(counts(), (0, 4));
+    backends[1].turn_unready();
+    for _ in 0..4 {
+        assert!(is_led(&door).await);
+    }
+    // Shared, be it not evenly: a connection that has just ended may still count.
+    let (of_first, of_second) = counts();
+    assert!(of_first > 0 && of_second > 4 && of_first + of_second == 8, "{of_first} and {of_second}");
+    // One that says nothing has nothing to tell, and one that leaves is not asked any more.
+    backends[0].turn_silent();
+    assert!(is_led(&door).await);
+    assert_eq!(counts(), (of_first, of_second + 1));
+    backends[1].leaving.store(true, Ordering::SeqCst);
+    assert!(!is_led(&door).await);
+}
+
+#[test]
+fn who_is_well_and_since_when_is_known() {
+    let members = Members::default();
+    let one = Arc::new(backend_at_nothing());
+    members.add(Arc::clone(&one));
+    assert!(one.unwell_for().is_some() && !members.any_well_for(Duration::ZERO));
+    one.turn_well();
+    assert!(members.any_well_for(Duration::ZERO) && !members.any_well_for(LONG) && one.unwell_for().is_none());
+    one.turn_unready();
+    assert!(!members.any_well_for(Duration::ZERO) && one.can_say_why());
+    assert!(!one.turn_silent(), "it was not well before");
+    assert!(one.unwell_for().is_some() && !one.can_say_why());
+}
+
+fn backend_at_nothing() -> Backend {
+    Backend::new(ANYWHERE, Arc::new(Link::new("m".into(), "m".into(), LinkState::default())))
 }

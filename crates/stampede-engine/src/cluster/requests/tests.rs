@@ -71,7 +71,7 @@ async fn answer(
 fn member(address: SocketAddr) -> Arc<Backend> {
     let link = Arc::new(Link::new("m-1".into(), "m".into(), LinkState::default()));
     let backend = Backend::new(address, link);
-    backend.well.store(true, Ordering::SeqCst);
+    backend.turn_well();
     Arc::new(backend)
 }
 
@@ -165,7 +165,29 @@ async fn what_was_not_sent_goes_to_the_next_and_nobody_is_503() {
     // Its connections end while they wait: the next request makes a new one, which is refused.
     server.serving.abort();
     eventually(LONG, async || TcpStream::connect(server.address).await.is_err()).await;
-    assert_eq!(ask(&mut client, "/", b"x").await.0, 503);
+    let request = Request::get("/").header("host", "x").body(Full::default()).unwrap();
+    client.ready().await.unwrap();
+    let response = client.send_request(request).await.unwrap();
+    assert_eq!((response.status().as_u16(), response.headers()["retry-after"].as_bytes()), (503, &b"1"[..]));
+}
+
+#[tokio::test]
+async fn when_nobody_is_ready_clients_hear_it_from_the_members() {
+    let (server, other) = (Server::start("a").await, Server::start("b").await);
+    let (one, two) = (server.member(), other.member());
+    let front = Front::before(&[&one, &two]).await;
+    let mut client = front.client().await;
+    one.turn_unready();
+    for _ in 0..4 {
+        assert_eq!(ask(&mut client, "/", b"x").await.1, "b");
+    }
+    two.turn_unready();
+    let mut who: Vec<String> = Vec::new();
+    for _ in 0..4 {
+        who.push(ask(&mut client, "/", b"x").await.1);
+    }
+    who.sort();
+    assert_eq!(who, ["a", "a", "b", "b"]);
 }
 
 #[tokio::test]

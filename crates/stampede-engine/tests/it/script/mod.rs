@@ -277,6 +277,39 @@ fn arrivals_make_iterations() {
 }
 
 #[test]
+fn a_shared_login_is_sent_once_and_everybody_has_what_it_took() {
+    let server = Server::answering(|asked| match asked.line.as_str() {
+        "POST /login" => ok("{\"token\":\"t1\"}"),
+        _ => ok(""),
+    });
+    let text = "[user.u]\nlogin = { post = \"/login\", take = { token = \"$.token\" } }\nshared = true\n\
+        headers = { authorization = \"Bearer {token}\" }\n[[scenario]]\nas = \"u\"\nusers = 20\niterations = 200\n\
+        steps = [{ get = \"/a\" }]\n";
+    carried_out(&server, text, 2).unwrap();
+    let asked = server.of("GET /a");
+    assert_eq!((server.of("POST /login").len(), asked.len()), (1, 200));
+    assert!(asked.iter().all(|asked| asked.header("authorization") == Some("Bearer t1")));
+}
+
+#[test]
+fn a_shared_login_that_fails_is_tried_by_the_next() {
+    let tries = std::sync::atomic::AtomicU32::new(0);
+    let server = Server::answering(move |asked| match asked.line.as_str() {
+        "POST /login" if tries.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 => {
+            (503, Vec::new(), String::new())
+        }
+        "POST /login" => ok("{\"token\":\"t2\"}"),
+        _ => ok(""),
+    });
+    let text = "[user.u]\nlogin = { post = \"/login\", take = { token = \"$.token\" } }\nshared = true\n\
+        headers = { authorization = \"Bearer {token}\" }\n[[scenario]]\nas = \"u\"\nusers = 4\niterations = 8\n\
+        steps = [{ get = \"/a\" }]\n";
+    carried_out(&server, text, 2).unwrap();
+    assert_eq!(server.of("POST /login").len(), 2);
+    assert!(server.of("GET /a").iter().all(|asked| asked.header("authorization") == Some("Bearer t2")));
+}
+
+#[test]
 fn a_login_that_fails_is_not_hammered() {
     let server =
         Server::answering(|asked| if asked.line == "POST /login" { (401, Vec::new(), String::new()) } else { ok("") });

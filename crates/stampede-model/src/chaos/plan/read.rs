@@ -10,8 +10,10 @@ use toml::Spanned;
 
 use super::{ChaosPlan, MOST, PlanChecked, PlanFault, PlanLoad, PlanWorkload, Steady};
 use crate::chaos::abort::AbortRule;
+use crate::chaos::expected::Expected;
 use crate::chaos::fault::Direction;
 use crate::chaos::raw::{BadFault, RawFault};
+use crate::failure::FailureKind;
 use crate::target::{Source, TargetError};
 use crate::units::{parse_duration, parse_rate, parse_share};
 
@@ -106,6 +108,9 @@ struct FileFault {
     every: Option<String>,
     times: Option<u32>,
     recovery: Option<String>,
+    after_undo: Option<String>,
+    failures: Option<Vec<FailureKind>>,
+    failures_within: Option<String>,
 }
 
 impl ChaosPlan {
@@ -287,7 +292,12 @@ impl At<'_> {
             at: optional("at", &file.at)?.unwrap_or_default(),
             every: optional("every", &file.every)?,
             times: file.times,
-            recovery: optional("recovery", &file.recovery)?,
+            expected: Expected {
+                recovery_ns: optional("recovery", &file.recovery)?.map(ns),
+                after_undo_ns: optional("after_undo", &file.after_undo)?.map(ns),
+                failures: file.failures,
+                failures_within_ns: optional("failures_within", &file.failures_within)?.map(ns),
+            },
         };
         let wrong =
             |field, message: &str, hint: &str| Err(self.source.error(self.field(span.clone(), field), message, hint));
@@ -314,4 +324,8 @@ impl At<'_> {
         }
         Ok(read)
     }
+}
+
+fn ns(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -51,9 +51,24 @@ impl Compiler<'_> {
             self.list_header(header, &in_steps);
         }
         let feeds: Vec<usize> = std::mem::take(&mut self.used).into_iter().collect();
-        self.users.push(User { name: entry.key.to_owned(), start, stop, feeds });
+        let shared = fields.entry("shared").filter(|shared| shared.node.truth(&mut self.findings) == Some(true));
+        if let Some(shared) = shared {
+            self.check_shared(shared, (start.is_empty(), stop.is_empty(), feeds.is_empty()));
+        }
+        self.users.push(User { name: entry.key.to_owned(), start, stop, feeds, shared: shared.is_some() });
         person.number = Some(self.users.len() - 1);
         person
+    }
+
+    /// One login for all: there is one, nobody ends it for the others, and it does not depend on whose it is.
+    fn check_shared(&mut self, entry: Entry<'_>, (no_start, no_stop, no_feed): (bool, bool, bool)) {
+        let (message, hint) = match (no_start, no_stop, no_feed) {
+            (true, ..) => ("there is nothing to share", "add login or on_start, or leave `shared` out"),
+            (_, false, _) => ("on_stop of one user would end what all share", "leave on_stop or `shared` out"),
+            (.., false) => ("a feed gives each user its own row, and one login is shared", "leave `shared` out"),
+            _ => return,
+        };
+        self.findings.add(entry.place, message.to_owned(), hint.to_owned());
     }
 
     /// Whether every slot of a header has a value in `scope`.

@@ -38,6 +38,10 @@ const FILES: &[(&str, &str)] = &[
         "environment",
         "target = { url = \"${env:NO_SUCH_URL}\" }\n[[scenario]]\nsteps = [{ get = \"/\", headers = { a = \"${env:NO_SUCH_KEY}\" } }]\n",
     ),
+    (
+        "shared",
+        "[user.a]\nshared = true\n[user.b]\nlogin = { post = \"/login\" }\non_stop = [{ post = \"/logout\" }]\nshared = true\n[feed.f]\nrows = [1]\n[user.c]\nlogin = { post = \"/login/{f.value}\" }\nshared = true\n[user.d]\nshared = 1\n",
+    ),
     ("header_of_nobody", "[user.u]\nheaders = { a = \"{x}\", b = \"{iteration}\" }\n"),
     ("bad_target", "target = { url = \"${env:PW}\" }\n"),
     (

@@ -4,7 +4,7 @@
 
 use std::fmt::Write;
 
-use stampede_model::autoscale::{AutoscaleReport, ScaleChange};
+use stampede_model::autoscale::{AutoscaleReport, ScaleChange, horizontal_scale};
 use stampede_model::units::{show_ns, thousands, trimmed};
 
 use crate::table::{Side, aligned};
@@ -16,14 +16,8 @@ const LOOKS_MAX: usize = 40;
 
 /// The whole run for a terminal: rows, changes, and the looks at which something happened.
 pub fn text(report: &AutoscaleReport) -> String {
-    let mut text = format!("\n{}, {} of {}\n\n", report.load, report.service, report.target);
-    for row in &report.rows {
-        // Writing to a String cannot fail, here and below.
-        let _infallible = writeln!(text, "{:<7} {:<28} {}", row.verdict.word(), row.target, row.figure);
-        if !row.reason.is_empty() && row.reason != row.figure {
-            let _infallible = writeln!(text, "        {}", row.reason);
-        }
-    }
+    let mut text = format!("\n{}, {} of {}\n", report.load, report.service, report.target);
+    // Writing to a String cannot fail, here and below.
     let _infallible = write!(text, "\n{}\n{}", changes(report), looks(report));
     if report.compress > 1 {
         let _infallible = writeln!(
@@ -35,13 +29,23 @@ pub fn text(report: &AutoscaleReport) -> String {
     let counts = report.counts;
     let _infallible = writeln!(
         text,
-        "{} asked, {} succeeded, {} failed, {} not sent in {}",
+        "{} asked, {} succeeded, {} failed, {} not sent in {}\n",
         thousands(counts.asked),
         thousands(counts.succeeded),
         thousands(counts.failed),
         thousands(counts.not_sent),
         show_ns(report.elapsed_ns)
     );
+    for row in &report.rows {
+        let _infallible = writeln!(text, "{:<7} {:<28} {}", row.verdict.word(), row.target, row.figure);
+        if !row.reason.is_empty() && row.reason != row.figure {
+            let _infallible = writeln!(text, "        {}", row.reason);
+        }
+    }
+    // The last line is the whole: what a table shows of this program.
+    if let Some(row) = horizontal_scale(&report.rows) {
+        let _infallible = writeln!(text, "\n{}", row.figure);
+    }
     text
 }
 

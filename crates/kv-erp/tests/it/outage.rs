@@ -85,6 +85,16 @@ async fn without_redis_work_goes_on_but_locks_and_logins_wait() {
     // The password is right and was right a moment ago; still nobody comes in whose failures could not be counted.
     log_in(&caller, &account.credentials()).await.refused(503, "unavailable");
     assert_eq!(probe(&router).await, 200, "the service is of use without Redis");
+    // The limit is counted by the replica alone, and is still one: sixty calls in a minute.
+    let (mut passed, mut limited) = (0, 0);
+    for _ in 0..70 {
+        match caller.get("/customers").await.status {
+            200 => passed += 1,
+            429 => limited += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(passed < 60 && limited >= 10, "{passed} passed, {limited} were limited");
 
     redis.restart().await.unwrap();
     eventually(BACK, || async { caller.post("/locks/c", &lock).await.status == 201 }).await;

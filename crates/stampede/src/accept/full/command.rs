@@ -1,5 +1,6 @@
 //! A row that is a program: its exit code is the verdict, its last line of output the figure.
 
+use std::fs;
 use std::process::Stdio;
 
 use stampede_model::acceptance::CommandRow;
@@ -10,9 +11,10 @@ use tokio::time::timeout;
 
 use super::plan::Plan;
 use crate::exit::Exit;
+use crate::print;
 
 /// Lines of output that are evidence.
-const EVIDENCE: usize = 5;
+const EVIDENCE: usize = 8;
 /// How much of a line is kept, in characters.
 const LINE_MAX: usize = 240;
 
@@ -43,6 +45,7 @@ pub(super) async fn run(plan: &Plan, row: &CommandRow, url: &str) -> Result<Ruli
         Ok(Err(error)) => return Err(format!("{program} cannot be started: {error}")),
         Ok(Ok(output)) => output,
     };
+    keep(plan, row, &[&output.stderr, &output.stdout]);
     let lines = |bytes: &[u8]| -> Vec<String> {
         let text = String::from_utf8_lossy(bytes);
         text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.chars().take(LINE_MAX).collect()).collect()
@@ -64,4 +67,12 @@ pub(super) async fn run(plan: &Plan, row: &CommandRow, url: &str) -> Result<Ruli
     let all: Vec<String> = remarked.into_iter().chain(said).collect();
     let evidence = all[all.len().saturating_sub(EVIDENCE)..].to_vec();
     Ok(Ruling { verdict, figure: last.clone(), reason: last, evidence })
+}
+
+/// Writes all that the program said beside the replicas' logs: a row shows the end of it.
+fn keep(plan: &Plan, row: &CommandRow, said: &[&[u8]]) {
+    let file = plan.dir.join("log").join(format!("{}.log", row.id));
+    if let Err(error) = fs::write(&file, said.concat()) {
+        print::remark(format_args!("cannot keep what {} said: {}: {error}", row.id, file.display()));
+    }
 }

@@ -351,6 +351,15 @@ fn a_replica_that_uses_too_much_is_missed() {
 }
 
 #[test]
+fn a_replica_that_keeps_a_core_busy_is_missed() {
+    // The processor is looked at over five seconds, so the row needs company that takes as long.
+    let ran = accept((Bug::Spins, Postgres::Without), &["failover", "resources-api"], |text| {
+        shortly(text).replace("cpu_cores = 64.0", "cpu_cores = 0.2")
+    });
+    ran.assert_names("resources-api", "missed", "cores of 0.2");
+}
+
+#[test]
 fn a_program_s_exit_code_is_the_row_s_verdict() {
     for (code, verdict) in [("99", "missed"), ("3", "violated"), ("5", "unknown"), ("7", "not_run")] {
         let ran =

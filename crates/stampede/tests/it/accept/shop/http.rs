@@ -57,6 +57,13 @@ impl Shop {
         if bug == Bug::Hungry {
             shop.state.hoard.lock().unwrap().push(vec![1; 200 << 20]);
         }
+        if bug == Bug::Spins {
+            thread::spawn(|| {
+                loop {
+                    std::hint::spin_loop();
+                }
+            });
+        }
         if shop.postgres.is_some() {
             shop.hold_connection();
         }

@@ -43,10 +43,12 @@ pub(crate) enum Bug {
     Dies,
     /// The service takes 200 MB.
     Hungry,
+    /// The service keeps a core busy.
+    Spins,
 }
 
 impl Bug {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Nothing,
         Self::Slow,
         Self::NeverBack,
@@ -61,6 +63,7 @@ impl Bug {
         Self::Idles,
         Self::Dies,
         Self::Hungry,
+        Self::Spins,
     ];
 
     fn of_environment() -> Self {

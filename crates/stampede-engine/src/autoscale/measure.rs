@@ -10,8 +10,8 @@ use stampede_model::chaos::ProcessId;
 
 use super::queue::Queue;
 use super::{AutoscaleError, ready};
+use crate::chaos::processes::Everybody;
 use crate::cluster::{MemberState, MemberStatus, ServiceStatus};
-use crate::monitor::process::cpu_seconds_of;
 
 /// Measures.
 #[derive(Debug)]
@@ -48,16 +48,18 @@ impl Gauges {
 
     /// One reading for each metric, in their order.
     pub(super) async fn read(&mut self, service: &ServiceStatus, scaler: &Autoscaler, at_ns: u64) -> Vec<Reading> {
+        let everybody = Everybody::now();
+        let now: BTreeMap<String, Look> = service
+            .members
+            .iter()
+            .filter_map(|member| Some((member.name.clone(), look(member, &everybody, at_ns)?)))
+            .collect();
         let did: Vec<(bool, Option<Did>)> = service
             .members
             .iter()
-            .map(|member| {
-                let is_ready = member.state == MemberState::Ready;
-                (is_ready, is_ready.then(|| self.did(member, at_ns)).flatten())
-            })
+            .map(|member| (member.state == MemberState::Ready, self.did(&member.name, now.get(&member.name))))
             .collect();
-        self.before =
-            service.members.iter().filter_map(|member| Some((member.name.clone(), look(member, at_ns)?))).collect();
+        self.before = now;
         let seconds = match &mut self.queue {
             Some(queue) => queue.seconds_to_clear(at_ns, ready(service)).await,
             None => None,
@@ -82,10 +84,9 @@ impl Gauges {
         scaler.metrics.iter().map(reading).collect()
     }
 
-    fn did(&self, member: &MemberStatus, at_ns: u64) -> Option<Did> {
-        let before = self.before.get(&member.name)?;
-        let now = look(member, at_ns)?;
-        let passed_s = at_ns.saturating_sub(before.at_ns) as f64 / 1e9;
+    fn did(&self, name: &str, now: Option<&Look>) -> Option<Did> {
+        let (before, now) = (self.before.get(name)?, now?);
+        let passed_s = now.at_ns.saturating_sub(before.at_ns) as f64 / 1e9;
         if before.process != now.process || passed_s <= 0.0 {
             return None;
         }
@@ -97,9 +98,9 @@ impl Gauges {
 }
 
 /// A ready replica with a process, for the next look.
-fn look(member: &MemberStatus, at_ns: u64) -> Option<Look> {
+fn look(member: &MemberStatus, everybody: &Everybody, at_ns: u64) -> Option<Look> {
     let process = member.process.filter(|_| member.state == MemberState::Ready)?;
-    Some(Look { at_ns, process, requests: member.requests, cpu_s: cpu_seconds_of(process) })
+    Some(Look { at_ns, process, requests: member.requests, cpu_s: everybody.cpu_seconds(process) })
 }
 
 #[cfg(test)]

@@ -11,14 +11,23 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use stampede_model::chaos::ProcessId;
 
+/// The kernel tells CPU time in these, whatever its own clock ticks at.
+const TICKS_PER_S: f64 = 100.0;
+
 /// What `/proc/PID/stat` says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stat {
     state: char,
     parent: u32,
     group: u32,
+    cpu_ticks: u64,
     started: u64,
 }
+
+/// All processes of this machine at one moment. Reading it costs some ten microseconds for each of them, so who asks after several
+/// families reads it once.
+#[derive(Clone, Debug)]
+pub(crate) struct Everybody(BTreeMap<u32, Stat>);
 
 /// The process that has this number now.
 pub fn identity(pid: u32) -> Option<ProcessId> {
@@ -38,22 +47,42 @@ pub fn is_stopped(process: ProcessId) -> bool {
 /// The process, all that it or its group started, and all that those started, whatever groups they have made: PostgreSQL's sessions
 /// each have one of their own.
 pub fn family(root: ProcessId) -> Vec<ProcessId> {
-    let all = everybody();
-    if all.get(&root.pid).is_none_or(|stat| stat.started != root.started) {
-        return Vec::new();
+    Everybody::now().family(root)
+}
+
+impl Everybody {
+    /// Those that there are now, without those that have ended and were not waited for.
+    pub(crate) fn now() -> Self {
+        let Ok(entries) = fs::read_dir("/proc") else { return Self(BTreeMap::new()) };
+        let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        Self(pids.filter_map(|pid| Some((pid, stat(pid)?))).filter(|(_, stat)| stat.state != 'Z').collect())
     }
-    let mut known = BTreeSet::from([root.pid]);
-    let mut found = true;
-    while found {
-        found = false;
-        for (pid, stat) in &all {
-            let belongs = known.contains(&stat.parent) || (stat.group == root.pid && *pid != root.pid);
-            if belongs && known.insert(*pid) {
-                found = true;
+
+    /// As [`family`].
+    pub(crate) fn family(&self, root: ProcessId) -> Vec<ProcessId> {
+        let Self(all) = self;
+        if all.get(&root.pid).is_none_or(|stat| stat.started != root.started) {
+            return Vec::new();
+        }
+        let mut known = BTreeSet::from([root.pid]);
+        let mut found = true;
+        while found {
+            found = false;
+            for (pid, stat) in all {
+                let belongs = known.contains(&stat.parent) || (stat.group == root.pid && *pid != root.pid);
+                if belongs && known.insert(*pid) {
+                    found = true;
+                }
             }
         }
+        known.iter().filter_map(|pid| all.get(pid).map(|stat| ProcessId { pid: *pid, started: stat.started })).collect()
     }
-    known.iter().filter_map(|pid| all.get(pid).map(|stat| ProcessId { pid: *pid, started: stat.started })).collect()
+
+    /// CPU time of a process with all that it started; 0 when it is gone.
+    pub(crate) fn cpu_seconds(&self, root: ProcessId) -> f64 {
+        let of = |process: ProcessId| self.0.get(&process.pid).map_or(0, |stat| stat.cpu_ticks);
+        self.family(root).into_iter().map(of).sum::<u64>() as f64 / TICKS_PER_S
+    }
 }
 
 /// Sends a signal to exactly this process; `Ok(false)` when it is gone.
@@ -78,12 +107,6 @@ pub fn signal(process: ProcessId, signal: Signal) -> io::Result<bool> {
     }
 }
 
-fn everybody() -> BTreeMap<u32, Stat> {
-    let Ok(entries) = fs::read_dir("/proc") else { return BTreeMap::new() };
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    pids.filter_map(|pid| Some((pid, stat(pid)?))).filter(|(_, stat)| stat.state != 'Z').collect()
-}
-
 fn stat(pid: u32) -> Option<Stat> {
     parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
@@ -95,9 +118,11 @@ fn parse(text: &str) -> Option<Stat> {
     let state = fields.next()?.chars().next()?;
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
-    // The start is the 22nd field of all; three of those behind the name are read.
-    let started = fields.nth(16)?.parse().ok()?;
-    Some(Stat { state, parent, group, started })
+    // Of all fields the 14th and 15th are CPU time, of the program and of the kernel for it, and the 22nd is the start.
+    let user: u64 = fields.nth(8)?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    let started = fields.nth(6)?.parse().ok()?;
+    Some(Stat { state, parent, group, cpu_ticks: user + system, started })
 }
 
 #[cfg(test)]
@@ -113,8 +138,8 @@ mod tests {
 
     #[test]
     fn a_name_with_brackets_does_not_confuse_the_fields() {
-        let text = "12 (a) S 1 (x)) T 3 4 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 4711 1 1";
-        assert_eq!(parse(text), Some(Stat { state: 'T', parent: 3, group: 4, started: 4711 }));
+        let text = "12 (a) S 1 (x)) T 3 4 5 0 -1 0 0 0 0 0 40 2 0 0 20 0 1 0 4711 1 1";
+        assert_eq!(parse(text), Some(Stat { state: 'T', parent: 3, group: 4, cpu_ticks: 42, started: 4711 }));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ mod locks;
 mod logs;
 mod patrol;
 mod probe;
-pub(crate) mod process;
+mod process;
 mod sessions;
 
 use std::time::Duration;
@@ -28,6 +28,7 @@ pub use probe::{Probe, Question};
 pub use process::ProcessSample;
 pub use sessions::sessions;
 
+use crate::chaos::processes::Everybody;
 use crate::chaos::{unix_ms, words};
 use crate::stress::{StressError, postgres, redis};
 use process::Spent;
@@ -119,8 +120,9 @@ impl Monitor {
             self.redis = None;
             snapshot.troubles.push(format!("redis: {why}"));
         }
+        let everybody = Everybody::now();
         for ((name, _), spent) in self.sources.processes.iter().zip(&mut self.spent) {
-            match spent.sample(name) {
+            match spent.sample(name, &everybody) {
                 Some(sample) => snapshot.processes.push(sample),
                 None => snapshot.troubles.push(format!("{name}: its process has ended")),
             }

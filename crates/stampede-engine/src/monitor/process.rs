@@ -6,10 +6,7 @@ use std::time::Instant;
 use serde::Serialize;
 use stampede_model::chaos::ProcessId;
 
-use crate::chaos::processes::family;
-
-/// The kernel tells CPU time in these, whatever its own clock ticks at.
-const TICKS_PER_S: f64 = 100.0;
+use crate::chaos::processes::Everybody;
 
 /// What a process uses.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -46,8 +43,8 @@ impl Spent {
         self.root
     }
 
-    pub(super) fn sample(&mut self, name: &str) -> Option<ProcessSample> {
-        let all = family(self.root);
+    pub(super) fn sample(&mut self, name: &str, everybody: &Everybody) -> Option<ProcessSample> {
+        let all = everybody.family(self.root);
         if all.is_empty() {
             return None;
         }
@@ -60,9 +57,8 @@ impl Spent {
             threads: 0,
             descriptors: Some(0),
         };
-        let mut cpu_s = 0.0;
+        let cpu_s = everybody.cpu_seconds(self.root);
         for ProcessId { pid, .. } in all {
-            cpu_s += cpu_seconds(pid).unwrap_or(0.0);
             let (resident_bytes, threads) = memory_and_threads(pid).unwrap_or((0, 0));
             sample.resident_bytes += resident_bytes;
             sample.threads += threads;
@@ -77,20 +73,6 @@ impl Spent {
         self.last = Some((now, cpu_s));
         Some(sample)
     }
-}
-
-/// CPU time of a process with all that it started; 0 when it is gone.
-pub(crate) fn cpu_seconds_of(root: ProcessId) -> f64 {
-    family(root).into_iter().filter_map(|process| cpu_seconds(process.pid)).sum()
-}
-
-fn cpu_seconds(pid: u32) -> Option<f64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = text.rsplit_once(')')?;
-    let mut fields = rest.split_whitespace().skip(11);
-    let user: f64 = fields.next()?.parse().ok()?;
-    let system: f64 = fields.next()?.parse().ok()?;
-    Some((user + system) / TICKS_PER_S)
 }
 
 fn memory_and_threads(pid: u32) -> Option<(u64, u64)> {
@@ -114,14 +96,18 @@ mod tests {
     #[test]
     fn this_process_uses_something() {
         let mut spent = Spent::of(identity(std::process::id()).unwrap());
-        let first = spent.sample("me").unwrap();
+        let first = spent.sample("me", &Everybody::now()).unwrap();
         assert!(first.resident_bytes > 1_000_000 && first.threads > 0 && first.descriptors.unwrap() > 2, "{first:?}");
         let mut sum = 0_u64;
         let began = Instant::now();
         while began.elapsed().as_millis() < 100 {
             sum = std::hint::black_box(sum.wrapping_add(1));
         }
-        assert!(spent.sample("me").unwrap().cpu_cores > 0.0);
-        assert!(Spent::of(ProcessId { pid: std::process::id(), started: 0 }).sample("stranger").is_none());
+        assert!(spent.sample("me", &Everybody::now()).unwrap().cpu_cores > 0.0);
+        assert!(
+            Spent::of(ProcessId { pid: std::process::id(), started: 0 })
+                .sample("stranger", &Everybody::now())
+                .is_none()
+        );
     }
 }

@@ -44,7 +44,7 @@ pub enum ChaosError {
         file: PathBuf,
     },
     /// The guardian.
-    #[error("the guardian could not be started, so nothing is broken: {source}")]
+    #[error("there is no guardian, so nothing more is broken: {source}")]
     Guardian {
         /// Why.
         #[source]
@@ -57,7 +57,7 @@ pub enum ChaosError {
     #[error("{0}")]
     Aim(String),
     /// It could not be injected.
-    #[error("{fault} on {on} was not injected: {why}")]
+    #[error("{fault} on {on} was not injected: {why}{}", unhealed(left.as_ref()))]
     Inject {
         /// What.
         fault: String,
@@ -65,5 +65,11 @@ pub enum ChaosError {
         on: String,
         /// Why.
         why: String,
+        /// What was seen when its undo did not work.
+        left: Option<String>,
     },
+}
+
+fn unhealed(left: Option<&String>) -> String {
+    left.map_or_else(String::new, |left| format!("; what was done of it is NOT UNDONE: {left}"))
 }

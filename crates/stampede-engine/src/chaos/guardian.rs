@@ -4,6 +4,7 @@
 //! died, however it did. It also undoes by itself what is past its deadline, should the run stand still.
 //! Invariants: it listens before the first fault; no signal of a terminal ends it; it undoes what the journal says and nothing else.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::process::Stdio;
@@ -57,6 +58,11 @@ impl Guardian {
         Ok(Self { child, line })
     }
 
+    /// Whether it still listens.
+    pub(super) fn is_there(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Sends it home.
     pub(super) async fn dismiss(mut self) {
         // One that was killed by hand is gone as well.
@@ -77,6 +83,8 @@ pub async fn guard(path: &Path) -> Result<Vec<Recovered>, ChaosError> {
     let _deaf = deafen().map_err(|source| ChaosError::Guardian { source })?;
     let mut journal = JournalFile::open_beside(path)?;
     let mut over = listen();
+    // What could not be undone is tried again after twice the time, each time.
+    let mut tries: BTreeMap<u64, i64> = BTreeMap::new();
     let say = || -> std::io::Result<()> {
         let mut out = std::io::stdout().lock();
         writeln!(out, "{READY}")?;
@@ -91,9 +99,14 @@ pub async fn guard(path: &Path) -> Result<Vec<Recovered>, ChaosError> {
             },
             () = sleep(LOOK_EVERY) => {
                 let now = unix_ms();
-                let late: Vec<OpenFault> =
-                    journal.read()?.open().filter(|fault| fault.deadline_unix_ms < now).cloned().collect();
-                put_right(&mut journal, late, "guardian").await?;
+                let late = |fault: &&OpenFault| fault.is_late(now) && tries.get(&fault.id).is_none_or(|after| *after <= now);
+                let late: Vec<OpenFault> = journal.read()?.open().filter(late).cloned().collect();
+                for (fault, undone) in put_right(&mut journal, late, "guardian").await? {
+                    if !undone.verified {
+                        let waited = unix_ms().saturating_sub(fault.deadline_unix_ms).max(1_000);
+                        tries.insert(fault.id, unix_ms().saturating_add(waited));
+                    }
+                }
             }
         }
     }

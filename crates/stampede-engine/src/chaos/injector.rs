@@ -22,13 +22,13 @@ const SLACK: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) struct Injector {
     journal: Mutex<Numbered>,
-    guardian: Guardian,
 }
 
 #[derive(Debug)]
 struct Numbered {
     file: JournalFile,
     next_id: u64,
+    guardian: Guardian,
 }
 
 /// What is about to be done, and how it is undone.
@@ -70,7 +70,7 @@ impl Injector {
             return Err(ChaosError::Open { file: journal.to_path_buf(), count, last });
         }
         let guardian = Guardian::start(program, journal).await?;
-        Ok(Self { journal: Mutex::new(Numbered { file, next_id: read.next_id() }), guardian })
+        Ok(Self { journal: Mutex::new(Numbered { file, next_id: read.next_id(), guardian }) })
     }
 
     /// Aims, by the number that the fault will have, and writes down what is about to be done.
@@ -80,6 +80,10 @@ impl Injector {
         aim: impl FnOnce(u64) -> Result<(Intent, A), ChaosError>,
     ) -> Result<(u64, Intent, A), ChaosError> {
         let mut journal = self.journal.lock().await;
+        if !journal.guardian.is_there() {
+            let source = std::io::Error::other("it has ended, and nobody would undo what this run leaves");
+            return Err(ChaosError::Guardian { source });
+        }
         let id = journal.next_id;
         let (intent, action) = aim(id)?;
         let at_unix_ms = unix_ms();
@@ -112,7 +116,8 @@ impl Injector {
             Err(why) => {
                 let undone = undo(&how).await;
                 self.note(id, &undone).await?;
-                Err(ChaosError::Inject { fault: words, on, why })
+                let left = (!undone.verified).then_some(undone.note);
+                Err(ChaosError::Inject { fault: words, on, why, left })
             }
         }
     }
@@ -128,10 +133,11 @@ impl Injector {
 
     /// Tells whether every fault was seen undone, and sends the guardian home.
     pub(super) async fn end(self) -> Result<bool, ChaosError> {
-        let whole = self.journal.lock().await.file.read()?.open().next().is_none();
+        let journal = self.journal.into_inner();
+        let whole = journal.file.read()?.open().next().is_none();
         // With something left open the guardian tries once more on its own.
         if whole {
-            self.guardian.dismiss().await;
+            journal.guardian.dismiss().await;
         }
         Ok(whole)
     }

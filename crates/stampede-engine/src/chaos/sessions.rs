@@ -87,6 +87,16 @@ pub(super) async fn end(url: &str, name: &str) -> Result<i64, String> {
     timeout(ANSWER_WITHIN, ask).await.unwrap_or_else(|_| Err("postgres does not answer".to_owned()))
 }
 
+/// Looks whether a server of PostgreSQL takes a session and answers in it.
+pub(super) async fn answers(url: &str) -> Result<(), String> {
+    let ask = async {
+        let address = Address::parse(url).map_err(|error| words(&error))?;
+        let session = address.connect("stampede").await.map_err(|error| words(&error))?;
+        session.query_one("SELECT 1", &[]).await.map(drop).map_err(|error| words(&error))
+    };
+    timeout(ANSWER_WITHIN, ask).await.unwrap_or_else(|_| Err("postgres does not answer".to_owned()))
+}
+
 /// Looks whether one server takes writes and the other follows it.
 pub(super) async fn followed(primary: &str, standby: &str) -> Result<(), String> {
     let ask = async {

@@ -81,15 +81,16 @@ async fn go_on(processes: &[ProcessId]) -> Undone {
             processes.iter().copied().chain(processes.iter().flat_map(|one| family(*one))).collect();
         all.sort();
         all.dedup();
+        // To all of them: one that waits for a disk has yet to meet the stop, which this takes back, and nobody else minds.
+        for one in &all {
+            if let Err(error) = signal(*one, Signal::CONT) {
+                refused = Some(error.to_string());
+            }
+        }
         let standing: Vec<ProcessId> = all.into_iter().filter(|one| is_stopped(*one)).collect();
         if standing.is_empty() {
             let left = processes.iter().filter(|one| is_alive(**one)).count();
             return whole(format!("{left} of {} processes go on, the others have ended", processes.len()));
-        }
-        for one in &standing {
-            if let Err(error) = signal(*one, Signal::CONT) {
-                refused = Some(error.to_string());
-            }
         }
         if Instant::now() >= deadline {
             let why = refused.map(|why| format!(" ({why})")).unwrap_or_default();
@@ -130,11 +131,21 @@ async fn link(reach: &Reach, name: &str) -> Result<String, String> {
 
 async fn server(reach: &Reach, name: &str) -> Result<String, String> {
     ask(reach, &Ask::StartServer { name: name.to_owned() }).await?;
-    until(reach, |status| match status.server(name) {
-        Some(server) if server.running => Ok(format!("{name} answers")),
-        _ => Err(format!("{name} is down")),
-    })
-    .await
+    let deadline = Instant::now() + SEEN_WITHIN;
+    loop {
+        let status = ask_status(reach).await?;
+        // A process is no answer: one that is about to end takes nobody in.
+        let seen = match status.server(name) {
+            Some(server) if server.running && name == "redis" => sessions::redis(&server.url, &["PING"]).await,
+            Some(server) if server.running => sessions::answers(&server.url).await,
+            _ => Err(format!("{name} is down")),
+        };
+        match seen {
+            Ok(()) => return Ok(format!("{name} answers")),
+            Err(why) if Instant::now() >= deadline => return Err(why),
+            Err(_) => sleep(LOOK_EVERY).await,
+        }
+    }
 }
 
 /// One primary that takes writes, and a standby that is seen to follow it.

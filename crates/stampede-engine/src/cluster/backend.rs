@@ -62,10 +62,10 @@ impl Backend {
         self.turn(false);
     }
 
-    /// It does not answer, or it refused a connection: it is left out until it is well again. Whether it was well.
+    /// It does not answer, or it refused a connection: it is left out until it is well again. Whether it was led to by then.
     pub(super) fn turn_silent(&self) -> bool {
-        self.answers.store(false, Ordering::SeqCst);
-        self.turn(false)
+        let answered = self.answers.swap(false, Ordering::SeqCst);
+        self.turn(false) || answered
     }
 
     /// How long it has been well; `None` when it is not.

@@ -93,9 +93,9 @@ impl Database {
         let servers = self.servers.lock().await;
         let place = servers.place(name)?;
         let postgres = servers.places[place].as_ref().ok_or_else(|| format!("{name} is being made anew"))?;
-        end(postgres.process(), signal(how)).await?;
+        let ended = end(postgres.process(), signal(how)).await;
         self.look(&servers);
-        Ok(())
+        ended
     }
 
     /// Starts a place that does not run; nothing happens when it does. One that was deposed becomes a standby.

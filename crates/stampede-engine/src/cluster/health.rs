@@ -39,33 +39,28 @@ enum Heard {
 /// Asks until the task is aborted.
 pub(super) async fn watch(member: Arc<Member>, members: Arc<Members>, ready: Option<Ready>) {
     let mut bad = 0;
-    // Whether clients that had it when it ceased to be ready were sent to others.
-    let mut sent_on = false;
     loop {
         let starting = matches!(member.state(), MemberState::Starting | MemberState::Unready);
         sleep(if starting { ASK_A_STARTING_ONE_EVERY } else { ASK_EVERY }).await;
-        if !member.has_process() {
+        if !member.can_be_asked() {
             bad = 0;
             continue;
         }
         let heard = ask(&member, ready.as_ref()).await;
         bad = if heard == Heard::Ready { 0 } else { bad + 1 };
         match heard {
-            Heard::Ready if member.has_process() => {
-                member.is_well();
-                sent_on = false;
-            }
+            _ if !member.can_be_asked() => {}
+            Heard::Ready => member.is_well(),
             Heard::No if bad >= BAD_IN_A_ROW => member.is_unready(),
             Heard::Nothing if bad >= BAD_IN_A_ROW => member.is_unwell(),
             _ => {}
         }
         if let Some(backend) = &member.backend
-            && !sent_on
+            && backend.link.open() > 0
             && backend.unwell_for().is_some_and(|since| since >= ALONE_AFTER)
             && members.any_well_for(ALONE_AFTER)
         {
             backend.link.break_all();
-            sent_on = true;
         }
     }
 }

@@ -56,6 +56,8 @@ struct Seen {
     ended: u32,
     last_end: Option<String>,
     gone: bool,
+    /// It was told to end and has not yet.
+    ending: bool,
 }
 
 /// What a member is made of.
@@ -71,7 +73,8 @@ pub(super) struct Parts {
 impl Member {
     pub(super) fn new(parts: Parts) -> Self {
         let Parts { name, number, port, log, backend, doors } = parts;
-        let seen = Seen { state: MemberState::Starting, process: None, ended: 0, last_end: None, gone: false };
+        let seen =
+            Seen { state: MemberState::Starting, process: None, ended: 0, last_end: None, gone: false, ending: false };
         Self { name, number, port, log, backend, doors, wish: watch::Sender::new(Wish::Run(0)), seen: Mutex::new(seen) }
     }
 
@@ -103,9 +106,12 @@ impl Member {
                     };
                     let Some(status) = ended else {
                         // What is under way may finish: that is the program's own affair.
+                        self.note(|seen| seen.ending = true);
                         self.takes_no_more();
                         process.terminate().await;
-                        self.note(|seen| seen.process = None);
+                        // Whoever asked it at the last moment may have thought it well.
+                        self.takes_no_more();
+                        self.note(|seen| (seen.process, seen.ending) = (None, false));
                         pause = Duration::ZERO;
                         continue;
                     };
@@ -262,6 +268,12 @@ impl Member {
 
     pub(super) fn state(&self) -> MemberState {
         self.seen().state
+    }
+
+    /// Whether it has a program that was not told to end.
+    pub(super) fn can_be_asked(&self) -> bool {
+        let seen = self.seen();
+        seen.process.is_some() && !seen.ending
     }
 
     pub(super) fn has_process(&self) -> bool {

@@ -98,9 +98,9 @@ impl Servers {
         let private = self.redis.as_ref().ok_or_else(|| missing("redis"))?;
         let server = private.server.lock().await;
         let Some(redis) = server.as_ref() else { return Err(missing("redis")) };
-        end(redis.process(), if how == Rough::Kill { Signal::KILL } else { Signal::TERM }).await?;
+        let ended = end(redis.process(), if how == Rough::Kill { Signal::KILL } else { Signal::TERM }).await;
         private.gone();
-        Ok(())
+        ended
     }
 
     /// Starts a server that does not run; nothing happens when it does.
@@ -162,10 +162,12 @@ impl Private {
 
 pub(super) async fn end(process: &sandbox::Supervised, signal: Signal) -> Result<(), String> {
     process.signal(signal);
-    match timeout(END_WITHIN, process.wait()).await {
-        Ok(_) => Ok(()),
-        Err(_) => Err(format!("the server has not ended within {} s", END_WITHIN.as_secs())),
+    if timeout(END_WITHIN, process.wait()).await.is_ok() {
+        return Ok(());
     }
+    // A server that is about to end takes no new sessions and cannot be started either: it is brought to an end, so that it can.
+    process.kill().await;
+    Err(format!("the server had not ended within {} s, and was killed", END_WITHIN.as_secs()))
 }
 
 fn missing(name: &str) -> String {

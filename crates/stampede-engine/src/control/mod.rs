@@ -8,6 +8,7 @@
 mod error;
 pub(crate) mod launch;
 pub(crate) mod place;
+mod program;
 mod ready;
 
 use std::path::{Path, PathBuf};
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 
 pub use error::ControlError;
 pub use place::{Environment, environment_of};
+pub use program::{Ended, run_program};
 
 use launch::Launched;
 use place::Place;

@@ -218,6 +218,13 @@ fn drain(report: &AutoscaleReport, outcomes: &[Outcome]) -> Ruling {
     let failed = seen.iter().filter(|outcome| outcome.failure.is_some()).count() as u64;
     let left: u32 = downs.iter().map(|down| down.from - down.to).sum();
     let figure = format!("{left} replicas left, {failed} of {} failed meanwhile", thousands(seen.len() as u64));
+    if let Some(failed) = downs.iter().find_map(|down| down.failed.as_ref()) {
+        return ruling(Verdict::Unknown, figure, format!("not all that were to leave have left: {failed}"));
+    }
+    if report.outcomes_left_out > 0 {
+        let reason = format!("{} requests are more than are kept", thousands(report.outcomes_left_out));
+        return ruling(Verdict::Unknown, figure, reason);
+    }
     if seen.is_empty() {
         return ruling(Verdict::Unknown, figure, "nobody called while replicas left".to_owned());
     }

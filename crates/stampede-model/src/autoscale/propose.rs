@@ -128,8 +128,8 @@ fn each(replicas: &[ReplicaReading], goal: Goal, current: u32, tolerances: Toler
     if !not_ready_are_idle && unmeasured == 0 {
         return answer(if tolerances.admit(ratio) { current } else { ceil(ratio * measured as f64) });
     }
-    // Right on target there is no direction in which to be careful.
-    if side.is_eq() {
+    // Right on target a utilization has no direction in which to be careful; of other metrics Kubernetes counts the silent as idle.
+    if side.is_eq() && goal.whole_units {
         return answer(current);
     }
     let assumed = if side.is_lt() { goal.assumed_milli.saturating_mul(unmeasured) } else { 0 };

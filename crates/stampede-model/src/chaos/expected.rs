@@ -1,6 +1,6 @@
 //! What a fault may cost clients.
 //!
-//! Invariant: what could not be seen was not kept.
+//! Invariants: what could not be seen was not kept; a time in which nobody was answered is no recovery, failed or not.
 
 use serde::{Deserialize, Serialize};
 
@@ -36,8 +36,13 @@ impl Expected {
     pub fn judge(&self, seen: &Recovery) -> Vec<(String, bool)> {
         let mut judged = Vec::new();
         let within = |after: Option<u64>, limit: u64| after.is_some_and(|after| after <= limit);
+        let any = seen.good + seen.bad() > 0;
         if let Some(limit) = self.recovery_ns {
-            judged.push((show_ns(limit), within(seen.recovered_after_ns, limit)));
+            let silence = seen.longest_dark_ns;
+            let is_silent = silence > limit && within(seen.recovered_after_ns, limit);
+            let met =
+                if is_silent { format!(" (nobody was answered for {})", show_ns(silence)) } else { String::new() };
+            judged.push((show_ns(limit) + &met, within(seen.recovered_after_ns, limit) && silence <= limit));
         }
         if let Some(limit) = self.after_undo_ns {
             judged.push((format!("{} after the undo", show_ns(limit)), within(seen.after_undo_ns, limit)));
@@ -48,12 +53,12 @@ impl Expected {
             let words = kinds.iter().map(|kind| kind.label()).collect::<Vec<_>>().join(", ");
             let words = if words.is_empty() { "no failures".to_owned() } else { format!("only {words}") };
             let met = if others.is_empty() { String::new() } else { format!(" (there were: {})", others.join(", ")) };
-            judged.push((words + &met, others.is_empty()));
+            judged.push((words + &met, any && others.is_empty()));
         }
         if let Some(limit) = self.failures_within_ns {
             let slowest = seen.slowest_failure_ns;
             let met = if slowest > limit { format!(" (one took {})", show_ns(slowest)) } else { String::new() };
-            judged.push((format!("told within {}{met}", show_ns(limit)), slowest <= limit));
+            judged.push((format!("told within {}{met}", show_ns(limit)), any && slowest <= limit));
         }
         judged
     }
@@ -87,6 +92,9 @@ mod tests {
         assert_eq!(kept(&all, &seen), [true; 4]);
         let dark = Recovery { recovered_after_ns: None, after_undo_ns: None, ..seen.clone() };
         assert_eq!(kept(&all, &dark), [false, false, true, true]);
+        let silent = Recovery { longest_dark_ns: 6 * SECOND, ..seen.clone() };
+        assert_eq!(kept(&all, &silent), [false, true, true, true], "slow answers are no service either");
+        assert_eq!(kept(&all, &Recovery::default()), [false; 4], "nobody asked");
         let reset = Recovery { errors: [(FailureKind::Reset, 1)].into(), slowest_failure_ns: 2 * SECOND, ..seen };
         assert_eq!(kept(&all, &reset), [true, true, false, false]);
         let words: Vec<String> = all.judge(&reset).into_iter().map(|(words, _)| words).collect();

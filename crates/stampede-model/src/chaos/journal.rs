@@ -157,8 +157,23 @@ pub struct OpenFault {
     pub undo: Undo,
     /// When at the latest.
     pub deadline_unix_ms: i64,
+    /// When it was written down.
+    pub intended_unix_ms: i64,
+    /// Whether it is in force; before, it may still be on its way.
+    pub is_injected: bool,
     /// What the last try saw.
     pub last_note: Option<String>,
+}
+
+/// How long an injection may take: a server that is asked to end may let its sessions finish first.
+const INJECTION_MS_MAX: i64 = 120_000;
+
+impl OpenFault {
+    /// Whether somebody else has to undo it at this time.
+    pub const fn is_late(&self, now_unix_ms: i64) -> bool {
+        let more = if self.is_injected { 0 } else { INJECTION_MS_MAX };
+        now_unix_ms > self.deadline_unix_ms.saturating_add(more)
+    }
 }
 
 impl Journal {
@@ -183,11 +198,21 @@ impl Journal {
 
     fn add(&mut self, entry: Entry) {
         match entry {
-            Entry::Intent { id, fault, on, undo, deadline_unix_ms, .. } => {
+            Entry::Intent { id, at_unix_ms: intended_unix_ms, fault, on, undo, deadline_unix_ms } => {
                 self.next_id = self.next_id.max(id + 1);
-                self.open.insert(id, OpenFault { id, fault, on, undo, deadline_unix_ms, last_note: None });
+                let (is_injected, last_note) = (false, None);
+                let open =
+                    OpenFault { id, fault, on, undo, deadline_unix_ms, intended_unix_ms, is_injected, last_note };
+                self.open.insert(id, open);
             }
-            Entry::Injected { .. } => {}
+            // It lasts as long as it should from here on.
+            Entry::Injected { id, at_unix_ms } => {
+                if let Some(fault) = self.open.get_mut(&id) {
+                    let took_ms = at_unix_ms.saturating_sub(fault.intended_unix_ms).max(0);
+                    fault.deadline_unix_ms = fault.deadline_unix_ms.saturating_add(took_ms);
+                    fault.is_injected = true;
+                }
+            }
             Entry::Undone { id, verified: true, .. } => {
                 self.open.remove(&id);
             }
@@ -248,6 +273,15 @@ mod tests {
         let journal = Journal::parse(&(intent(4) + &undone(4, false))).unwrap();
         assert_eq!(journal.next_id(), 5);
         assert_eq!(journal.open().next().unwrap().to_string(), "pause on api-1 (seen)");
+    }
+
+    #[test]
+    fn the_deadline_counts_from_the_injection() {
+        let injected = serde_json::to_string(&Entry::Injected { id: 1, at_unix_ms: 30_001 }).unwrap() + "\n";
+        let late = |text: &str, now| Journal::parse(text).unwrap().open().any(|fault| fault.is_late(now));
+        assert!(!late(&intent(1), 60_000) && late(&intent(1), 2 + INJECTION_MS_MAX + 1));
+        let both = intent(1) + &injected;
+        assert!(!late(&both, 30_002) && late(&both, 30_003));
     }
 
     #[test]

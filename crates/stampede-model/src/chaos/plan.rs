@@ -212,6 +212,11 @@ mod tests {
             ("[[fault]]\nkind = \"cut\"\nat = \"soon\"\n".to_owned(), "p.toml:8:1", "no duration"),
             ("[[fault]]\nkind = \"cut\"\nfor = \"9s\"\nevery = \"5s\"\n".to_owned(), "p.toml:9:1", "before it is over"),
             ("[[fault]]\nkind = \"clock\"\n".to_owned(), "p.toml:7:1", "faketime"),
+            (
+                "[abort]\nerrors = \"50%\"\nfor = \"3m\"\n[[fault]]\nkind = \"kill\"\n".to_owned(),
+                "p.toml:8:1",
+                "at most 2m",
+            ),
             ("[abort]\nerrors = \"200%\"\n[[fault]]\nkind = \"kill\"\n".to_owned(), "p.toml:7:1", "no share"),
             ("[[fault]]\nkind = \"kill\"\nwhen = \"1s\"\n".to_owned(), "p.toml:8:1", "unknown field"),
             ("[[fault]]\nkind = \"kill\"\nfailures = [\"status 5xx\"]\n".to_owned(), "p.toml:8:13", "`status5xx`"),

@@ -44,7 +44,7 @@ pub struct Recovery {
     pub first_good_ns: Option<u64>,
     /// From the injection until good answers came and no failure followed; 0 when there was none, `None` when none came.
     pub recovered_after_ns: Option<u64>,
-    /// The same from the undo: 0 when all was well by then.
+    /// The same from the undo: 0 when all was well by then, `None` when no good answer was seen after it.
     pub after_undo_ns: Option<u64>,
     /// The longest time without a good answer.
     pub longest_dark_ns: u64,
@@ -103,7 +103,10 @@ pub fn recovery(outcomes: &[Outcome], window: Window) -> Recovery {
         (Some(_), good) => good,
     };
     seen.recovered_after_ns = well_from_ns.map(|well| well.saturating_sub(injected_ns));
-    seen.after_undo_ns = well_from_ns.map(|well| well.saturating_sub(undone_ns));
+    // Nobody who was answered before the undo knows how it was after it.
+    let good_after = |outcome: &Outcome| outcome.failure.is_none() && outcome.end_ns >= undone_ns;
+    let is_seen = until_ns > undone_ns && outcomes.get(from..to).unwrap_or_default().iter().any(good_after);
+    seen.after_undo_ns = well_from_ns.filter(|_| is_seen).map(|well| well.saturating_sub(undone_ns));
     seen
 }
 
@@ -123,12 +126,12 @@ mod tests {
 
     #[test]
     fn the_stopwatch_runs_from_the_injection_to_the_answer_after_the_last_failure() {
-        let outcomes = [good(90), good(110), bad(120), good(130), bad(150), good(170), good(180)];
+        let outcomes = [good(90), good(110), bad(120), good(130), bad(150), good(170), good(180), good(210)];
         let seen = recovery(&outcomes, WINDOW);
         assert_eq!((seen.last_good_ns, seen.first_bad_ns), (Some(110), Some(120)));
         assert_eq!((seen.last_bad_ns, seen.first_good_ns), (Some(150), Some(170)));
         assert_eq!((seen.recovered_after_ns, seen.after_undo_ns), (Some(70), Some(0)));
-        assert_eq!((seen.longest_dark_ns, seen.bad(), seen.good), (40, 2, 4));
+        assert_eq!((seen.longest_dark_ns, seen.bad(), seen.good), (40, 2, 5));
         let slow = Outcome { intent_ns: 120, ..bad(160) };
         assert_eq!(recovery(&[bad(110), slow, good(170)], WINDOW).slowest_failure_ns, 40);
     }
@@ -143,6 +146,9 @@ mod tests {
 
     #[test]
     fn what_follows_the_undo_counts_from_it_and_the_next_fault_is_not_this_ones() {
+        assert_eq!(recovery(&[good(110), good(190)], WINDOW).after_undo_ns, None, "nobody asked after the undo");
+        let next_came = Window { until_ns: 180, ..WINDOW };
+        assert_eq!(recovery(&[good(110), good(170), good(300)], next_came).after_undo_ns, None);
         let seen = recovery(&[bad(150), bad(210), good(230), bad(410)], WINDOW);
         assert_eq!((seen.recovered_after_ns, seen.after_undo_ns), (Some(130), Some(30)));
         assert_eq!((seen.longest_dark_ns, seen.last_good_ns), (170, None));

@@ -79,7 +79,7 @@ impl ChaosReport {
                 BadEnd::Open,
                 self.samples_left_out > 0 && has_limits
                     || self.faults.is_empty()
-                    || refused
+                    || refused && self.aborted.is_none()
                     || self.checked_trouble.is_some()
                     || checked.is_some_and(CheckedReport::is_open),
             ),
@@ -129,6 +129,21 @@ pub struct FaultReport {
 }
 
 impl FaultReport {
+    /// One that begins at `at_ns`: nothing has happened yet.
+    pub fn begins(fault: String, on: String, (at_ns, expected): (u64, Expected)) -> Self {
+        Self {
+            fault,
+            on,
+            injected_ns: at_ns,
+            undone_ns: at_ns,
+            refused: None,
+            verified: true,
+            note: String::new(),
+            seen: Recovery::default(),
+            expected,
+        }
+    }
+
     /// Whether all its limits were kept; `None` when it has none.
     pub fn kept(&self) -> Option<bool> {
         let is_kept = || self.expected.judge(&self.seen).into_iter().all(|(_, kept)| kept);

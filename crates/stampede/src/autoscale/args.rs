@@ -56,6 +56,9 @@ pub(super) struct RunArgs {
     /// Write it as a page
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
+    /// Start a cluster for this run alone, whatever runs in --dir
+    #[arg(long)]
+    pub(super) own: bool,
     #[command(flatten)]
     pub(super) folder: FolderArgs,
 }

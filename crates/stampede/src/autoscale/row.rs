@@ -1,6 +1,6 @@
 //! The run as one row of an acceptance table: a fresh cluster, the whole file, one verdict.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use stampede_model::autoscale::horizontal_scale;
@@ -26,12 +26,8 @@ pub(crate) fn horizontal_scale_row(file: &Path) -> RowReport {
         reason: why,
         elapsed_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
     };
-    let folder = match tempfile::tempdir() {
-        Ok(folder) => folder,
-        Err(error) => return not_run(format!("no folder for the cluster: {error}")),
-    };
-    let dir = folder.path().join("cluster");
-    let args = RunArgs { file: file.to_path_buf(), json: None, html: None, folder: FolderArgs { dir } };
+    let folder = FolderArgs { dir: PathBuf::new() };
+    let args = RunArgs { file: file.to_path_buf(), json: None, html: None, own: true, folder };
     match run::carry_out(&args) {
         Ok(report) => {
             let took = Duration::from_nanos(report.elapsed_ns);

@@ -41,7 +41,10 @@ pub(super) fn carry_out(args: &RunArgs) -> Result<AutoscaleReport, Failure> {
     // Compiled once before anything is started: a mistake in it must not cost a start.
     scenario(&plan, folder, "http://127.0.0.1:1").map_err(Failure::usage)?;
     let target = plan.cluster.as_ref().map(|target| folder.join(target));
-    let place = ClusterPlace::take(&args.folder.dir, target.as_deref())?;
+    let own =
+        args.own.then(tempfile::tempdir).transpose().context("no folder for the cluster").map_err(Failure::tool)?;
+    let dir = own.as_ref().map_or_else(|| args.folder.dir.clone(), |folder| folder.path().join("cluster"));
+    let place = ClusterPlace::take(&dir, target.as_deref())?;
     let load = scenario(&plan, folder, &place.card.url).map_err(Failure::usage)?;
     let runtime = cluster::runtime()?;
     let report = runtime.block_on(run(&plan, &place, load));

@@ -13,7 +13,7 @@ const WATCHED: &str = "p99";
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// Puts what was looked at beside what the load saw, with the faults as bands and hints as marks.
-pub(super) fn assemble(
+pub(crate) fn assemble(
     looked: Timeline,
     load: &LoadResult,
     faults: &[FaultReport],
@@ -48,13 +48,9 @@ fn band(fault: &FaultReport) -> Band {
         Some(0) => "clients noticed nothing".to_owned(),
         Some(after) => format!("clients were served again after {}", show_ns(after)),
     };
-    let missed: String = fault
-        .expected
-        .judge(&fault.seen)
-        .into_iter()
-        .filter(|(_, kept)| !kept)
-        .map(|(limit, _)| format!("; missed: {limit}"))
-        .collect();
+    let judged = fault.expected.judge(&fault.seen);
+    let missed: Vec<&str> = judged.iter().filter(|(_, kept)| !kept).map(|(limit, _)| limit.as_str()).collect();
+    let missed = if missed.is_empty() { String::new() } else { format!("; missed: {}", missed.join(", ")) };
     let undone = if fault.verified { "" } else { "; NOT UNDONE" };
     let failed = thousands(fault.seen.bad());
     Band {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use stampede_engine::chaos::{Chaos, ChaosError, Order};
-use stampede_model::chaos::{ChaosPlan, Due, Expected, FaultReport, Recovery};
+use stampede_model::chaos::{ChaosPlan, Due, Expected, FaultReport};
 use stampede_model::units::show_duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,6 +17,9 @@ use crate::print;
 
 /// When to stop: the end of the run, an abort, Ctrl-C.
 pub(super) type Over = watch::Receiver<bool>;
+
+/// Why a fault was not injected whose turn did not come.
+const TOO_LATE: &str = "the run was over before its turn";
 
 /// Carries out the plan's faults; `start` is when the load began.
 pub(super) async fn campaign(
@@ -28,14 +31,19 @@ pub(super) async fn campaign(
     if let Some(gap) = plan.gap {
         return follow(chaos, plan, (seed, start, gap), over).await;
     }
-    let mut under_way = JoinSet::new();
+    let (mut under_way, mut never) = (JoinSet::new(), Vec::new());
     for due in plan.dues() {
-        tokio::select! {
-            () = sleep_until(start + due.at) => {}
-            _ = over.wait_for(|over| *over) => break,
-        }
         let one = One { chaos: Arc::clone(&chaos), order: order(plan, due, seed), start, over: over.clone() };
         let expected = plan.faults[due.fault].expected.clone();
+        let is_over = tokio::select! {
+            () = sleep_until(start + due.at) => false,
+            _ = over.wait_for(|over| *over) => true,
+        };
+        if is_over {
+            let refused = Some(TOO_LATE.to_owned());
+            never.push(FaultReport { refused, ..one.blank(expected) });
+            continue;
+        }
         under_way.spawn(async move { one.carry_out(expected).await });
     }
     let mut reports = Vec::new();
@@ -48,6 +56,7 @@ pub(super) async fn campaign(
         }
     }
     reports.sort_by_key(|report| report.injected_ns);
+    reports.extend(never);
     failed.map_or(Ok(reports), Err)
 }
 
@@ -63,7 +72,7 @@ async fn follow(
         let one = One { chaos: Arc::clone(&chaos), order: order(plan, due, seed), start, over: over.clone() };
         let expected = plan.faults[due.fault].expected.clone();
         if is_over(&mut over, gap).await {
-            let refused = Some("the run was over before its turn".to_owned());
+            let refused = Some(TOO_LATE.to_owned());
             reports.push(FaultReport { refused, ..one.blank(expected) });
             continue;
         }
@@ -109,6 +118,9 @@ impl One {
             Ok(injected) => injected,
             Err(error @ (ChaosError::Aim(_) | ChaosError::Inject { .. })) => {
                 let why = error.to_string();
+                if let ChaosError::Inject { left: Some(left), .. } = &error {
+                    (report.verified, report.note) = (false, left.clone());
+                }
                 self.say(&format!("{} was not injected: {why}", report.fault));
                 report.refused = Some(why);
                 return Ok(report);
@@ -132,18 +144,8 @@ impl One {
 
     /// Nothing has happened yet. Clients may notice from the first moment on, so the window begins before the injection.
     fn blank(&self, expected: Expected) -> FaultReport {
-        let injected_ns = ns(self.start.elapsed());
-        FaultReport {
-            fault: self.order.kind.to_string(),
-            on: self.order.on.clone().unwrap_or_default(),
-            injected_ns,
-            undone_ns: injected_ns,
-            refused: None,
-            verified: true,
-            note: String::new(),
-            seen: Recovery::default(),
-            expected,
-        }
+        let (fault, on) = (self.order.kind.to_string(), self.order.on.clone().unwrap_or_default());
+        FaultReport::begins(fault, on, (ns(self.start.elapsed()), expected))
     }
 
     fn say(&self, text: &str) {

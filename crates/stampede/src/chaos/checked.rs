@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use futures_util::future::join_all;
+use futures_util::future::try_join_all;
 use stampede_engine::blackbox::{Bench, Manner, Patience, Steering, WorkloadSummary, run_workload};
 use stampede_engine::control::environment_of;
 use stampede_model::check::{self, Budget, CHECK_FORMAT, CHECK_VERSION, CheckRun, WorkloadVerdict};
@@ -106,7 +106,9 @@ impl Order {
         let passing = TempDir::new().context("cannot make a folder for the histories")?;
         let folder = self.keep.as_deref().unwrap_or(passing.path());
         let steering = Steering::default();
-        let carrying = join_all(self.workloads.iter().map(|workload| self.one(&benches, workload, &steering, folder)));
+        // The first that fails ends all: nothing can be said of the run then, and the reason is not to be waited for.
+        let carrying =
+            try_join_all(self.workloads.iter().map(|workload| self.one(&benches, workload, &steering, folder)));
         let telling = async {
             while steering.under_way() < self.workloads.len() {
                 sleep(LOOK_EVERY).await;
@@ -118,13 +120,12 @@ impl Order {
             std::future::pending::<std::convert::Infallible>().await
         };
         let carried = tokio::select! {
-            carried = carrying => carried,
+            carried = carrying => carried?,
             never = telling => match never {},
         };
         let mut workloads = Vec::new();
         for (workload, summary) in self.workloads.iter().zip(carried) {
-            let named = || format!("the checked workload `{}`", workload.id.as_ref());
-            workloads.push(self.judge(workload, &summary.with_context(named)?, folder)?);
+            workloads.push(self.judge(workload, &summary, folder)?);
         }
         Ok(CheckRun {
             format: CHECK_FORMAT.to_owned(),
@@ -149,7 +150,8 @@ impl Order {
         let file = history_of(folder, workload);
         let to = File::create(&file).with_context(|| format!("cannot write {}", file.display()))?;
         let manner = Manner { every: Some(self.every), patience: Patience::Lasting };
-        Ok(run_workload(benches, workload, (self.seed, manner), BufWriter::new(to), steering).await?)
+        let named = || format!("the checked workload `{}`", workload.id.as_ref());
+        run_workload(benches, workload, (self.seed, manner), BufWriter::new(to), steering).await.with_context(named)
     }
 
     fn judge(&self, workload: &Workload, summary: &WorkloadSummary, folder: &Path) -> anyhow::Result<WorkloadVerdict> {

@@ -4,13 +4,13 @@
 //! an undo that was not seen to have worked ends with exit code 6.
 
 mod args;
-mod axis;
+pub(crate) mod axis;
 mod campaign;
 mod checked;
 mod load;
 mod looking;
-mod output;
-mod plan;
+pub(crate) mod output;
+pub(crate) mod plan;
 
 use std::env;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

@@ -20,12 +20,12 @@ enum Kind {
 }
 
 /// Refuses endings that nobody knows, before anything is broken.
-pub(super) fn check(files: &[PathBuf]) -> anyhow::Result<()> {
+pub(crate) fn check(files: &[PathBuf]) -> anyhow::Result<()> {
     files.iter().try_for_each(|file| kind_of(file).map(drop))
 }
 
 /// Writes the run to each file.
-pub(super) fn write(files: &[PathBuf], report: &ChaosReport) -> anyhow::Result<()> {
+fn write(files: &[PathBuf], report: &ChaosReport) -> anyhow::Result<()> {
     for file in files {
         let text = match kind_of(file)? {
             Kind::Json => json(report)?,
@@ -37,8 +37,18 @@ pub(super) fn write(files: &[PathBuf], report: &ChaosReport) -> anyhow::Result<(
     Ok(())
 }
 
+/// Shows a run, and writes it to where it was asked for.
+pub(crate) fn tell(report: &ChaosReport, file: Option<&Path>, output: &[PathBuf]) -> Result<(), Failure> {
+    print::result(&stampede_report::chaos::text(report));
+    if let Some(file) = file {
+        let text = json(report).map_err(Failure::tool)?;
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display())).map_err(Failure::tool)?;
+    }
+    write(output, report).map_err(Failure::tool)
+}
+
 /// The run as a document.
-pub(super) fn json(report: &ChaosReport) -> anyhow::Result<String> {
+fn json(report: &ChaosReport) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(report).context("cannot write the run as JSON")? + "\n")
 }
 

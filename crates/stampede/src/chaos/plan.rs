@@ -31,7 +31,7 @@ use crate::watch::Stops;
 use crate::{Failure, cluster, print};
 
 /// Samples that the stopwatches may read: 64 MB.
-const SAMPLES_MAX: usize = 2_000_000;
+pub(crate) const SAMPLES_MAX: usize = 2_000_000;
 /// How long it may take to be well before anything is broken.
 const WELL_BEFORE_WITHIN: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(5);
@@ -53,17 +53,12 @@ pub(super) fn command(args: &RunArgs) -> Result<Exit, Failure> {
     // After an interrupted run the generators may still be draining: nobody waits for them.
     runtime.shutdown_background();
     let (report, interrupted) = report?;
-    print::result(&stampede_report::chaos::text(&report));
-    if let Some(file) = &args.json {
-        let text = output::json(&report).map_err(Failure::tool)?;
-        fs::write(file, text).with_context(|| format!("cannot write {}", file.display())).map_err(Failure::tool)?;
-    }
-    output::write(&args.output, &report).map_err(Failure::tool)?;
+    output::tell(&report, args.json.as_deref(), &args.output)?;
     Ok(exit_of(&report).and(if interrupted { Exit::Interrupted } else { Exit::Pass }))
 }
 
 /// The gravest of its bad ends.
-fn exit_of(report: &ChaosReport) -> Exit {
+pub(crate) fn exit_of(report: &ChaosReport) -> Exit {
     let exits = report.bad_ends().into_iter().map(|end| match end {
         BadEnd::NotUndone => Exit::FaultNotUndone,
         BadEnd::Violated => Exit::CorrectnessViolated,
@@ -138,8 +133,16 @@ impl Run<'_> {
         let after = steady.until_well(self.plan.steady.within).await;
         let elapsed = start.elapsed();
         let looked = looking.finish().await;
-        if let Some(chaos) = Arc::into_inner(chaos) {
-            chaos.end().await.map_err(failure)?;
+        let whole = match Arc::into_inner(chaos) {
+            Some(chaos) => chaos.end().await.map_err(failure)?,
+            None => true,
+        };
+        let mut faults = faults.map_err(failure)?;
+        if !whole
+            && faults.iter().all(|fault| fault.verified)
+            && let Some(last) = faults.last_mut()
+        {
+            (last.verified, last.note) = (false, "the journal has something open".to_owned());
         }
         // Also after a run that was given up: what was acknowledged by then has to be there.
         let checked = match checking {
@@ -147,13 +150,17 @@ impl Run<'_> {
             Some(checking) => tokio::select! {
                 run = checking.finish() => run.map(|run| Some(CheckedReport::of(run))),
                 () = stops.next() => {
-                    let error = anyhow!("left before the histories were judged; what was broken is undone");
-                    return Err(Failure { exit: Exit::Interrupted, error });
+                    let (exit, left) = match faults.iter().find(|fault| !fault.verified) {
+                        None => (Exit::Interrupted, "what was broken is undone".to_owned()),
+                        Some(open) => (Exit::FaultNotUndone, format!("{} on {} is NOT UNDONE", open.fault, open.on)),
+                    };
+                    let error = anyhow!("left before the histories were judged; {left}");
+                    return Err(Failure { exit, error });
                 }
             },
         };
         let (sampled, aborted, interrupted) = watched?;
-        let mut report = self.report(faults.map_err(failure)?, &sampled, started_unix_ms);
+        let mut report = self.report(faults, &sampled, started_unix_ms);
         report.timeline = assemble(looked, &sampled.result, &report.faults, (elapsed, aborted.as_deref()));
         report.steady = steady.finish(after.as_ref().ok().copied());
         if let Err(why) = after {
@@ -236,8 +243,9 @@ impl Run<'_> {
 }
 
 /// What happens until the next fault is put down to the one before.
-fn read_stopwatches(faults: &mut [FaultReport], outcomes: &[Outcome]) {
-    let begins: Vec<u64> = faults.iter().map(|fault| fault.injected_ns).collect();
+pub(crate) fn read_stopwatches(faults: &mut [FaultReport], outcomes: &[Outcome]) {
+    let injected = faults.iter().filter(|fault| fault.refused.is_none());
+    let begins: Vec<u64> = injected.map(|fault| fault.injected_ns).collect();
     for fault in faults {
         let (injected_ns, undone_ns) = (fault.injected_ns, fault.undone_ns);
         let until_ns = begins.iter().copied().find(|begin| *begin > injected_ns).unwrap_or(u64::MAX);
@@ -246,7 +254,7 @@ fn read_stopwatches(faults: &mut [FaultReport], outcomes: &[Outcome]) {
 }
 
 /// When the load began, on this clock; now, when it never did.
-async fn begun(
+pub(crate) async fn begun(
     control: &Control,
     loading: &mut tokio::task::JoinHandle<Result<SampledRun, load::LoadError>>,
 ) -> Instant {
@@ -262,7 +270,7 @@ async fn begun(
     }
 }
 
-pub(super) fn unix_ms() -> i64 {
+pub(crate) fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

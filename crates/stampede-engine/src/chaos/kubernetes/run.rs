@@ -50,6 +50,11 @@ impl KubernetesTarget {
         &self.reach
     }
 
+    /// The names of all services.
+    pub fn services(&self) -> impl Iterator<Item = &str> {
+        self.file.services.keys().map(String::as_str)
+    }
+
     /// A service by its name.
     ///
     /// # Errors
@@ -77,7 +82,8 @@ impl KubernetesTarget {
 
     async fn look(&self, order: &KubernetesOrder) -> Result<(Api, Seen), ChaosError> {
         let service = self.service(&order.on)?;
-        let failed = |why: String| ChaosError::Inject { fault: order.fault.words(), on: order.on.clone(), why };
+        let failed =
+            |why: String| ChaosError::Inject { fault: order.fault.words(), on: order.on.clone(), why, left: None };
         let api = Api::connect(&self.reach).await.map_err(failed)?;
         let seen = Seen::look(&api, service, order.fault.kind()).await.map_err(|error| failed(error.into()))?;
         Ok((api, seen))

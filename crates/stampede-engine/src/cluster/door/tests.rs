@@ -295,7 +295,8 @@ fn who_is_well_and_since_when_is_known() {
     assert!(members.any_well_for(Duration::ZERO) && !members.any_well_for(LONG) && one.unwell_for().is_none());
     one.turn_unready();
     assert!(!members.any_well_for(Duration::ZERO) && one.can_say_why());
-    assert!(!one.turn_silent(), "it was not well before");
+    assert!(one.turn_silent(), "it could be led to");
+    assert!(!one.turn_silent(), "it could not any more");
     assert!(one.unwell_for().is_some() && !one.can_say_why());
 }
 

@@ -49,6 +49,8 @@ fn silent_and_unready_replicas_make_it_careful() {
     assert_eq!(of(4, &[Ready(130.0), NotReady, NotReady, NotReady]), Some(4));
     // Shrinking: a silent one counts as right on target. (20 + 20 + 100) / 3 = 46.6 -> ceil(0.466 * 3).
     assert_eq!(of(3, &[Ready(20.0), Ready(20.0), Unmeasured]), Some(2));
+    // Right on target: a silent one counts as idle, as in growing. (100 * 3 + 0) / 4 = 75 -> ceil(0.75 * 4).
+    assert_eq!(of(4, &[Ready(100.0), Ready(100.0), Ready(100.0), Unmeasured]), Some(3));
     // Shrinking: one that is not ready is set aside.
     assert_eq!(of(3, &[Ready(20.0), Ready(20.0), NotReady]), Some(1));
     // Nobody says anything.

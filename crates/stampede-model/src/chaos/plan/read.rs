@@ -22,6 +22,8 @@ const LONGEST: Duration = Duration::from_hours(24);
 const USUAL_ROUND: Duration = Duration::from_secs(1);
 const SHORTEST_ROUND: Duration = Duration::from_millis(10);
 const CLIENTS_MAX: u32 = 1_000;
+/// Seconds that a run remembers of itself.
+const ABORT_LONGEST: Duration = Duration::from_mins(2);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -254,7 +256,12 @@ impl At<'_> {
             let place = self.field(span.clone(), "errors");
             self.source.error(place, format!("errors: {error}"), "write it as errors = \"50%\"")
         })?;
-        let lasts = lasts.as_deref().map_or(Ok(Duration::from_secs(10)), |text| self.time(span, "for", text))?;
+        let lasts =
+            lasts.as_deref().map_or(Ok(Duration::from_secs(10)), |text| self.time(span.clone(), "for", text))?;
+        if lasts > ABORT_LONGEST {
+            let message = "for: so many seconds are not remembered; at most 2m";
+            return Err(self.source.error(self.field(span, "for"), message, "write it as for = \"60s\""));
+        }
         Ok(AbortRule { share, seconds: u32::try_from(lasts.as_secs().max(1)).unwrap_or(u32::MAX) })
     }
 

@@ -53,7 +53,8 @@ impl Compiler<'_> {
         let feeds: Vec<usize> = std::mem::take(&mut self.used).into_iter().collect();
         let shared = fields.entry("shared").filter(|shared| shared.node.truth(&mut self.findings) == Some(true));
         if let Some(shared) = shared {
-            self.check_shared(shared, (start.is_empty(), stop.is_empty(), feeds.is_empty()));
+            let own = login.iter().chain(&on_start).any(|step| names_the_user(*step));
+            self.check_shared(shared, (start.is_empty(), stop.is_empty(), feeds.is_empty() && !own));
         }
         self.users.push(User { name: entry.key.to_owned(), start, stop, feeds, shared: shared.is_some() });
         person.number = Some(self.users.len() - 1);
@@ -65,7 +66,9 @@ impl Compiler<'_> {
         let (message, hint) = match (no_start, no_stop, no_feed) {
             (true, ..) => ("there is nothing to share", "add login or on_start, or leave `shared` out"),
             (_, false, _) => ("on_stop of one user would end what all share", "leave on_stop or `shared` out"),
-            (.., false) => ("a feed gives each user its own row, and one login is shared", "leave `shared` out"),
+            (.., false) => {
+                ("the login depends on which user does it, and one is shared", "leave `shared`, {user} or the feed out")
+            }
             _ => return,
         };
         self.findings.add(entry.place, message.to_owned(), hint.to_owned());
@@ -121,6 +124,19 @@ impl Compiler<'_> {
                 *first = default;
             }
         }
+    }
+}
+
+/// Whether a text below says `{user}`.
+fn names_the_user(at: Node<'_>) -> bool {
+    match at.value {
+        DeValue::String(text) => {
+            let is_user = |piece: &Piece| matches!(piece, Piece::Slot { name, .. } if name == "user");
+            pieces(text).unwrap_or_default().iter().any(is_user)
+        }
+        DeValue::Array(items) => items.iter().any(|item| names_the_user(node(at.place.file, item))),
+        DeValue::Table(table) => table.values().any(|value| names_the_user(node(at.place.file, value))),
+        _ => false,
     }
 }
 

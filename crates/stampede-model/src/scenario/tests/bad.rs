@@ -40,7 +40,7 @@ const FILES: &[(&str, &str)] = &[
     ),
     (
         "shared",
-        "[user.a]\nshared = true\n[user.b]\nlogin = { post = \"/login\" }\non_stop = [{ post = \"/logout\" }]\nshared = true\n[feed.f]\nrows = [1]\n[user.c]\nlogin = { post = \"/login/{f.value}\" }\nshared = true\n[user.d]\nshared = 1\n",
+        "[user.a]\nshared = true\n[user.b]\nlogin = { post = \"/login\" }\non_stop = [{ post = \"/logout\" }]\nshared = true\n[feed.f]\nrows = [1]\n[user.c]\nlogin = { post = \"/login/{f.value}\" }\nshared = true\n[user.d]\nshared = 1\n[user.e]\nlogin = { post = \"/login\", json = { who = \"u{user}\" } }\nshared = true\n",
     ),
     ("header_of_nobody", "[user.u]\nheaders = { a = \"{x}\", b = \"{iteration}\" }\n"),
     ("bad_target", "target = { url = \"${env:PW}\" }\n"),

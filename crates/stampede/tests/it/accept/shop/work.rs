@@ -33,7 +33,12 @@ fn work(redis: &mut Redis, name: &str, bug: Bug) -> Option<()> {
             thread::sleep(PAUSE);
             continue;
         };
-        thread::sleep(if bug == Bug::Idles { Duration::from_hours(1) } else { WORK });
+        thread::sleep(match bug {
+            Bug::Idles => Duration::from_hours(1),
+            // Long enough that whoever kills it finds it with a job in hand.
+            Bug::LosesJobs => WORK * 4,
+            _ => WORK,
+        });
         redis.ask(&["SET", &format!("done:{job}"), "1"])?;
         redis.ask(&["LREM", &in_hand, "1", &job])?;
     }

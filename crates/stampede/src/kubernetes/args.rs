@@ -113,14 +113,36 @@ pub(super) struct ChaosArgs {
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
     /// Print what would be sent, and send nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with = "load")]
     pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) load: LoadArgs,
     /// The journal of what is to be undone
     #[arg(long, value_name = "FILE", default_value = ".stampede/kubernetes.jsonl")]
     pub(super) journal: PathBuf,
     /// A command (exec)
     #[arg(last = true, value_name = "COMMAND")]
     pub(super) command: Vec<String>,
+}
+
+/// Load meanwhile, and what is made of it.
+#[derive(Debug, Args)]
+pub(super) struct LoadArgs {
+    /// A scenario file: what clients do meanwhile. Without --times, faults go on for as long as it does
+    #[arg(long, value_name = "FILE")]
+    pub(super) load: Option<PathBuf>,
+    /// Where clients call, instead of the scenario's target
+    #[arg(long, value_name = "URL", requires = "load")]
+    pub(super) host: Option<String>,
+    /// How soon after a fault clients must be served again
+    #[arg(long, value_name = "DURATION", requires = "load", value_parser = parse_duration)]
+    pub(super) recovery: Option<Duration>,
+    /// Write the run to this file
+    #[arg(long, value_name = "FILE", requires = "load")]
+    pub(super) json: Option<PathBuf>,
+    /// Write the run as a page (.html) or as JSON
+    #[arg(short = 'o', long, value_name = "FILE", requires = "load")]
+    pub(super) output: Vec<PathBuf>,
 }
 
 impl ChaosArgs {

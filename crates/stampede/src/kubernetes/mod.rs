@@ -4,8 +4,10 @@
 //! is killed in the middle of it; an undo that was not seen to have worked ends with exit code 6.
 
 mod args;
+mod looking;
 mod rounds;
 mod show;
+mod under_load;
 
 use std::fs;
 use std::path::PathBuf;

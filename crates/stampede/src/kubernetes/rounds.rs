@@ -1,22 +1,28 @@
 //! One fault, or the same kind again and again: the guide's "kill a random pod every 60 s".
 
 use std::env;
+use std::future::pending;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, anyhow};
 use stampede_engine::chaos::kubernetes::{KubernetesChaos, KubernetesOrder};
-use stampede_model::chaos::BadFault;
+use stampede_model::chaos::{BadFault, Expected, FaultReport};
 use stampede_model::units::show_duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::args::ChaosArgs;
+use super::under_load::{Prepared, UnderLoad, ns};
 use super::{failure, target};
+use crate::chaos::output;
+use crate::chaos::plan::exit_of;
 use crate::exit::Exit;
 use crate::watch::Stops;
 use crate::{Failure, cluster, print};
 
 /// No fault may last longer: one that is forgotten must end in somebody's working day.
 const LONGEST: Duration = Duration::from_hours(1);
+/// How long clients are at work before the first fault: what they see without one.
+const LEAD: Duration = Duration::from_secs(2);
 
 pub(super) fn command(args: &ChaosArgs) -> Result<Exit, Failure> {
     let fault = args.raw().fault().map_err(|bad: BadFault| Failure::usage(anyhow!(bad.text)))?;
@@ -27,13 +33,9 @@ pub(super) fn command(args: &ChaosArgs) -> Result<Exit, Failure> {
         return Err(Failure::usage(anyhow!("--every: a fault ends before it comes again\nhint: longer than --for")));
     }
     let target = target(&args.place)?;
-    let order = KubernetesOrder {
-        fault,
-        on: args.service.on.clone(),
-        lasts: args.lasts,
-        seed: args.seed.unwrap_or_else(drawn_seed),
-        index: 0,
-    };
+    let seed = args.seed.unwrap_or_else(drawn_seed);
+    let order = KubernetesOrder { fault, on: args.service.on.clone(), lasts: args.lasts, seed, index: 0 };
+    let prepared = Prepared::of(args, seed).map_err(Failure::usage)?;
     let runtime = cluster::runtime()?;
     if args.dry_run {
         let planned = runtime.block_on(target.plan(&order)).map_err(failure)?;
@@ -45,25 +47,46 @@ pub(super) fn command(args: &ChaosArgs) -> Result<Exit, Failure> {
         print::result(&format!("UNDO {undo}\n"));
         return Ok(Exit::Pass);
     }
-    runtime.block_on(async {
+    let exit = runtime.block_on(async {
         let program = env::current_exe().context("cannot find this program's own file").map_err(Failure::tool)?;
-        let chaos = KubernetesChaos::begin(target, &args.journal, &program).await.map_err(failure)?;
-        rounds(args, chaos, order).await
-    })
+        let chaos = KubernetesChaos::begin(target.clone(), &args.journal, &program).await.map_err(failure)?;
+        let clients = match prepared {
+            None => None,
+            Some(prepared) => match prepared.begin(&target, &order.on).await {
+                Ok(clients) => Some(clients),
+                Err(failed) => {
+                    chaos.end().await.map_err(failure)?;
+                    return Err(failed);
+                }
+            },
+        };
+        rounds(args, chaos, (order, clients)).await
+    });
+    // Generators of a run that failed may still be draining: nobody waits for them.
+    runtime.shutdown_background();
+    exit
 }
 
 /// Faults until they are enough or somebody says stop; whatever happens, what was broken is undone first.
-async fn rounds(args: &ChaosArgs, chaos: KubernetesChaos, mut order: KubernetesOrder) -> Result<Exit, Failure> {
+async fn rounds(
+    args: &ChaosArgs,
+    chaos: KubernetesChaos,
+    (mut order, clients): (KubernetesOrder, Option<UnderLoad>),
+) -> Result<Exit, Failure> {
     let mut stops = Stops::new().context("cannot listen for signals").map_err(Failure::tool)?;
     print::remark(format_args!("seed {}", order.seed));
     let times = if args.every.is_some() { args.times.unwrap_or(u64::MAX) } else { 1 };
-    let began = Instant::now();
-    let (mut exit, mut error) = (Exit::Pass, None);
+    let began = clients.as_ref().map_or_else(Instant::now, UnderLoad::start);
+    let lead = if clients.is_some() { LEAD } else { Duration::ZERO };
+    let expected = Expected { recovery_ns: args.load.recovery.map(ns), ..Expected::default() };
+    let (mut exit, mut error, mut faults) = (Exit::Pass, None, Vec::new());
     for round in 0..times {
-        if let Some(every) = args.every {
-            let due = began + every.saturating_mul(u32::try_from(round).unwrap_or(u32::MAX));
+        if args.every.is_some() || clients.is_some() {
+            let every = args.every.unwrap_or_default();
+            let due = began + lead + every.saturating_mul(u32::try_from(round).unwrap_or(u32::MAX));
             tokio::select! {
                 () = sleep_until(due) => {}
+                () = over(clients.as_ref()) => break,
                 () = stops.next() => {
                     exit = Exit::Interrupted;
                     break;
@@ -71,11 +94,14 @@ async fn rounds(args: &ChaosArgs, chaos: KubernetesChaos, mut order: KubernetesO
             }
         }
         order.index = round;
-        match one(&chaos, &order, &mut stops).await {
-            Ok(Exit::Pass) => {}
-            Ok(other) => {
-                exit = other;
-                break;
+        let blank = FaultReport::begins(order.fault.words(), order.on.clone(), (ns(began.elapsed()), expected.clone()));
+        match one(&chaos, &order, (&mut stops, began, blank)).await {
+            Ok((fault, ended)) => {
+                faults.push(fault);
+                exit = ended;
+                if ended != Exit::Pass {
+                    break;
+                }
             }
             Err(failed) => {
                 error = Some(failed);
@@ -89,11 +115,29 @@ async fn rounds(args: &ChaosArgs, chaos: KubernetesChaos, mut order: KubernetesO
         let hint = format!("hint: `stampede chaos recover --journal {}` tries again", args.journal.display());
         return Err(Failure { exit: Exit::FaultNotUndone, error: anyhow!("{error:#}\n{hint}") });
     }
-    error.map_or(Ok(exit), Err)
+    if let Some(failed) = error {
+        return Err(failed);
+    }
+    let Some(clients) = clients else { return Ok(exit) };
+    let report = clients.finish(order.seed, faults).await?;
+    output::tell(&report, args.load.json.as_deref(), &args.load.output)?;
+    Ok(exit_of(&report).and(exit))
+}
+
+/// Returns when the clients are done; without clients never.
+async fn over(clients: Option<&UnderLoad>) {
+    match clients {
+        Some(clients) => clients.over().await,
+        None => pending().await,
+    }
 }
 
 /// One fault from its injection to its undo.
-async fn one(chaos: &KubernetesChaos, order: &KubernetesOrder, stops: &mut Stops) -> Result<Exit, Failure> {
+async fn one(
+    chaos: &KubernetesChaos,
+    order: &KubernetesOrder,
+    (stops, began, mut fault): (&mut Stops, Instant, FaultReport),
+) -> Result<(FaultReport, Exit), Failure> {
     let injected = chaos.inject(order).await.map_err(failure)?;
     let (words, on) = (injected.words.clone(), injected.on.clone());
     let is_an_instant = order.fault.kind().is_an_instant();
@@ -116,7 +160,8 @@ async fn one(chaos: &KubernetesChaos, order: &KubernetesOrder, stops: &mut Stops
         });
     }
     print::result(&format!("{words} on {on}: undone after {took}, {}\n", ended.note));
-    Ok(exit)
+    (fault.fault, fault.on, fault.note, fault.undone_ns) = (words, on, ended.note, ns(began.elapsed()));
+    Ok((fault, exit))
 }
 
 /// A number to draw from, when none was given.

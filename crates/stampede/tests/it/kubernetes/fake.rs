@@ -35,7 +35,7 @@ pub(crate) struct Pod {
     pub(crate) name: String,
     uid: String,
     app: String,
-    looks_until_ready: u32,
+    pub(crate) looks_until_ready: u32,
 }
 
 /// The server, for as long as its test.
@@ -234,7 +234,7 @@ impl State {
     }
 
     /// As the controllers do: pods that are missing come, pods that are too many go.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         for (app, wanted) in self.replicas.clone() {
             while self.pods.iter().filter(|pod| pod.app == app).count() > wanted {
                 let last = self.pods.iter().rposition(|pod| pod.app == app).unwrap();

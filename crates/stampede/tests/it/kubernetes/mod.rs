@@ -7,6 +7,7 @@ mod faults;
 mod look;
 mod refusals;
 mod socket;
+mod under_load;
 
 use std::fs;
 use std::path::Path;

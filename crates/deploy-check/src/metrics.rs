@@ -17,7 +17,8 @@ const DASHBOARD: &str = "deploy/components/monitoring/kv-erp.json";
 const DOCUMENT: &str = "docs/metrics.md";
 
 /// What others export: kube-state-metrics, the exporter of Redis, and Prometheus itself.
-const THEIRS: [&str; 6] = [
+const THEIRS: [&str; 7] = [
+    "kube_deployment_status_replicas_available",
     "kube_pod_container_status_last_terminated_reason",
     "kube_pod_container_status_restarts_total",
     "redis_evicted_keys_total",

@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::select_ok;
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
@@ -129,6 +130,22 @@ impl Readers {
                 done => return done,
             }
         }
+    }
+
+    /// Whether a line is answered; the first that is will do, for another may wait for a lock.
+    ///
+    /// # Errors
+    /// The last line's.
+    /// # Cancel safety
+    /// Nothing is written.
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        let asks = self.0.slots.iter().map(|slot| {
+            Box::pin(async {
+                let line = slot.line(&self.0).await?;
+                line.client.check_connection().await.map_err(StoreError::from)
+            })
+        });
+        select_ok(asks).await.map(drop)
     }
 
     async fn try_read(&self, statement: &Statement, params: Params<'_>) -> Result<Vec<Row>, StoreError> {

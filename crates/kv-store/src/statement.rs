@@ -64,7 +64,6 @@ pub fn all() -> impl Iterator<Item = &'static Statement> {
         crate::lists::search::STATEMENTS,
         crate::orders::STATEMENTS,
         crate::replicas::STATEMENTS,
-        crate::session::STATEMENTS,
         crate::stock::audit::STATEMENTS,
         crate::stock::read::STATEMENTS,
         crate::stock::batch::STATEMENTS,

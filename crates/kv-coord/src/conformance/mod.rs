@@ -140,6 +140,7 @@ macro_rules! queue_conformance {
                 a_waiter_is_called,
                 a_waiter_sees_a_lease_end,
                 one_id_is_one_job,
+                what_is_put_off_was_not_tried,
                 a_unique_key_is_free_after_its_job,
                 a_delayed_job_waits_for_its_time,
                 what_failed_is_tried_again_later,

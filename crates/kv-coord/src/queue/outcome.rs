@@ -108,6 +108,11 @@ pub enum Verdict {
         /// What went wrong.
         reason: Reason,
     },
+    /// This was no attempt: what the job needs is not there. It is not counted.
+    PutOff {
+        /// How long to wait. Cut to a day.
+        delay_ms: u64,
+    },
     /// No attempt will ever succeed.
     Poison {
         /// What is wrong.

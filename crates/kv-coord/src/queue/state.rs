@@ -199,8 +199,15 @@ impl QueueState {
     pub(crate) fn fail(&mut self, now_ms: u64, lease: &Lease, verdict: &Verdict) -> Heard<FailOutcome> {
         let Some(entry) = self.held(now_ms, lease) else { return Heard::Lost };
         let is_last = entry.attempts >= entry.job.limits.attempts_max();
+        if matches!(verdict, Verdict::PutOff { .. }) {
+            entry.attempts -= 1;
+        }
         self.drop_lease(&lease.id);
         match verdict {
+            Verdict::PutOff { delay_ms } => {
+                self.put_off(now_ms, &lease.id, (*delay_ms).min(DELAY_MAX_MS));
+                Heard::Yes(FailOutcome::Retried)
+            }
             Verdict::Retry { delay_ms, .. } if !is_last => {
                 self.put_off(now_ms, &lease.id, (*delay_ms).min(DELAY_MAX_MS));
                 Heard::Yes(FailOutcome::Retried)

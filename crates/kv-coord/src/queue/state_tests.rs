@@ -27,6 +27,7 @@ enum Event {
     Heartbeat(usize),
     Complete(usize),
     Retry(usize, u64),
+    PutOff(usize, u64),
     Poison(usize),
     GiveBack(usize),
     Replay,
@@ -44,6 +45,7 @@ fn events() -> impl Strategy<Value = Event> {
         1 => which.clone().prop_map(Event::Heartbeat),
         2 => which.clone().prop_map(Event::Complete),
         2 => (which.clone(), 0..2_000u64).prop_map(|(which, delay_ms)| Event::Retry(which, delay_ms)),
+        1 => (which.clone(), 0..2_000u64).prop_map(|(which, delay_ms)| Event::PutOff(which, delay_ms)),
         1 => which.clone().prop_map(Event::Poison),
         1 => which.prop_map(Event::GiveBack),
         1 => Just(Event::Replay),
@@ -91,6 +93,7 @@ impl World {
             | Event::Complete(which)
             | Event::GiveBack(which)
             | Event::Retry(which, _)
+            | Event::PutOff(which, _)
             | Event::Poison(which) => {
                 if let Some(lease) = self.lease(which) {
                     self.speak(event, &lease);
@@ -113,6 +116,9 @@ impl World {
             }
             Event::Retry(_, delay_ms) => {
                 state.fail(now_ms, lease, &Verdict::Retry { delay_ms, reason });
+            }
+            Event::PutOff(_, delay_ms) => {
+                state.fail(now_ms, lease, &Verdict::PutOff { delay_ms });
             }
             _ => {
                 state.fail(now_ms, lease, &Verdict::Poison { reason });

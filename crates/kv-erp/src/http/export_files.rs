@@ -9,6 +9,7 @@ use axum::http::header::CONTENT_LENGTH;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use kv_store::exports::{MAX_EXPORT_FILES, NewExport, creation};
+use kv_store::replicas;
 use kv_types::ExportFileId;
 use kv_types::exports::{ExportFile, ExportKind, ExportState};
 use serde_json::Value;
@@ -99,13 +100,16 @@ async fn content(State(app): State<App>, ctx: Ctx, PathId(id): PathId<ExportFile
         }
         ExportState::Complete => {}
     }
-    let file = found(app.store().stored_file(ctx.tenant, id.uuid()).await?, "export")?;
+    // Whoever has seen that it is complete must not be told by a replica that is a moment behind that it is not there.
+    let wanted = app.store().steady().await;
+    let file = found(replicas::within(wanted, app.store().stored_file(ctx.tenant, id.uuid())).await?, "export")?;
     let place = app.exports().take(ctx.tenant).ok_or_else(crowded)?;
     // One piece is on its way to the client while the next is read.
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         let _place = place;
-        if timeout(EXPORT_TIME, send_all(&app, &ctx, (id, file.pieces), sender)).await.is_err() {
+        let sending = replicas::within(wanted, send_all(&app, &ctx, (id, file.pieces), sender));
+        if timeout(EXPORT_TIME, sending).await.is_err() {
             tracing::warn!("the reading of an export took too long and broke off");
         }
     });

@@ -18,6 +18,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -27,6 +28,8 @@ use super::address::is_public;
 pub const TOTAL: Duration = Duration::from_secs(15);
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
+/// Names that are being resolved at a time.
+const LOOKUPS_MAX: usize = 32;
 /// How much of an answer is read.
 const ANSWER_READ: usize = 64 * 1024;
 /// How much of it is kept, in bytes.
@@ -52,18 +55,14 @@ pub enum SendError {
     #[error("the URL cannot be used: {0}")]
     Url(&'static str),
     /// Nothing is sent there.
-    #[error("{host} is at {address}, which is no public address; nothing is sent there")]
+    ///
+    /// Tenants read this: it must not tell them which names are known inside, and where they lead.
+    #[error("{host} has no public address; nothing is sent there")]
     NotPublic {
         /// The URL's host.
         host: String,
-        /// What it resolved to, or is.
-        address: IpAddr,
-    },
-    /// The name is not known.
-    #[error("{host} could not be resolved")]
-    Unresolved {
-        /// The URL's host.
-        host: String,
+        /// What it resolved to, or is; nothing when the name is not known.
+        address: Option<IpAddr>,
     },
     /// No connection.
     #[error("no connection to {address}: {cause}")]
@@ -95,6 +94,7 @@ pub struct Answer {
 pub struct Sender {
     reach: Reach,
     tls: TlsConnector,
+    lookups: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Sender {
@@ -132,7 +132,7 @@ impl Sender {
             .expect("the provider speaks the versions that this library takes for safe")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self { reach, tls: TlsConnector::from(Arc::new(config)) }
+        Self { reach, tls: TlsConnector::from(Arc::new(config)), lookups: Arc::new(Semaphore::new(LOOKUPS_MAX)) }
     }
 
     /// Posts a body once and reads the beginning of the answer. Redirects are answers like others.
@@ -178,15 +178,14 @@ impl Sender {
         let addresses: Vec<SocketAddr> = if let Ok(address) = host.parse::<IpAddr>() {
             vec![SocketAddr::new(address, port)]
         } else {
-            let unresolved = || SendError::Unresolved { host: host.to_owned() };
-            let found = timeout(CONNECT, lookup_host((host, port))).await.map_err(|_| unresolved())?;
-            found.map_err(|_| unresolved())?.take(ADDRESSES_MAX).collect()
+            self.resolve(host, port).await
         };
         // One that is private says what kind of name this is; the others are not tried either.
         if let Some(address) = addresses.iter().map(SocketAddr::ip).find(|address| !self.may_reach(*address)) {
-            return Err(SendError::NotPublic { host: host.to_owned(), address });
+            tracing::info!(host, %address, "an endpoint's name leads to no public address");
+            return Err(SendError::NotPublic { host: host.to_owned(), address: Some(address) });
         }
-        let mut last = SendError::Unresolved { host: host.to_owned() };
+        let mut last = SendError::NotPublic { host: host.to_owned(), address: None };
         for address in addresses {
             match timeout(CONNECT, TcpStream::connect(address)).await {
                 Ok(Ok(stream)) => {
@@ -198,6 +197,22 @@ impl Sender {
             }
         }
         Err(last)
+    }
+
+    /// The addresses of a name; none when it is not known, or not in time. The system's resolver goes on when nobody waits any more,
+    /// on a thread that others need, so those are few.
+    async fn resolve(&self, host: &str, port: u16) -> Vec<SocketAddr> {
+        let (host, lookups) = (host.to_owned(), Arc::clone(&self.lookups));
+        let found = async {
+            let permit = lookups.acquire_owned().await.ok()?;
+            let lookup = tokio::spawn(async move {
+                let found = lookup_host((host.as_str(), port)).await;
+                drop(permit);
+                found.map(|found| found.take(ADDRESSES_MAX).collect::<Vec<_>>())
+            });
+            lookup.await.ok()?.ok()
+        };
+        timeout(CONNECT, found).await.ok().flatten().unwrap_or_default()
     }
 
     fn may_reach(&self, address: IpAddr) -> bool {

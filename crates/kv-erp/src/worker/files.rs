@@ -87,10 +87,14 @@ async fn take_in(worker: &Worker, tenant: TenantId, of: &OfImport) -> Result<(),
     let upload = match store.claim_import(tenant, of.user, of.import).await {
         Ok(upload) => upload,
         Err(error) => {
-            // Another upload has done it meanwhile.
-            let now = store.import(tenant, of.import).await?;
-            let is_over = now.is_none_or(|now| now.import.state != ImportState::Open);
-            return if is_over { Ok(()) } else { Err(of_import(error)) };
+            return match store.import(tenant, of.import).await? {
+                Some(now) if now.import.state == ImportState::Open => Err(of_import(error)),
+                // Another upload has done it meanwhile. If it was of another file, nothing of this one was taken in.
+                Some(now) if now.import.state == ImportState::Complete && now.prefix_hash != file.sha256 => {
+                    Err(Trouble::Poison("another file was imported meanwhile, and nothing of this one".to_owned()))
+                }
+                Some(_) | None => Ok(()),
+            };
         }
     };
     let acting = Acting::Account { store, tenant, user: of.user, operation: "upload_import" };

@@ -129,19 +129,19 @@ async fn settle(worker: &Worker, lease: &Lease, attempt: Attempt) -> Came {
         }
         Attempt::Unread(error) => {
             tracing::warn!(job = %lease.id, error = %chain(&error), "a job could not be read");
-            put_off(worker, lease, (worker.pause_after(1), "PostgreSQL did not answer")).await;
+            put_off(worker, lease, worker.pause_after(1)).await;
             return Came::PutOff;
         }
         Attempt::Tried(held, Err(trouble)) => (held, trouble),
     };
     match trouble {
         Trouble::Later(pause) => {
-            put_off(worker, lease, (pause, "it waits for others")).await;
+            put_off(worker, lease, pause).await;
             Came::PutOff
         }
         Trouble::Store(error) if error.is_transient() || matches!(error, StoreError::OutcomeUnknown) => {
             tracing::warn!(job = %lease.id, kind = held.kind, error = %chain(&error), "a job waits for PostgreSQL");
-            put_off(worker, lease, (worker.pause_after(1), "PostgreSQL did not answer")).await;
+            put_off(worker, lease, worker.pause_after(1)).await;
             Came::PutOff
         }
         Trouble::Store(error) => failed(worker, lease, (&held, &chain(&error))).await,
@@ -172,7 +172,9 @@ async fn failed(worker: &Worker, lease: &Lease, (held, reason): (&Held, &str)) -
     if let Err(error) = worker.store().note_failure(held.tenant, held.life(), (reason.as_str(), silent_ms)).await {
         tracing::warn!(job = %lease.id, error = %chain(&error), "a failed attempt is not counted");
     }
-    put_off(worker, lease, (pause, reason.as_str())).await;
+    let delay_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    let verdict = Verdict::Retry { delay_ms, reason };
+    tell("try it again", || worker.queue().fail(lease, &verdict)).await;
     Came::Failed
 }
 
@@ -188,7 +190,7 @@ async fn bury(worker: &Worker, lease: &Lease, (held, reason): (&Held, &str)) -> 
         }
         Err(error) => {
             tracing::warn!(job = %lease.id, error = %chain(&error), "a job's death could not be written");
-            put_off(worker, lease, (worker.pause_after(1), reason.as_str())).await;
+            put_off(worker, lease, worker.pause_after(1)).await;
             Came::PutOff
         }
     }
@@ -198,9 +200,10 @@ async fn complete(worker: &Worker, lease: &Lease) {
     tell("complete it", || worker.queue().complete(lease)).await;
 }
 
-async fn put_off(worker: &Worker, lease: &Lease, (pause, reason): (Duration, &str)) {
+/// Later, and this was no attempt: however long what it needs is away, the queue does not give the job up for it.
+async fn put_off(worker: &Worker, lease: &Lease, pause: Duration) {
     let delay_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-    let verdict = Verdict::Retry { delay_ms, reason: Reason::new(reason) };
+    let verdict = Verdict::PutOff { delay_ms };
     tell("put it off", || worker.queue().fail(lease, &verdict)).await;
 }
 

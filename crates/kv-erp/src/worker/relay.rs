@@ -83,8 +83,15 @@ pub(super) async fn keep_pushing(worker: Worker, stop: CancellationToken) {
 /// One round; says whether there may be more to do.
 async fn round(worker: &Worker, place: &mut Place) -> Result<bool, RelayError> {
     let (store, queue) = (worker.store(), worker.queue());
-    // Events need no queue.
-    let placed = store.place_events(EVENTS_AT_A_TIME).await?;
+    // Events need no queue, and jobs need no events: what holds the one up is no reason to hold up the other.
+    let placed = match store.place_events(EVENTS_AT_A_TIME).await {
+        Ok(placed) => placed,
+        Err(error) => {
+            worker.metrics().relay_failed();
+            tracing::warn!(error = %chain(&error), "events wait for their places");
+            0
+        }
+    };
     let incarnation = queue.incarnation().await?;
     if place.incarnation.as_ref() != Some(&incarnation) {
         let since = store.note_queue(&incarnation).await?;

@@ -75,7 +75,7 @@ pub enum AdminError {
         /// Those that are wrong, as `name = value`.
         settings: String,
     },
-    /// The schema is older or newer than this program.
+    /// The schema is older than this program.
     #[error("the schema is at version {found}, this program needs {needed}; hint: run `kv-erp migrate`")]
     SchemaVersion {
         /// The version found, 0 for an empty database.

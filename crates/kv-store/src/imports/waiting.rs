@@ -24,13 +24,15 @@ statements! {
         values ($1, $2, $3, now() + interval '2 hours') returning id";
     /// Drops a file.
     DROP_FILE = "delete from stored_files where tenant_id = $1 and id = $2 returning id";
+    /// Drops a file that was not handed over: of one that may have been, by a commit nobody answered, the job decides.
+    DROP_UNFINISHED = "delete from stored_files where tenant_id = $1 and id = $2 and not is_whole returning id";
     /// Drops the other files of an import.
     DROP_OTHERS = "delete from stored_files where tenant_id = $1 and import_id = $2 and id <> $3 returning id";
     /// The file has all of its pieces.
     WHOLE_FILE = "update stored_files set is_whole = true, sha256 = $3, expires_at = now() + interval '24 hours'
          where tenant_id = $1 and id = $2 and pieces = $4 and not is_whole returning id";
     /// Ends an upload whose file a job does.
-    QUEUE_IMPORT = "update imports set job_id = $4, upload_id = null, upload_until = null
+    QUEUE_IMPORT = "update imports set job_id = $4, upload_id = null, upload_until = null, updated_at = now()
          where tenant_id = $1 and id = $2 and upload_id = $3 and state = 'open'
         returning id, kind, name, on_conflict, state, reason, lines_done, bytes_done, accepted, rejected, created_at, updated_at,
                   columns, prefix_hash, job_id";
@@ -101,12 +103,12 @@ impl Store {
         Ok(file)
     }
 
-    /// Drops a file that nobody needs.
+    /// Drops a file whose upload broke off, unless it was handed over all the same.
     ///
     /// # Errors
     /// The store's.
-    pub async fn drop_file(&self, tenant: TenantId, file: Uuid) -> Result<(), StoreError> {
-        self.run(tenant, &DROP_FILE, &[&tenant.get(), &file]).await.map(drop)
+    pub async fn drop_unfinished(&self, tenant: TenantId, file: Uuid) -> Result<(), StoreError> {
+        self.run(tenant, &DROP_UNFINISHED, &[&tenant.get(), &file]).await.map(drop)
     }
 
     /// Hands a file over to a job, and ends the upload.

@@ -12,8 +12,7 @@ const NOT_OFFERED: &str =
     "the server has ssl = off; switch it on there, or take sslmode out of the URL where the way is safe";
 const UNKNOWN_AUTHORITY: &str =
     "name the file with the certificate of the server's authority as sslrootcert in the URL";
-const OTHER_NAME: &str =
-    "connect to a name that the certificate has, or use sslmode=verify-ca, which does not look at names";
+const OTHER_NAME: &str = "connect to a name that the certificate has; sslmode=verify-ca does not look at names, and needs sslrootcert with the authority's file";
 const NOT_NOW: &str = "the certificate's time is over or has not come: renew it, and look at the clocks";
 
 /// What to do about an error or one of its causes; `None` when it is not about encryption.

@@ -49,6 +49,12 @@ pub enum BadServer {
         /// The word that names the file.
         word: &'static str,
     },
+    /// Everybody with a certificate of the web for any name would be believed.
+    #[error(
+        "without names being looked at, the authorities of the web vouch for nobody; name the authority's file as sslrootcert, or use \
+         sslmode=verify-full"
+    )]
+    AnyName,
     /// One is of no use without the other.
     #[error("sslcert and sslkey belong together, and {missing} is missing")]
     Half {

@@ -56,6 +56,10 @@ impl Ssl {
             Some("verify-full") => (SslMode::Require, Trust::AuthorityAndName),
             Some(given) => return Err(BadServer::Mode { given: given.to_owned() }),
         };
+        // Anybody can have a certificate of those for some name of their own.
+        if trust == Trust::Authority && root.as_deref().is_none_or(|root| root == "system") {
+            return Err(BadServer::AnyName);
+        }
         Ok((mode, Tls::on(trust, &files)?))
     }
 }
@@ -160,6 +164,18 @@ mod tests {
             assert_eq!((words.others.as_str(), words.ssl), (others, ssl("verify-ca", "/a b")), "{raw}");
         }
         assert_eq!(split("postgresql://u:p@h/d").unwrap().others, "postgresql://u:p@h/d");
+    }
+
+    #[test]
+    fn an_authority_that_vouches_for_everybody_needs_the_name() {
+        let of = |mode: &str, root: Option<&str>| Ssl { root: root.map(str::to_owned), ..ssl(mode, "") }.read();
+        for (mode, root) in [("verify-ca", None), ("verify-ca", Some("system")), ("require", Some("system"))] {
+            let refused = of(mode, root).unwrap_err();
+            assert!(matches!(refused, BadServer::AnyName), "{mode} {root:?}: {refused}");
+        }
+        assert!(
+            of("verify-full", Some("system")).is_ok() && of("verify-full", None).is_ok() && of("require", None).is_ok()
+        );
     }
 
     #[test]

@@ -31,16 +31,10 @@ use crate::readers::Readers;
 use crate::replicas::{Freshness, Lsn, Replica, ReplicaHealth, ReplicaStats, Replicas, wanted};
 use crate::server::Server;
 use crate::spent::queued;
-use crate::statement::statements;
 
 pub(crate) use config::WriterSession;
 pub use config::{Pooler, ROW_LOCK_TIMEOUT, STATEMENT_TIMEOUT, StoreConfig};
 pub use page::Page;
-
-statements! {
-    /// The readiness question.
-    PING = "select 1";
-}
 
 /// How a tenant's transaction begins: one message that needs neither parameters nor a plan. The setting ends with the transaction.
 /// A tenant's number is a number, so its text is safe in a statement.
@@ -229,11 +223,15 @@ impl Store {
         self.replicas.answered(replica, answer)
     }
 
-    /// Whether PostgreSQL answers.
+    /// Whether PostgreSQL answers. It is asked on a line for pages and not on a connection of the pool: one whose connections are all
+    /// at work is busy, and would be taken for one without a database just when it is needed most.
+    ///
+    /// # Errors
+    /// Why not.
+    /// # Cancel safety
+    /// Nothing is written.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let client = self.pool.get().await?;
-        client.batch_execute(PING.text).await?;
-        Ok(())
+        self.readers.ping().await
     }
 
     /// How long connections of the pool were waited for.

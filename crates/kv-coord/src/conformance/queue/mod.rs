@@ -22,7 +22,7 @@ pub use lines::{
 pub use trials::{
     a_dead_letter_is_replayed, a_delayed_job_waits_for_its_time, a_kind_is_replayed,
     a_unique_key_is_free_after_its_job, no_attempt_left_is_death, one_id_is_one_job, poison_is_death_at_once,
-    what_failed_is_tried_again_later,
+    what_failed_is_tried_again_later, what_is_put_off_was_not_tried,
 };
 
 use crate::queue::{

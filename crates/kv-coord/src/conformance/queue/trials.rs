@@ -50,6 +50,23 @@ pub async fn one_id_is_one_job(make: MakeQueue<'_>) {
     assert_eq!(enqueue(&queue, &job(1, "c")).await, new, "what is done is forgotten");
 }
 
+/// A job that is put off was not tried, however often that happens.
+pub async fn what_is_put_off_was_not_tried(make: MakeQueue<'_>) {
+    let queue = make();
+    let limits = JobLimits::new(2, 1).expect("in range");
+    put(&queue, &Job { limits, ..job(1, "a") }).await;
+    for _ in 0..5 {
+        let claimed = take_one(&queue).await;
+        assert_eq!(claimed.attempt, 1);
+        assert_eq!(fail(&queue, &claimed.lease, &Verdict::PutOff { delay_ms: 0 }).await, FailOutcome::Retried);
+    }
+    assert_eq!(fail(&queue, &take_one(&queue).await.lease, &retry(0)).await, FailOutcome::Retried);
+    let last = take_one(&queue).await;
+    assert_eq!(last.attempt, 2);
+    assert_eq!(fail(&queue, &last.lease, &Verdict::PutOff { delay_ms: 0 }).await, FailOutcome::Retried);
+    assert_eq!(fail(&queue, &take_one(&queue).await.lease, &retry(0)).await, FailOutcome::Dead);
+}
+
 /// A unique key is its job's until that is done or dead, for its tenant and kind alone.
 pub async fn a_unique_key_is_free_after_its_job(make: MakeQueue<'_>) {
     let queue = make();

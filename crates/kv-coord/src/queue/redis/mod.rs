@@ -226,11 +226,12 @@ impl QueueBackend for RedisQueue {
     ) -> BoxFuture<'a, Result<Heard<FailOutcome>, CoordError>> {
         async move {
             let (word, delay_ms, reason) = match verdict {
-                Verdict::Retry { delay_ms, reason } => ("RETRY", *delay_ms, reason),
-                Verdict::Poison { reason } => ("POISON", 0, reason),
+                Verdict::Retry { delay_ms, reason } => ("RETRY", *delay_ms, reason.as_str()),
+                Verdict::PutOff { delay_ms } => ("PUT_OFF", *delay_ms, ""),
+                Verdict::Poison { reason } => ("POISON", 0, reason.as_str()),
             };
             let delay_ms = delay_ms.min(DELAY_MAX_MS).to_string();
-            let answer = self.speak(&self.scripts.fail, lease, &[word, &delay_ms, reason.as_str()]).await?;
+            let answer = self.speak(&self.scripts.fail, lease, &[word, &delay_ms, reason]).await?;
             heard(answer, |word, _| match word {
                 "RETRIED" => Some(FailOutcome::Retried),
                 "DEAD" => Some(FailOutcome::Dead),

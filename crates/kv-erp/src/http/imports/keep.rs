@@ -42,7 +42,7 @@ pub(super) async fn run(app: &App, ctx: &Ctx, id: ImportId, body: Body) -> Resul
     };
     if kept.is_err() {
         // What is left of it is dropped with the next upload, or expires.
-        let (dropped, released) = tokio::join!(store.drop_file(ctx.tenant, file), store.release_import(&upload));
+        let (dropped, released) = tokio::join!(store.drop_unfinished(ctx.tenant, file), store.release_import(&upload));
         if let Err(error) = dropped.and(released) {
             tracing::debug!(error = &error as &dyn std::error::Error, "a file that broke off was not dropped");
         }

@@ -35,11 +35,12 @@ impl Told<'_> {
                 let received = Received { file, pieces: 1, sha256: [9; 32] };
                 let sender = Sender { user, token: None, request: "request" };
                 self.note("queued", store.queue_import(upload, &received, &sender).await);
+                self.note("drop of what was handed over", store.drop_unfinished(tenant, file).await);
             }
         }
         self.note("claim of a broken one", claimed.map(drop));
         self.note("end of an import's job", self.end(Work::Imported(files.file)).await);
-        self.note("drop", store.drop_file(tenant, files.part).await);
+        self.note("drop", store.drop_unfinished(tenant, files.part).await);
     }
 
     async fn write_exports(&mut self, goods: &Goods) {

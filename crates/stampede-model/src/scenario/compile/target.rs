@@ -38,19 +38,27 @@ impl Compiler<'_> {
             }
             self.constants.insert(entry.key.to_owned(), value);
         }
-        for (name, given) in &self.overrides.vars {
-            let Some(value) = self.constants.get_mut(name) else {
-                let hint = did_you_mean(name, self.constants.keys().map(String::as_str), "the file has no [vars]");
+        for (name, written) in self.overrides.vars.clone() {
+            // A secret may stay in the environment, and out of every output.
+            let given = match written.strip_prefix("${env:").and_then(|rest| rest.strip_suffix('}')) {
+                None => written.clone(),
+                Some(variable) => match self.env(variable, Place::default()) {
+                    None => continue,
+                    Some(secret) => secret,
+                },
+            };
+            let Some(value) = self.constants.get_mut(&name) else {
+                let hint = did_you_mean(&name, self.constants.keys().map(String::as_str), "the file has no [vars]");
                 self.findings.add(Place::default(), format!("--var {name}: [vars] has no such value"), hint);
                 continue;
             };
             // What was a number stays one.
-            let typed = serde_json::from_str::<Value>(given).ok().filter(|typed| same_sort(value, typed));
+            let typed = serde_json::from_str::<Value>(&given).ok().filter(|typed| same_sort(value, typed));
             match typed {
                 Some(typed) => *value = typed,
                 None if value.is_string() => *value = Value::String(given.clone()),
                 None => {
-                    let message = format!("--var {name}: `{given}` is of another sort than {value} in [vars]");
+                    let message = format!("--var {name}: `{written}` is of another sort than {value} in [vars]");
                     self.findings.add(Place::default(), message, "give a value of the same sort");
                 }
             }

@@ -192,6 +192,18 @@ fn the_command_line_wins() {
     assert!((schedule.rate_per_s() - 50.0).abs() < 1e-9);
 }
 
+#[test]
+fn a_secret_of_the_command_line_stays_in_the_environment() {
+    let text =
+        "target = { url = \"http://h\" }\n[vars]\npassword = \"\"\n[[scenario]]\nsteps = [{ get = \"/{password}\" }]\n";
+    let of = |value: &str| Overrides { vars: vec![("password".into(), value.into())], ..Overrides::default() };
+    let plan = compiled_with(text, &world(), &of("${env:PW}")).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+    assert_eq!(render(&plan, &plan.flows[0].tasks[0].steps[0].request.path), "/s3cret-word");
+    assert_eq!(plan.redact("it is s3cret-word"), "it is ***");
+    let mistakes = compiled_with(text, &world(), &of("${env:NO_SUCH}")).unwrap_err().to_string();
+    assert!(mistakes.contains("the environment has no `NO_SUCH`"), "{mistakes}");
+}
+
 const RECORDED: &str = r#"
 [vars]
 units = 100

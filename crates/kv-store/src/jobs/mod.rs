@@ -53,9 +53,15 @@ statements! {
     /// An attempt failed: the job is tried again after a pause. It is looked at later than that.
     NOTE_FAILURE = "update jobs set attempts = attempts + 1, last_error = $4, look_at = now() + $5::bigint * interval '1 millisecond'
          where tenant_id = $1 and id = $2 and replays = $3 and finished_at is null returning id";
-    /// The job is given up.
-    BURY_JOB = "update jobs set attempts = attempts + $5, last_error = $4, state = 'dead', finished_at = now()
-         where tenant_id = $1 and id = $2 and replays = $3 and finished_at is null returning id";
+    /// The job is given up, and so is the delivery that it was to make: it can be sent again then.
+    BURY_JOB = "with dead as (
+            update jobs set attempts = attempts + $5, last_error = $4, state = 'dead', finished_at = now()
+             where tenant_id = $1 and id = $2 and replays = $3 and finished_at is null returning id, kind, payload),
+          undelivered as (
+            update webhook_deliveries d set state = 'failed', last_error = $4, finished_at = now() from dead
+             where d.tenant_id = $1 and d.id = (dead.payload->>'delivery_id')::uuid and dead.kind = 'deliver_webhook'
+               and d.state = 'pending')
+        select id from dead";
     /// Begins a dead job anew, unless another one has its unique key by now.
     REPLAY_JOB = "update jobs j set state = 'open', replays = replays + 1, attempts = 0, look_at = now(), pushed_at = null,
                pushes = 0, finished_at = null

@@ -3,8 +3,11 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use kv_store::webhooks::{Attempt, NewEndpoint, redelivery};
 use kv_types::catalogue::NewCustomer;
 use kv_types::events::Event;
+use kv_types::jobs::JobState;
+use kv_types::webhooks::DeliveryState;
 
 use crate::isolation::order_of;
 use crate::support::{Account, House};
@@ -43,6 +46,45 @@ async fn an_event_that_is_committed_late_is_not_skipped() {
     assert_eq!(house.store.place_events(100).await.unwrap(), 1);
     read_on(&house, house.one, &mut after, &mut seen).await;
     assert_eq!(seen.iter().map(|event| event.id.uuid()).collect::<Vec<_>>(), [early, late]);
+}
+
+/// A job that dies with its workers takes its delivery along, which would be on its way for ever.
+#[tokio::test]
+async fn a_delivery_whose_job_is_given_up_has_failed_and_can_be_sent_again() {
+    let house = House::new().await;
+    let (store, tenant) = (&house.store, house.one.tenant);
+    let new = NewEndpoint { url: "https://a.example".to_owned(), description: None, event_types: Vec::new() };
+    let endpoint = store.create_webhook_endpoint(tenant, &new, &[1; 32]).await.unwrap().unwrap().id;
+    let client = kv_store::admin::connect(&house.database.url().parse().unwrap()).await.unwrap();
+    let write = "insert into events (tenant_id, id, type, data) values ($1, gen_random_uuid(), 'order.created', '{}')";
+    client.execute(write, &[&tenant.get()]).await.unwrap();
+    assert_eq!(store.place_events(100).await.unwrap(), 1);
+    let delivery = async || store.webhook_deliveries((tenant, endpoint), None, None, 9).await.unwrap().rows.remove(0);
+    let job = async || {
+        let jobs = store.jobs(tenant, Some(JobState::Open), None, 50).await.unwrap().rows;
+        jobs.into_iter().find(|job| job.kind == "deliver_webhook").map(|job| job.id)
+    };
+    let pending = delivery().await;
+    assert_eq!(pending.state, DeliveryState::Pending);
+    assert!(store.bury_job(tenant, (job().await.unwrap(), 0), ("its workers ended", 0)).await.unwrap());
+    let failed = delivery().await;
+    assert_eq!((failed.state, failed.last_error.as_deref()), (DeliveryState::Failed, Some("its workers ended")));
+    assert!(store.apply(redelivery(tenant, endpoint, pending.id), None).await.is_ok());
+    assert_eq!(delivery().await.state, DeliveryState::Pending);
+    // What has come is not taken back by its job's death.
+    let attempt = Attempt {
+        delivery: pending.id,
+        endpoint,
+        status: Some(200),
+        error: None,
+        answer: None,
+        state: DeliveryState::Succeeded,
+        was_sent: true,
+        disables: None,
+    };
+    store.note_webhook_attempt(tenant, &attempt).await.unwrap();
+    assert!(store.bury_job(tenant, (job().await.unwrap(), 0), ("its workers ended", 0)).await.unwrap());
+    assert_eq!(delivery().await.state, DeliveryState::Succeeded);
 }
 
 /// A session that gives places and has not committed keeps others from giving any, or theirs would be seen before its own.

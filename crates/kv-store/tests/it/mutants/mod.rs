@@ -63,7 +63,7 @@ const READS_NO_ROW: [(&str, &str); 1] = [("IDENTIFY", "asks for the transaction'
 
 /// Places that no other tenant can be met through: what is found there is asked for once more under the tenant. They spare the server
 /// work, and the test says when one of them begins to count.
-const SECOND_TO_ANOTHER: [(&str, &[usize], &str); 16] = [
+const SECOND_TO_ANOTHER: [(&str, &[usize], &str); 17] = [
     ("READ_WAREHOUSES", &[1], "ids of warehouses, of which the tenant's own are read"),
     ("LOCK_LEVELS", &[0, 1, 2], "keys of levels, of which the tenant's own are locked"),
     ("RECLAIM_LEVELS", &[0, 1, 2, 3, 4], "keys of levels, of which the tenant's own are locked"),
@@ -74,6 +74,7 @@ const SECOND_TO_ANOTHER: [(&str, &[usize], &str); 16] = [
     ),
     ("INSERT_API_TOKEN", &[0], "counts an account's tokens against a limit that is far away"),
     ("INSERT_ENDPOINT", &[0], "counts a tenant's endpoints against a limit that is far away"),
+    ("BURY_JOB", &[1], "a delivery's own number, from the tenant's own job"),
     ("LOOK_AT_ENDPOINT", &[0], "begins a transaction, and nothing is done with what it finds"),
     ("ADD_PIECE", &[1], "counts a tenant's bytes against a limit that is far away"),
     ("ADD_PAGE", &[1], "the same"),

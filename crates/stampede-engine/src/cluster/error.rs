@@ -35,6 +35,14 @@ pub enum ClusterError {
         /// Which key is missing.
         missing: String,
     },
+    /// `HAProxy`, where the file asks for it.
+    #[error("HAProxy before service `{service}`: {why}")]
+    HaProxy {
+        /// The service.
+        service: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// The run folder.
     #[error("cannot use the run folder {folder}: {source}")]
     Folder {

@@ -185,7 +185,7 @@ impl Member {
         let Some(backend) = &self.backend else { return };
         backend.leaving.store(true, Ordering::SeqCst);
         let left = || match balance {
-            Balance::Connections => backend.link.open(),
+            Balance::Connections | Balance::Haproxy => backend.link.open(),
             Balance::Requests => backend.traffic.under_way(),
         };
         let empty = async {

@@ -8,6 +8,7 @@ mod backend;
 mod database;
 mod door;
 mod error;
+mod haproxy;
 mod health;
 mod held;
 mod http;

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::backend::Backend;
 use super::door::{Behind, Door};
 use super::error::ClusterError;
+use super::haproxy::HaProxy;
 use super::member::{Member, Parts};
 use super::members::Members;
 use super::wire::{LinkStatus, MemberState, ServiceStatus};
@@ -31,6 +32,7 @@ pub(super) struct Service {
     described: target::Service,
     behind: Arc<Members>,
     door: OnceLock<(Arc<Door>, JoinHandle<()>)>,
+    haproxy: OnceLock<HaProxy>,
     kept: Mutex<Vec<Kept>>,
     target: OnceLock<Arc<Target>>,
 }
@@ -47,6 +49,7 @@ impl Service {
             described,
             behind: Arc::default(),
             door: OnceLock::new(),
+            haproxy: OnceLock::new(),
             kept: Mutex::new(Vec::new()),
             target: OnceLock::new(),
         }
@@ -83,6 +86,15 @@ impl Service {
         let behind = match self.described.balance {
             Balance::Connections => Behind::Members { door, members },
             Balance::Requests => Behind::Requests { door, members },
+            Balance::Haproxy => {
+                let log = cluster.run_folder.join("log").join(format!("haproxy-{}.log", self.name()));
+                let ready = self.described.ready.as_ref();
+                let haproxy = HaProxy::start(self.name(), ready, (cluster.folder.path(), &log)).await?;
+                let to = haproxy.address().to_string();
+                // Opened once: nobody else has set it.
+                self.haproxy.set(haproxy).ok();
+                Behind::Place { to, link: door }
+            }
         };
         let opened = Door::open(address, behind).await;
         let opened = opened.map_err(|source| ClusterError::Door { address: given, source })?;
@@ -102,6 +114,7 @@ impl Service {
         while self.lock().len() < replicas.min(MAX_REPLICAS) as usize {
             made.push(self.add(cluster, target).await?);
         }
+        self.lead_to_members().await?;
         for member in made {
             self.until_ready(&member).await?;
         }
@@ -111,10 +124,23 @@ impl Service {
             let stay = kept.len().min(replicas as usize);
             kept.split_off(stay)
         };
+        self.lead_to_members().await?;
         let drained = leaving.iter().map(|one| one.member.drain(self.described.balance, self.drains_within()));
         join_all(drained).await;
         self.part_with(cluster, leaving).await;
         Ok(())
+    }
+
+    /// Tells `HAProxy`, where it is asked for, which members there are.
+    async fn lead_to_members(&self) -> Result<(), ClusterError> {
+        let Some(haproxy) = self.haproxy.get() else { return Ok(()) };
+        let members = self.members();
+        let by_its_door = |member: &Arc<Member>| {
+            let link = &member.backend.as_ref()?.link;
+            let (door, _) = member.doors.iter().find(|(door, _)| Arc::ptr_eq(door.link(), link))?;
+            Some((member.name.clone(), door.address()))
+        };
+        haproxy.lead_to(&members.iter().filter_map(by_its_door).collect::<Vec<_>>()).await
     }
 
     async fn add(&self, cluster: &Arc<Cluster>, target: &Target) -> Result<Arc<Member>, ClusterError> {
@@ -132,12 +158,18 @@ impl Service {
         if let Some(port) = port {
             place.set("self.port", &port);
         }
-        let doors = self.doors(cluster, target, (&name, &mut place)).await?;
+        let mut doors = self.doors(cluster, target, (&name, &mut place)).await?;
         let backend = port.filter(|_| self.described.listen.is_some()).map(|port| {
             let group = format!("client-{}", self.name());
             let link = cluster.links.make(format!("{group}-{number}"), group);
             Arc::new(Backend::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), link))
         });
+        if let Some(backend) = backend.as_ref().filter(|_| self.described.balance == Balance::Haproxy) {
+            let (to, link) = (backend.address.to_string(), Arc::clone(&backend.link));
+            let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            let opened = Door::open(anywhere, Behind::Place { to, link }).await;
+            doors.push(opened.map_err(|source| ClusterError::Door { address: anywhere.to_string(), source })?);
+        }
         let log = cluster.run_folder.join("log").join(format!("{name}.log"));
         let spec = self.spec(&place)?.log(&log);
         let member = Arc::new(Member::new(Parts { name, number, port, log, backend, doors }));
@@ -225,7 +257,7 @@ impl Service {
     /// How long a member that leaves may go on with what it has. Requests end by themselves; kept connections need not.
     fn drains_within(&self) -> Duration {
         match self.described.balance {
-            Balance::Connections => DRAIN,
+            Balance::Connections | Balance::Haproxy => DRAIN,
             Balance::Requests => self.described.grace.max(DRAIN),
         }
     }
@@ -306,7 +338,8 @@ impl Service {
         let front = self.door.get().map(|(door, _)| of_door(door));
         let mut links: Vec<LinkStatus> = front.into_iter().collect();
         for member in self.members() {
-            if let Some(backend) = &member.backend {
+            // HAProxy reaches it by a door of its own, which is among the others.
+            if let Some(backend) = member.backend.as_ref().filter(|_| self.haproxy.get().is_none()) {
                 links.push(LinkStatus {
                     name: backend.link.name.clone(),
                     group: backend.link.group.clone(),

@@ -77,6 +77,8 @@ pub enum Balance {
     Connections,
     /// Requests of HTTP/1, as an ingress does: a new replica gets its share at once, and one that leaves ends what it has.
     Requests,
+    /// Requests, by `HAProxy` as this machine has it installed.
+    Haproxy,
 }
 
 /// What happens to a replica that ends by itself.

@@ -54,8 +54,8 @@ impl Checker<'_> {
             return Err(self.source.error(service.replicas.span(), message, hint));
         }
         let has_port = service.templates().any(|template| template.as_ref().slots().any(|slot| slot == "self.port"));
-        if service.listen.is_none() && service.balance == Balance::Requests {
-            let message = format!("service `{name}` balances requests, and has no balancer");
+        if service.listen.is_none() && service.balance != Balance::Connections {
+            let message = format!("service `{name}` says how requests are balanced, and has no balancer");
             let hint = "add listen = \"127.0.0.1:{port}\", or remove balance";
             return Err(self.source.error(service.name.span(), message, hint));
         }

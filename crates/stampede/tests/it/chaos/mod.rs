@@ -1,6 +1,7 @@
 //! `stampede cluster` and `stampede chaos` from the shell: what runs, what breaks, and that it is whole again.
 
 mod campaign;
+mod haproxy;
 mod place;
 mod promotion;
 

@@ -44,6 +44,12 @@ impl Place {
         Self::of(&TARGET.replacen("[target.postgres]\n", STANDBY, 1))
     }
 
+    /// Starts one behind `HAProxy`.
+    pub(super) fn with_haproxy() -> Self {
+        let listen = "listen = \"127.0.0.1:{port}\"\n";
+        Self::of(&TARGET.replacen(listen, &format!("{listen}balance = \"haproxy\"\n"), 1))
+    }
+
     fn of(text: &str) -> Self {
         let place = Self { folder: tempfile::tempdir().unwrap() };
         fs::write(place.file("target.toml"), text).unwrap();

@@ -22,12 +22,21 @@ const READY: (&str, Unit) = ("Replicas that are ready", Unit::Count);
 const CORES: (&str, Unit) = ("Processors in use", Unit::Count);
 
 /// Whoever looks.
-pub(super) struct Looking {
+pub(crate) struct Looking {
     task: JoinHandle<Timeline>,
     over: watch::Sender<bool>,
 }
 
 impl Looking {
+    /// Looks in a way of one's own, until what it is given says that it is over.
+    pub(crate) fn by<F>(look: impl FnOnce(watch::Receiver<bool>) -> F) -> Self
+    where
+        F: Future<Output = Timeline> + Send + 'static,
+    {
+        let (over, is_over) = watch::channel(false);
+        Self { task: tokio::spawn(look(is_over)), over }
+    }
+
     /// Looks from now on; `start` is the beginning of the axis.
     pub(super) fn begin(target: Target, status: &Status, lists: &[String], start: Instant) -> Self {
         let url = |name| status.server(name).map(|server| server.url.clone());
@@ -38,12 +47,11 @@ impl Looking {
             processes: processes(status),
             slow: LOOK_EVERY,
         };
-        let (over, is_over) = watch::channel(false);
-        Self { task: tokio::spawn(look(target, Monitor::new(sources), start, is_over)), over }
+        Self::by(|is_over| look(target, Monitor::new(sources), start, is_over))
     }
 
     /// What was seen.
-    pub(super) async fn finish(self) -> Timeline {
+    pub(crate) async fn finish(self) -> Timeline {
         self.over.send_replace(true);
         // A task that panicked has seen nothing.
         self.task.await.unwrap_or_default()

@@ -8,7 +8,7 @@ pub(crate) mod axis;
 mod campaign;
 mod checked;
 mod load;
-mod looking;
+pub(crate) mod looking;
 pub(crate) mod output;
 pub(crate) mod plan;
 

@@ -217,9 +217,7 @@ impl Run<'_> {
     }
 
     fn report(&self, mut faults: Vec<FaultReport>, sampled: &SampledRun, started_unix_ms: i64) -> ChaosReport {
-        let mut outcomes = sampled.outcomes.clone();
-        outcomes.sort_by_key(|outcome| outcome.end_ns);
-        read_stopwatches(&mut faults, &outcomes);
+        read_stopwatches(&mut faults, &sampled.outcomes);
         let counts = sampled.result.counts;
         ChaosReport {
             format: CHAOS_FORMAT.to_owned(),
@@ -244,12 +242,14 @@ impl Run<'_> {
 
 /// What happens until the next fault is put down to the one before.
 pub(crate) fn read_stopwatches(faults: &mut [FaultReport], outcomes: &[Outcome]) {
+    let mut outcomes = outcomes.to_vec();
+    outcomes.sort_by_key(|outcome| outcome.end_ns);
     let injected = faults.iter().filter(|fault| fault.refused.is_none());
     let begins: Vec<u64> = injected.map(|fault| fault.injected_ns).collect();
     for fault in faults {
         let (injected_ns, undone_ns) = (fault.injected_ns, fault.undone_ns);
         let until_ns = begins.iter().copied().find(|begin| *begin > injected_ns).unwrap_or(u64::MAX);
-        fault.seen = recovery(outcomes, Window { injected_ns, undone_ns, until_ns });
+        fault.seen = recovery(&outcomes, Window { injected_ns, undone_ns, until_ns });
     }
 }
 

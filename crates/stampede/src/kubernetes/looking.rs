@@ -7,8 +7,9 @@ use std::time::Duration;
 use stampede_engine::chaos::kubernetes::{AutoscalerRow, KubernetesTarget, PodRow, autoscalers, pods};
 use stampede_model::timeline::{Timeline, Unit};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use crate::chaos::looking::Looking;
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const ANSWER_WITHIN: Duration = Duration::from_millis(1_900);
@@ -18,25 +19,9 @@ const CORES: (&str, Unit) = ("Processors in use, by metrics-server", Unit::Count
 const WANTED: (&str, Unit) = ("Replicas by the autoscalers", Unit::Count);
 const USE: (&str, Unit) = ("Use of what the autoscalers watch, in per cent of what is requested", Unit::Count);
 
-/// Whoever looks.
-pub(super) struct Looking {
-    task: JoinHandle<Timeline>,
-    over: watch::Sender<bool>,
-}
-
-impl Looking {
-    /// Looks from now on; `start` is the beginning of the axis.
-    pub(super) fn begin(target: KubernetesTarget, start: Instant) -> Self {
-        let (over, is_over) = watch::channel(false);
-        Self { task: tokio::spawn(look(target, start, is_over)), over }
-    }
-
-    /// What was seen.
-    pub(super) async fn finish(self) -> Timeline {
-        self.over.send_replace(true);
-        // A task that panicked has seen nothing.
-        self.task.await.unwrap_or_default()
-    }
+/// Looks from now on; `start` is the beginning of the axis.
+pub(super) fn begin(target: KubernetesTarget, start: Instant) -> Looking {
+    Looking::by(|is_over| look(target, start, is_over))
 }
 
 async fn look(target: KubernetesTarget, start: Instant, mut over: watch::Receiver<bool>) -> Timeline {

@@ -18,9 +18,10 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::args::ChaosArgs;
-use super::looking::Looking;
+use super::looking;
 use crate::Failure;
 use crate::chaos::axis::assemble;
+use crate::chaos::looking::Looking;
 use crate::chaos::output;
 use crate::chaos::plan::{SAMPLES_MAX, begun, read_stopwatches, unix_ms};
 use crate::run::Disk;
@@ -84,7 +85,7 @@ impl Prepared {
         });
         let start = begun(&control, &mut loading).await;
         let (target, service) = (target.clone(), service.to_owned());
-        let looking = Looking::begin(target.clone(), start);
+        let looking = looking::begin(target.clone(), start);
         let url = self.url;
         Ok(UnderLoad { control, loading, is_over, looking, target, service, ready_before, start, started_unix_ms, url })
     }
@@ -106,7 +107,7 @@ impl UnderLoad {
     }
 
     /// Lets the clients see how the last fault ends, ends them, and puts all together.
-    pub(super) async fn finish(mut self, seed: u64, faults: Vec<FaultReport>) -> Result<ChaosReport, Failure> {
+    pub(super) async fn finish(mut self, seed: u64, mut faults: Vec<FaultReport>) -> Result<ChaosReport, Failure> {
         let well = self.until_well();
         let after = tokio::join!(well, async {
             tokio::select! {
@@ -120,10 +121,7 @@ impl UnderLoad {
         let sampled = sampled.map_err(Failure::tool)?;
         let elapsed = self.start.elapsed();
         let looked = self.looking.finish().await;
-        let mut outcomes = sampled.outcomes.clone();
-        outcomes.sort_by_key(|outcome| outcome.end_ns);
-        let mut faults = faults;
-        read_stopwatches(&mut faults, &outcomes);
+        read_stopwatches(&mut faults, &sampled.outcomes);
         let counts = sampled.result.counts;
         let mut steady = SteadyReport {
             question: format!("pods of {} that are ready: {} or more", self.service, self.ready_before),

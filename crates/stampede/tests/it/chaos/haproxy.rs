@@ -15,6 +15,8 @@ async fn haproxy_stands_before_the_replicas_where_it_is_asked_for() {
         assert!(output.status.success(), "{what}: {}{}", said(&output), remarked(&output));
     };
     answered("two replicas");
+    let log = std::fs::read_to_string(place.run().join("log/haproxy-gw.log")).unwrap();
+    assert!(log.contains("Loading success"), "it is not HAProxy that answers: {log}");
     let connections = |status: &Value, name: &str| {
         let links = all(&status["links"]).iter().filter(|link| link["name"] == name);
         links.map(|link| link["listening"] == true).collect::<Vec<_>>()

@@ -8,17 +8,7 @@ use super::Place;
 fn pods_autoscalers_and_logs_are_shown() {
     let place = Place::new();
     place.fake.with(|state| {
-        state.autoscalers = vec![json!({
-            "metadata": {"name": "kv-erp-api"},
-            "spec": {
-                "scaleTargetRef": {"kind": "Deployment", "name": "kv-erp-api"}, "minReplicas": 3, "maxReplicas": 8,
-                "metrics": [{"resource": {"name": "cpu", "target": {"averageUtilization": 70}}}],
-            },
-            "status": {
-                "currentReplicas": 3, "desiredReplicas": 5,
-                "currentMetrics": [{"resource": {"name": "cpu", "current": {"averageUtilization": 110}}}],
-            },
-        })];
+        state.autoscalers = vec![super::autoscaler()];
     });
     let pods = place.run(&["pods", "--on", "api"]);
     assert_eq!(pods.out.lines().count(), 4, "{pods:?}");

@@ -83,3 +83,18 @@ impl Ran {
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
 }
+
+/// One that wants five where three are: 110 % of what is requested, with 70 % as its aim.
+fn autoscaler() -> serde_json::Value {
+    serde_json::json!({
+        "metadata": {"name": "kv-erp-api"},
+        "spec": {
+            "scaleTargetRef": {"kind": "Deployment", "name": "kv-erp-api"}, "minReplicas": 3, "maxReplicas": 8,
+            "metrics": [{"resource": {"name": "cpu", "target": {"averageUtilization": 70}}}],
+        },
+        "status": {
+            "currentReplicas": 3, "desiredReplicas": 5,
+            "currentMetrics": [{"resource": {"name": "cpu", "current": {"averageUtilization": 110}}}],
+        },
+    })
+}

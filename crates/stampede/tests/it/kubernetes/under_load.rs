@@ -21,17 +21,7 @@ fn pods_autoscalers_clients_and_faults_are_on_one_time_axis() {
     let place = Place::new();
     scenario(&place);
     place.fake.with(|state| {
-        state.autoscalers = vec![json!({
-            "metadata": {"name": "kv-erp-api"},
-            "spec": {
-                "scaleTargetRef": {"kind": "Deployment", "name": "kv-erp-api"}, "minReplicas": 3, "maxReplicas": 8,
-                "metrics": [{"resource": {"name": "cpu", "target": {"averageUtilization": 70}}}],
-            },
-            "status": {
-                "currentReplicas": 3, "desiredReplicas": 5,
-                "currentMetrics": [{"resource": {"name": "cpu", "current": {"averageUtilization": 110}}}],
-            },
-        })];
+        state.autoscalers = vec![super::autoscaler()];
     });
     let more = ["--every", "1s", "--times", "2", "--load", "load.toml", "--recovery", "30s"];
     let ran = place.chaos(&[&["kill"], &more[..], &["--json", "run.json", "-o", "run.html"]].concat());
